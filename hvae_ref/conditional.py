@@ -1,0 +1,180 @@
+"""Conditional distributions: a net goes in, a call with what stands behind the bar gives a distribution.
+
+The only place in the package that knows about `log_sigma` heads, logits and floors.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Categorical, Distribution, Independent, Normal
+
+from hvae_ref.distributions import Autoregressive, DiscretizedLogisticMixture
+from hvae_ref.nets import MADE
+
+MIN_LOG_SIGMA = -6.0
+"""Floor of every `log_sigma` head, approached smoothly: scales stay above exp(−6) ≈ 0.0025."""
+
+LIKELIHOODS = ("bernoulli", "categorical", "logistic_mixture")
+
+
+def floor_log_sigma(raw: Tensor) -> Tensor:
+    """A smooth floor: identity for large `raw`, `MIN_LOG_SIGMA` for very negative ones, gradient everywhere."""
+    return MIN_LOG_SIGMA + nn.functional.softplus(raw - MIN_LOG_SIGMA)
+
+
+def standard_normal(n: int, dim: int, like: Tensor) -> Independent:
+    """N(0, I) with batch shape (n,) and event shape (dim,), dtype and device of `like`."""
+    zeros = like.new_zeros(n, dim)
+    return Independent(Normal(zeros, torch.ones_like(zeros)), 1)
+
+
+class ConditionalNormal(nn.Module):
+    """N(μ(h), diag σ(h)²) from a net whose output is split into loc and log_sigma.
+
+    Args:
+        net: maps (B, H) to (B, 2 D): D locations, then D values of log σ before the floor.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, *given: Tensor) -> Independent:
+        """Answer `Independent(Normal, 1)`, batch (B,), event (D,); several conditions are concatenated."""
+        loc, raw = self.net(torch.cat(given, -1)).chunk(2, -1)
+        return Independent(Normal(loc, floor_log_sigma(raw).exp()), 1)
+
+
+class ConditionalBernoulli(nn.Module):
+    """Independent pixels in {0, 1}, from logits: no sigmoid and no clamp on the way to the loss."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, *given: Tensor) -> Independent:
+        """Answer `Independent(Bernoulli, 1)`, batch (B,), event (D,)."""
+        return Independent(Bernoulli(logits=self.net(torch.cat(given, -1))), 1)
+
+
+class GreyLevels(Categorical):
+    """A categorical over the grey levels 0 … V − 1 that also has the mean of its *values*."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected grey level, batch shape."""
+        return (self.probs * torch.arange(self.probs.shape[-1], device=self.probs.device)).sum(-1)
+
+    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+        """Draw grey levels in the dtype of the logits, as the data sets hold them."""
+        return super().sample(sample_shape).to(self.logits.dtype)
+
+
+class ConditionalCategorical(nn.Module):
+    """Independent pixels over V unordered grey levels.
+
+    Args:
+        net: maps (B, H) to (B, D V).
+        num_values: V.
+    """
+
+    def __init__(self, net: nn.Module, num_values: int) -> None:
+        super().__init__()
+        self.net, self.num_values = net, num_values
+
+    def forward(self, *given: Tensor) -> Independent:
+        """Answer `Independent(GreyLevels, 1)`, batch (B,), event (D,)."""
+        logits = self.net(torch.cat(given, -1)).unflatten(-1, (-1, self.num_values))
+        return Independent(GreyLevels(logits=logits), 1)
+
+
+def logistic_mixture(raw: Tensor, num_values: int) -> DiscretizedLogisticMixture:
+    """Read a net's output (…, 3 K) as mixture logits, locations and log scales over V grey levels.
+
+    Locations are counted from the middle of the grey scale in units of half its range, and scales in units of an
+    eighth of the range, so that a net whose outputs are near 0 starts with wide bins over the whole scale.
+    """
+    logits, loc, log_scale = raw.chunk(3, -1)
+    half = (num_values - 1) / 2
+    return DiscretizedLogisticMixture(logits, half * (1 + loc), floor_log_sigma(log_scale).exp() * half / 4, num_values)
+
+
+class ConditionalLogisticMixture(nn.Module):
+    """Independent pixels over V ordered grey levels, each a mixture of K discretised logistics.
+
+    Args:
+        net: maps (B, H) to (B, D 3 K).
+        num_values: V.
+        components: K.
+    """
+
+    def __init__(self, net: nn.Module, num_values: int, components: int) -> None:
+        super().__init__()
+        self.net, self.num_values, self.components = net, num_values, components
+
+    def forward(self, *given: Tensor) -> Independent:
+        """Answer `Independent(DiscretizedLogisticMixture, 1)`, batch (B,), event (D,)."""
+        raw = self.net(torch.cat(given, -1)).unflatten(-1, (-1, 3 * self.components))
+        return Independent(logistic_mixture(raw, self.num_values), 1)
+
+
+class ConditionalAutoregressive(nn.Module):
+    """Pixels drawn one after the other, each given those before it and z, from a MADE.
+
+    Args:
+        made: `data_dim` blocks of outputs, as many as the likelihood needs for a pixel.
+        likelihood: one of `LIKELIHOODS`.
+        num_values: V.
+        rescale: applied to x before it enters the net.
+    """
+
+    def __init__(self, made: MADE, likelihood: str, num_values: int, rescale: nn.Module) -> None:
+        super().__init__()
+        self.made, self.likelihood, self.num_values, self.rescale = made, likelihood, num_values, rescale
+
+    def forward(self, z: Tensor) -> Autoregressive:
+        """Answer `Autoregressive`, batch (B,), event (D,)."""
+
+        def conditionals(x: Tensor) -> Distribution:
+            raw = self.made(self.rescale(x), z)
+            if self.likelihood == "bernoulli":
+                return Bernoulli(logits=raw.squeeze(-1))
+            if self.likelihood == "categorical":
+                return GreyLevels(logits=raw)
+            return logistic_mixture(raw, self.num_values)
+
+        return Autoregressive(conditionals, z.shape[:-1], self.made.data_dim, like=z)
+
+
+def outputs_per_pixel(likelihood: str, num_values: int, components: int) -> int:
+    """Numbers a net must produce for each pixel.
+
+    Raises:
+        ValueError: for an unknown likelihood, or a Bernoulli over more than two values.
+    """
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(f"likelihood: expected one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
+    if likelihood == "bernoulli" and num_values != 2:
+        raise ValueError(
+            f"num_values: a Bernoulli likelihood is over the 2 values 0 and 1, got {num_values}; binarise the data "
+            "(hvae_ref.data.load(…, binarize='dynamic')) or choose another likelihood"
+        )
+    return {"bernoulli": 1, "categorical": num_values, "logistic_mixture": 3 * components}[likelihood]
+
+
+def conditional_pixels(net: nn.Module, likelihood: str, num_values: int, components: int) -> nn.Module:
+    """The p(x|·) of a model: independent pixels under one of `LIKELIHOODS`.
+
+    Args:
+        net: maps (B, H) to (B, D · `outputs_per_pixel(…)`).
+        likelihood: one of `LIKELIHOODS`.
+        num_values: V.
+        components: mixture components K, used by "logistic_mixture".
+    """
+    outputs_per_pixel(likelihood, num_values, components)
+    if likelihood == "bernoulli":
+        return ConditionalBernoulli(net)
+    if likelihood == "categorical":
+        return ConditionalCategorical(net, num_values)
+    return ConditionalLogisticMixture(net, num_values, components)

@@ -1,0 +1,69 @@
+"""A distribution over vectors whose elements are drawn one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+
+
+class Autoregressive(Distribution):
+    """p(x) = Π_i p(x_i | x_1 … x_{i−1}), the conditionals given by one call of a masked net.
+
+    Args:
+        conditionals: maps x (…, D) to a distribution of batch shape (…, D) whose element i must depend on
+            x_1 … x_{i−1} only. This is not checked here; a `MADE` guarantees it.
+        batch_shape: shape of a sample without its last dimension.
+        data_dim: D.
+        like: a tensor with the dtype and device of the samples.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+    has_rsample = False
+
+    def __init__(
+        self,
+        conditionals: Callable[[Tensor], Distribution],
+        batch_shape: torch.Size,
+        data_dim: int,
+        like: Tensor,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.conditionals, self.like = conditionals, like
+        super().__init__(torch.Size(batch_shape), torch.Size((data_dim,)), validate_args=validate_args)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Vectors whose elements each lie in the support of their conditional."""
+        empty = self.like.new_zeros(self.batch_shape + self.event_shape)
+        return constraints.independent(self.conditionals(empty).support, 1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value) for values (…, D), one pass through the net; batch shape, nats."""
+        return self.conditionals(value).log_prob(value).sum(-1)
+
+    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+        """Draw `sample_shape + batch_shape + (D,)`; D passes through the net, one an element."""
+        if len(sample_shape):
+            return torch.stack([self.sample() for _ in range(torch.Size(sample_shape).numel())]).reshape(
+                self._extended_shape(sample_shape)
+            )
+        with torch.no_grad():
+            x = self.like.new_zeros(self.batch_shape + self.event_shape)
+            for i in range(self.event_shape[0]):
+                x[..., i] = self.conditionals(x).sample()[..., i]
+        return x
+
+    @property
+    def mean(self) -> Tensor:
+        """A chain of conditional means: each element's mean given the *means* of those before it.
+
+        The exact mean has no closed form; this is the noise-free picture usually shown in its place.
+        """
+        with torch.no_grad():
+            x = self.like.new_zeros(self.batch_shape + self.event_shape)
+            for i in range(self.event_shape[0]):
+                x[..., i] = self.conditionals(x).mean[..., i]
+        return x

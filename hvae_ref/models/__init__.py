@@ -1,0 +1,20 @@
+"""Latent-variable models, one file a model. The code of a model is its graphical model."""
+
+from hvae_ref.models.autoregressive_vae import AutoregressiveVAE
+from hvae_ref.models.base import Inference, LatentVariableModel
+from hvae_ref.models.deep_vae import DeepVAE
+from hvae_ref.models.ladder_vae import LadderVAE
+from hvae_ref.models.top_down_vae import TopDownVAE
+from hvae_ref.models.two_level_vae import TwoLevelVAE
+from hvae_ref.models.vae import VAE
+
+__all__ = [
+    "VAE",
+    "AutoregressiveVAE",
+    "DeepVAE",
+    "Inference",
+    "LadderVAE",
+    "LatentVariableModel",
+    "TopDownVAE",
+    "TwoLevelVAE",
+]

@@ -1,0 +1,77 @@
+"""A VAE whose decoder is so strong that it can do without the latent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from hvae_ref.conditional import (
+    ConditionalAutoregressive,
+    ConditionalNormal,
+    outputs_per_pixel,
+    standard_normal,
+)
+from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
+from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.nets import MADE, Rescale, mlp
+
+
+class AutoregressiveVAE(LatentVariableModel):
+    """p(x|z1) = Π_i p(x_i | x_1 … x_{i−1}, z1): each pixel sees those before it *and* the latent.
+
+    With or without z1 the decoder can represent any distribution over x, so maximum likelihood no longer asks for
+    anything to be stored in z1; section 1.6 of the book measures what it does instead.
+
+    Args:
+        data_dim: D.
+        latent_dims: one size, (z1,).
+        hidden: sizes of the encoder's hidden layers.
+        made_hidden: sizes of the hidden layers of the masked decoder.
+        likelihood: "bernoulli", "categorical" or "logistic_mixture".
+        num_values: V.
+        components: logistics a pixel, for "logistic_mixture".
+
+    Reference:
+        Chen et al. (2017), Variational Lossy Autoencoder, https://arxiv.org/abs/1611.02731
+    """
+
+    def __init__(
+        self,
+        data_dim: int,
+        latent_dims: Sequence[int] = (16,),
+        hidden: Sequence[int] = (256, 256),
+        made_hidden: Sequence[int] = (512, 512),
+        likelihood: str = "bernoulli",
+        num_values: int = 2,
+        components: int = 5,
+    ) -> None:
+        super().__init__(data_dim, latent_dims, num_values)
+        if len(latent_dims) != 1:
+            raise ValueError(f"latent_dims: expected one level, got {len(latent_dims)}")
+        size, rescale = latent_dims[0], Rescale(num_values - 1)
+        made = MADE(data_dim, outputs_per_pixel(likelihood, num_values, components), made_hidden, context_dim=size)
+        self.q_z1_given_x = ConditionalNormal(nn.Sequential(rescale, mlp([data_dim, *hidden, 2 * size])))
+        self.p_x_given_z1 = ConditionalAutoregressive(made, likelihood, num_values, rescale)
+
+    def p_z1(self, n: int) -> Independent:
+        """The prior N(0, I), batch (n,)."""
+        return standard_normal(n, self.dims["z1"], like=self.like)
+
+    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
+        """E_q[Σ_i log p(x_i|x_<i, z1)] − KL(q(z1|x) ‖ p(z1)), the expectation from one sample."""
+        x = self.check(x)
+        p_z1, q_z1 = self.p_z1(len(x)), self.q_z1_given_x(x)
+        z1 = q_z1.rsample()
+        p_x = self.p_x_given_z1(z1)
+        return Elbo(p_x.log_prob(x), kl={"z1": kl(q_z1, p_z1, z1)})
+
+    def infer(self, x: Tensor) -> Inference:
+        """q(z1|x) and a sample from it."""
+        q_z1 = self.q_z1_given_x(self.check(x))
+        return Inference(q={"z1": q_z1}, z={"z1": q_z1.rsample()})
+
+    def descend(self, choose: Choose, n: int) -> Distribution:
+        """z1 from `choose`, then p(x|z1), one pixel after the other."""
+        return self.p_x_given_z1(choose("z1", self.p_z1(n)))

@@ -1,0 +1,83 @@
+"""Any number of levels in a chain, inferred from the bottom up: the baseline of the ladder paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
+from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
+from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.nets import Rescale, mlp
+
+
+class DeepVAE(LatentVariableModel):
+    """p(x|z1) Π p(z_l|z_{l+1}) p(z_L) with q(z1|x) Π q(z_{l+1}|z_l); eq. 2.8 in the book.
+
+    Args:
+        data_dim: D.
+        latent_dims: sizes from the bottom up, such as (64, 32, 16, 8, 4).
+        hidden: width of the two hidden layers between x and z1, and of the one between any two latents.
+        likelihood: "bernoulli", "categorical" or "logistic_mixture".
+        num_values: V.
+        components: logistics a pixel, for "logistic_mixture".
+
+    The KL of the top level is exact (unless `kl` says otherwise); those below are one-sample estimates.
+
+    Reference:
+        Sønderby et al. (2016), Ladder Variational Autoencoders, https://arxiv.org/abs/1602.02282
+    """
+
+    def __init__(
+        self,
+        data_dim: int,
+        latent_dims: Sequence[int] = (64, 32, 16, 8, 4),
+        hidden: int = 256,
+        likelihood: str = "bernoulli",
+        num_values: int = 2,
+        components: int = 5,
+    ) -> None:
+        super().__init__(data_dim, latent_dims, num_values)
+        d1, out = latent_dims[0], data_dim * outputs_per_pixel(likelihood, num_values, components)
+        encoder = nn.Sequential(Rescale(num_values - 1), mlp([data_dim, hidden, hidden, 2 * d1]))
+        self.q_z1_given_x = ConditionalNormal(encoder)
+        self.p_x_given_z1 = conditional_pixels(mlp([d1, hidden, hidden, out]), likelihood, num_values, components)
+        pairs = list(zip(latent_dims[:-1], latent_dims[1:], strict=True))
+        self.q_given_below = nn.ModuleDict(
+            {f"z{i}": ConditionalNormal(mlp([below, hidden, 2 * size])) for i, (below, size) in enumerate(pairs, 2)}
+        )
+        self.p_given_above = nn.ModuleDict(
+            {f"z{i}": ConditionalNormal(mlp([above, hidden, 2 * size])) for i, (size, above) in enumerate(pairs, 1)}
+        )
+
+    def infer(self, x: Tensor) -> Inference:
+        """Bottom up: q(z1|x), then each level given a sample of the one below."""
+        q = {"z1": self.q_z1_given_x(self.check(x))}
+        z = {"z1": q["z1"].rsample()}
+        for level, q_given_below in self.q_given_below.items():
+            q[level] = q_given_below(z[f"z{int(level[1:]) - 1}"])
+            z[level] = q[level].rsample()
+        return Inference(q={name: q[name] for name in self.levels}, z={name: z[name] for name in self.levels})
+
+    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
+        """E_q[log p(x|z1) − Σ_l (log q(z_l|z_{l−1}) − log p(z_l|z_{l+1}))], from one sample of each latent."""
+        q, z = self.infer(x)
+        divergence: dict[str, Tensor] = {}
+
+        def from_posterior(level: str, p: Distribution) -> Tensor:
+            estimate = kl if level == self.levels[0] else sampled_kl
+            divergence[level] = estimate(q[level], p, z[level])
+            return z[level]
+
+        p_x = self.descend(from_posterior, len(x))
+        return Elbo(p_x.log_prob(x), divergence)
+
+    def descend(self, choose: Choose, n: int) -> Distribution:
+        """Top down: each latent given the one above, then p(x|z1)."""
+        top, *below = self.levels
+        z = choose(top, standard_normal(n, self.dims[top], like=self.like))
+        for level in below:
+            z = choose(level, self.p_given_above[level](z))
+        return self.p_x_given_z1(z)

@@ -1,0 +1,55 @@
+"""The ladder VAE: prior and bottom-up estimate merged by their precisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.distributions import Independent
+
+from hvae_ref.conditional import ConditionalNormal
+from hvae_ref.distributions import precision_weighted
+from hvae_ref.models.top_down_model import TopDownModel
+from hvae_ref.nets import mlp
+
+
+class LadderVAE(TopDownModel):
+    """A top-down model whose posterior is the normalised product of its prior and a Gaussian read from x.
+
+    q(z_l|z_>l, x) ∝ p(z_l|z_>l) N(z_l; μ̂_l(x), σ̂_l(x)²) for l < L, and N(μ̂_L(x), σ̂_L(x)²) at the top;
+    eq. 3.3–3.4 in the book. The KL is taken against the *prior* of the level, not against the bottom-up estimate.
+
+    Args:
+        data_dim: D.
+        latent_dims: sizes from the bottom up.
+        hidden: width of the side path and of the state.
+        residual: carry a deterministic state past each latent; the paper's ladder has none.
+        likelihood: "bernoulli", "categorical" or "logistic_mixture".
+        num_values: V.
+        components: logistics a pixel, for "logistic_mixture".
+        dropout: probability of dropping a hidden unit while training.
+
+    Reference:
+        Sønderby et al. (2016), Ladder Variational Autoencoders, https://arxiv.org/abs/1602.02282
+    """
+
+    def __init__(
+        self,
+        data_dim: int,
+        latent_dims: Sequence[int] = (16, 8),
+        hidden: int = 256,
+        residual: bool = False,
+        likelihood: str = "bernoulli",
+        num_values: int = 2,
+        components: int = 5,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(data_dim, latent_dims, hidden, residual, likelihood, num_values, components, dropout)
+        self.estimate_given_x = nn.ModuleDict(
+            {level: ConditionalNormal(mlp([hidden, hidden, 2 * size], dropout)) for level, size in self.dims.items()}
+        )
+
+    def q_z_given_above_x(self, level: str, p: Independent, r: Tensor) -> Independent:
+        """The bottom-up estimate at the top level, merged with the prior below it."""
+        estimate = self.estimate_given_x[level](r)
+        return estimate if level == self.levels[0] else precision_weighted(p, estimate)

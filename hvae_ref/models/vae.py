@@ -1,0 +1,75 @@
+"""The variational autoencoder with one level of latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
+from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
+from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.nets import Rescale, mlp
+
+
+class VAE(LatentVariableModel):
+    """p(x, z1) = p(x|z1) p(z1) with q(z1|x); eq. 1.5 in the book.
+
+    Args:
+        data_dim: D.
+        latent_dims: one size, (z1,).
+        hidden: sizes of the hidden layers from x to z; the decoder has them in reverse.
+        likelihood: "bernoulli", "categorical" or "logistic_mixture".
+        num_values: V, grey levels of the data; 2 for binarised data.
+        components: logistics a pixel, for "logistic_mixture".
+        dropout: probability of dropping a hidden unit while training.
+
+    Reference:
+        Kingma and Welling (2014), Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
+
+    >>> import torch
+    >>> model = VAE(data_dim=64, latent_dims=(8,), hidden=(32,))
+    >>> model.elbo(torch.zeros(5, 64)).value.shape
+    torch.Size([5])
+    """
+
+    def __init__(
+        self,
+        data_dim: int,
+        latent_dims: Sequence[int] = (16,),
+        hidden: Sequence[int] = (256, 256),
+        likelihood: str = "bernoulli",
+        num_values: int = 2,
+        components: int = 5,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(data_dim, latent_dims, num_values)
+        if len(latent_dims) != 1:
+            raise ValueError(f"latent_dims: expected one level, got {len(latent_dims)}; see DeepVAE and TopDownVAE")
+        size, out = latent_dims[0], data_dim * outputs_per_pixel(likelihood, num_values, components)
+        encoder = nn.Sequential(Rescale(num_values - 1), mlp([data_dim, *hidden, 2 * size], dropout))
+        decoder = mlp([size, *reversed(hidden), out], dropout)
+        self.q_z1_given_x = ConditionalNormal(encoder)
+        self.p_x_given_z1 = conditional_pixels(decoder, likelihood, num_values, components)
+
+    def p_z1(self, n: int) -> Independent:
+        """The prior N(0, I), batch (n,)."""
+        return standard_normal(n, self.dims["z1"], like=self.like)
+
+    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
+        """E_q[log p(x|z1)] − KL(q(z1|x) ‖ p(z1)), the expectation from one sample."""
+        x = self.check(x)
+        p_z1, q_z1 = self.p_z1(len(x)), self.q_z1_given_x(x)
+        z1 = q_z1.rsample()
+        p_x = self.p_x_given_z1(z1)
+        return Elbo(p_x.log_prob(x), kl={"z1": kl(q_z1, p_z1, z1)})
+
+    def infer(self, x: Tensor) -> Inference:
+        """q(z1|x) and a sample from it."""
+        q_z1 = self.q_z1_given_x(self.check(x))
+        return Inference(q={"z1": q_z1}, z={"z1": q_z1.rsample()})
+
+    def descend(self, choose: Choose, n: int) -> Distribution:
+        """z1 from `choose`, then p(x|z1)."""
+        return self.p_x_given_z1(choose("z1", self.p_z1(n)))

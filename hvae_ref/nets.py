@@ -1,0 +1,112 @@
+"""Plain networks: layers in, features out. No probability in this file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
+    """A multilayer perceptron with SiLU between its layers and a linear last layer.
+
+    Args:
+        sizes: features of the input, of each hidden layer, of the output.
+        dropout: probability of dropping a hidden unit while training.
+
+    Raises:
+        ValueError: with fewer than two sizes.
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"sizes: expected an input and an output size, got {list(sizes)}")
+    layers: list[nn.Module] = []
+    for size_in, size_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+        layers += [nn.Linear(size_in, size_out), nn.SiLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+
+
+class ResidualBlock(nn.Module):
+    """x + f(LayerNorm(x)): keeps the shape, and starts near the identity."""
+
+    def __init__(self, features: int, hidden: int | None = None, dropout: float = 0.0) -> None:
+        super().__init__()
+        hidden = hidden or features
+        self.norm = nn.LayerNorm(features)
+        self.net = nn.Sequential(
+            nn.Linear(features, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, features)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, features) to (B, features)."""
+        return x + self.net(self.norm(x))
+
+
+class Rescale(nn.Module):
+    """Map raw grey levels 0 … high linearly to −1 … 1, so that nets see centred inputs."""
+
+    def __init__(self, high: int) -> None:
+        super().__init__()
+        if high < 1:
+            raise ValueError(f"high: expected at least 1, got {high}")
+        self.high = high
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map values in [0, high] to values in [−1, 1], same shape."""
+        return x * (2.0 / self.high) - 1.0
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer some of whose connections are cut by a fixed mask (out_features, in_features)."""
+
+    def __init__(self, mask: Tensor) -> None:
+        super().__init__(mask.shape[1], mask.shape[0])
+        self.register_buffer("mask", mask.to(self.weight.dtype), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (…, in_features) to (…, out_features)."""
+        return nn.functional.linear(x, self.weight * self.mask, self.bias)
+
+
+class MADE(nn.Module):
+    """A masked autoencoder: output block i depends on x_1 … x_{i−1} and on the whole context.
+
+    Args:
+        data_dim: D, number of ordered inputs.
+        outputs: numbers produced for each input.
+        hidden: features of each hidden layer; each at least `data_dim` − 1 to be able to tell all inputs apart.
+        context_dim: features of an unmasked context (B, C); 0 for none.
+
+    Reference:
+        Germain, Gregor, Murray and Larochelle (2015), MADE, https://arxiv.org/abs/1502.03509
+    """
+
+    def __init__(self, data_dim: int, outputs: int, hidden: Sequence[int], context_dim: int = 0) -> None:
+        super().__init__()
+        self.data_dim, self.outputs = data_dim, outputs
+        degree = torch.arange(1, data_dim + 1)
+        self.layers = nn.ModuleList()
+        self.contexts = nn.ModuleList()
+        for size in hidden:
+            new_degree = torch.arange(size) % max(data_dim - 1, 1) + 1
+            self.layers.append(MaskedLinear(new_degree[:, None] >= degree[None, :]))
+            self.contexts.append(nn.Linear(context_dim, size, bias=False) if context_dim else nn.Identity())
+            degree = new_degree
+        last = torch.arange(1, data_dim + 1).repeat_interleave(outputs)
+        self.head = MaskedLinear(last[:, None] > degree[None, :])
+        self.head_context = nn.Linear(context_dim, data_dim * outputs, bias=False) if context_dim else None
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Map x (B, D) and context (B, C) to (B, D, outputs)."""
+        h = x
+        for layer, inject in zip(self.layers, self.contexts, strict=True):
+            h = layer(h)
+            if context is not None:
+                h = h + inject(context)
+            h = nn.functional.silu(h)
+        out = self.head(h)
+        if context is not None and self.head_context is not None:
+            out = out + self.head_context(context)
+        return out.unflatten(-1, (self.data_dim, self.outputs))

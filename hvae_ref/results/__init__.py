@@ -1,0 +1,5 @@
+"""Measured tables that ship with the package, each with the command, versions and machine that made it."""
+
+from hvae_ref.results.record import Record, atomic_write_text, load, mean_and_sd, names, provenance
+
+__all__ = ["Record", "atomic_write_text", "load", "mean_and_sd", "names", "provenance"]

@@ -1,0 +1,30 @@
+"""What training minimises: β for each level and its schedules, free bits, GECO and MMD, on top of an `Elbo`.
+
+An objective is called with an `Elbo` and answers a scalar. The pieces combine by keyword, in one way:
+
+    NegativeElbo(beta=LinearWarmup(fraction=0.3), free_bits=FreeBits(0.5), mmd=MmdPenalty(10.0))
+    Geco(constraint=20.0, free_bits=FreeBits(0.5))
+"""
+
+from hvae_ref.objectives.free_bits import FreeBits
+from hvae_ref.objectives.geco import Geco
+from hvae_ref.objectives.mmd import LatentSamples, MmdPenalty, mmd
+from hvae_ref.objectives.negative_elbo import NegativeElbo
+from hvae_ref.objectives.objective import Beta, Objective
+from hvae_ref.objectives.schedules import Constant, Cyclic, LinearWarmup, Progress, Schedule
+
+__all__ = [
+    "Beta",
+    "Constant",
+    "Cyclic",
+    "FreeBits",
+    "Geco",
+    "LatentSamples",
+    "LinearWarmup",
+    "MmdPenalty",
+    "NegativeElbo",
+    "Objective",
+    "Progress",
+    "Schedule",
+    "mmd",
+]

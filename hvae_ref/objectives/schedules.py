@@ -1,0 +1,159 @@
+"""How a weight moves during training: constant, rising once (KL annealing), or in cycles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+def _own(value: Tensor) -> Tensor:
+    return value
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands when an objective is asked for its value.
+
+    Attributes:
+        step: optimiser steps taken so far, 0 at the first batch.
+        total: optimiser steps in the whole run.
+        average: mean of a tensor over the processes that share a batch; the tensor itself with one process.
+    """
+
+    step: int = 0
+    total: int = 1
+    average: Callable[[Tensor], Tensor] = _own
+
+    @property
+    def fraction(self) -> float:
+        """Share of the run that is done, in [0, 1]."""
+        return min(self.step / max(self.total, 1), 1.0)
+
+
+Schedule = Callable[[Progress], float]
+"""A weight as a function of progress."""
+
+
+def _non_negative(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name}: expected a finite number ≥ 0, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same weight from the first step to the last: β(t) = value.
+
+    >>> Constant(0.5)(Progress(step=7, total=10))
+    0.5
+    """
+
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        _non_negative("value", self.value)
+
+    def __call__(self, progress: Progress) -> float:
+        """The weight at this step."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class LinearWarmup:
+    """KL annealing: a weight that moves in a straight line from `start` to `end` and stays there.
+
+    β(t) = start + (end − start) · clip((t − delay) / length, 0, 1)
+
+    The length is given as `steps`, or as a `fraction` of the whole run; `delay` is in the same unit. A delay for
+    each level makes the levels wake one after the other.
+
+    Args:
+        start: weight until `delay` has passed.
+        end: weight once the warm-up is over.
+        steps: length in optimiser steps.
+        fraction: length as a share of the run, in (0, 1]. Without either of the two: 0.3.
+        delay: wait before the rise, in steps or as a share of the run.
+
+    Raises:
+        ValueError: for a negative weight, both lengths at once, or a length outside its range.
+
+    Reference:
+        Bowman et al. (2016), Generating Sentences from a Continuous Space, https://arxiv.org/abs/1511.06349;
+        Sønderby et al. (2016), Ladder Variational Autoencoders, https://arxiv.org/abs/1602.02282
+
+    >>> warmup = LinearWarmup(fraction=0.5)
+    >>> [warmup(Progress(step, total=100)) for step in (0, 25, 50, 99)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    steps: int | None = None
+    fraction: float | None = None
+    delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _non_negative("start", self.start)
+        _non_negative("end", self.end)
+        _non_negative("delay", self.delay)
+        if self.steps is not None and self.fraction is not None:
+            raise ValueError(
+                f"steps, fraction: expected one of the two, got steps={self.steps}, fraction={self.fraction}"
+            )
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps: expected at least 1, got {self.steps}")
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise ValueError(f"fraction: expected a share of the run in (0, 1], got {self.fraction}")
+
+    def __call__(self, progress: Progress) -> float:
+        """The weight at this step."""
+        if self.steps is not None:
+            risen = (progress.step - self.delay) / self.steps
+        else:
+            risen = (progress.fraction - self.delay) / (0.3 if self.fraction is None else self.fraction)
+        return self.start + (self.end - self.start) * min(max(risen, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class Cyclic:
+    """Cyclical KL annealing: the warm-up starts over `cycles` times in the run.
+
+    Within a cycle the weight rises in a straight line during the first `rise` of it, then stays at `end`.
+
+    Args:
+        start: weight at the beginning of a cycle.
+        end: weight once risen.
+        cycles: how many cycles the run holds.
+        rise: share of a cycle spent rising, in (0, 1].
+
+    Raises:
+        ValueError: for a negative weight, no cycle, or `rise` outside (0, 1].
+
+    Reference:
+        Fu et al. (2019), Cyclical Annealing Schedule, https://arxiv.org/abs/1903.10145
+
+    >>> cyclic = Cyclic(cycles=2, rise=0.5)
+    >>> [cyclic(Progress(step, total=80)) for step in (0, 10, 30, 40, 50, 79, 80)]
+    [0.0, 0.5, 1.0, 0.0, 0.5, 1.0, 1.0]
+    """
+
+    start: float = 0.0
+    end: float = 1.0
+    cycles: int = 4
+    rise: float = 0.5
+
+    def __post_init__(self) -> None:
+        _non_negative("start", self.start)
+        _non_negative("end", self.end)
+        if self.cycles < 1:
+            raise ValueError(f"cycles: expected at least 1, got {self.cycles}")
+        if not 0 < self.rise <= 1:
+            raise ValueError(f"rise: expected a share of the cycle in (0, 1], got {self.rise}")
+
+    def __call__(self, progress: Progress) -> float:
+        """The weight at this step."""
+        # The run's last point belongs to the last cycle, it does not open a new one.
+        within = 1.0 if progress.fraction >= 1 else (progress.fraction * self.cycles) % 1.0
+        return self.start + (self.end - self.start) * min(within / self.rise, 1.0)

@@ -1,0 +1,22 @@
+"""Training on `accelerate`: knows objectives, never the inside of a model."""
+
+from hvae_ref.training.batches import Batches, derived_seed
+from hvae_ref.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+from hvae_ref.training.config import TrainConfig
+from hvae_ref.training.fit import NonFiniteLoss, fit
+from hvae_ref.training.history import EpochRecord, History, Terms
+
+__all__ = [
+    "Batches",
+    "Checkpoint",
+    "CheckpointError",
+    "EpochRecord",
+    "History",
+    "NonFiniteLoss",
+    "Terms",
+    "TrainConfig",
+    "derived_seed",
+    "fit",
+    "load_checkpoint",
+    "save_checkpoint",
+]

@@ -1,0 +1,130 @@
+"""Walks between two images in one level of a hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from hvae_ref.evaluation.quiet import quiet
+
+SAME_DIRECTION = 1e-4
+"""Below this sine of the angle the spherical formula divides 0 by 0, and the straight line is equal to it."""
+
+
+def _check_endpoints(a: Tensor, b: Tensor, steps: int) -> None:
+    if a.shape != b.shape:
+        raise ValueError(f"a, b: expected the same shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if steps < 2:
+        raise ValueError(f"steps: expected at least 2, got {steps}")
+
+
+def linear(a: Tensor, b: Tensor, steps: int) -> Tensor:
+    """Straight line (1 − t) a + t b with t = 0 … 1.
+
+    Args:
+        a: (..., d), start.
+        b: (..., d), end.
+        steps: points, both ends included.
+
+    Returns:
+        (steps, ..., d).
+
+    Raises:
+        ValueError: for different shapes or fewer than two steps.
+    """
+    _check_endpoints(a, b, steps)
+    t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device).view(-1, *(1,) * a.ndim)
+    return (1 - t) * a + t * b
+
+
+def spherical(a: Tensor, b: Tensor, steps: int) -> Tensor:
+    """Arc [sin((1 − t) ω) a + sin(t ω) b] / sin ω, where ω is the angle between a and b.
+
+    Points of a high-dimensional Gaussian lie near a sphere; the arc stays at their distance from the origin,
+    where the straight line cuts through the thinly populated middle.
+
+    Args:
+        a: (..., d), start.
+        b: (..., d), end.
+        steps: points, both ends included.
+
+    Returns:
+        (steps, ..., d).
+
+    Raises:
+        ValueError: for different shapes, fewer than two steps, or opposite directions, between which no arc
+            is the shortest.
+
+    Reference:
+        White (2016), Sampling Generative Networks, https://arxiv.org/abs/1609.04468
+    """
+    _check_endpoints(a, b, steps)
+    cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1, 1).unsqueeze(-1)
+    omega = torch.acos(cosine)
+    sine = torch.sin(omega)
+    if ((sine < SAME_DIRECTION) & (cosine < 0)).any():
+        raise ValueError("a, b: expected directions that are not opposite; no single arc joins them")
+    t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device).view(-1, *(1,) * a.ndim)
+    safe = torch.where(sine < SAME_DIRECTION, torch.ones_like(sine), sine)
+    arc = (torch.sin((1 - t) * omega) * a + torch.sin(t * omega) * b) / safe
+    return torch.where(sine < SAME_DIRECTION, linear(a, b, steps), arc)
+
+
+OTHERS = ("prior", "posterior")
+WALKS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"linear": linear, "spherical": spherical}
+
+
+def interpolate(
+    model: nn.Module,
+    x_a: Tensor,
+    x_b: Tensor,
+    level: str,
+    steps: int = 9,
+    others: str = "prior",
+    walk: str = "linear",
+    seed: int = 0,
+) -> Tensor:
+    """Mean images along a walk in one level, from the posterior mean of x_a to that of x_b.
+
+    The other levels must come from somewhere. With `others="prior"` they are drawn from the model given the
+    walked level, with the same noise at every step, so that whatever changes comes from the walk. With
+    `others="posterior"` they are held where x_a has them; where x depends on z1 alone, a walk in z2 then
+    shows *nothing*, by construction.
+
+    Args:
+        model: with `levels`, `encode`, `sample_latents` and `decode`.
+        x_a: (D,) or (B, D), start.
+        x_b: the same shape, end.
+        level: name of the walked level, such as "z2".
+        steps: images, both ends included.
+        others: "prior" or "posterior".
+        walk: "linear" or "spherical".
+        seed: of all draws.
+
+    Returns:
+        (steps, D) or (steps, B, D), E[x|z] in grey levels.
+
+    Raises:
+        ValueError: for an unknown level, walk or source of the other levels, or images of different shapes.
+    """
+    for name, value, known in (
+        ("level", level, model.levels),
+        ("walk", walk, WALKS),
+        ("others", others, OTHERS),
+    ):
+        if value not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+    _check_endpoints(x_a, x_b, steps)
+    rows_a, rows_b = torch.atleast_2d(x_a), torch.atleast_2d(x_b)
+    with quiet(model, seed):
+        start = {name: q.mean for name, q in model.encode(rows_a).items()}
+    with quiet(model, seed):
+        end = model.encode(rows_b)[level].mean
+    images = []
+    for z in WALKS[walk](start[level], end, steps):
+        with quiet(model, seed):
+            held = {**start, level: z} if others == "posterior" else {level: z}
+            images.append(model.decode(model.sample_latents(len(z), fixed=held)).mean)
+    return torch.stack(images).view(steps, *x_a.shape)

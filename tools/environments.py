@@ -1,4 +1,4 @@
-"""The project's virtual environments under `.venvs/`, made once and kept in step with pyproject.toml and constraints.txt.
+"""The project's virtual environments under `.venvs/`, kept in step with pyproject.toml and constraints.txt.
 
 `dev` holds the package (editable) with all that the tests need, `lab` adds JupyterLab to it, and `book` holds only
 what builds the site: no torch, so that a first build takes a minute and not a gigabyte.
@@ -52,7 +52,9 @@ def ensure(name: str) -> Path:
     if stamp.exists() and stamp.read_text() == wanted and _works(interpreter):
         return interpreter
 
-    print(f"Setting up .venvs/{folder.name} (once; {'two minutes' if name != 'book' else 'under a minute'}) …", flush=True)
+    print(
+        f"Setting up .venvs/{folder.name} (once; {'two minutes' if name != 'book' else 'under a minute'}) …", flush=True
+    )
     if not _works(interpreter):
         _create(folder)
     pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -60,7 +62,7 @@ def ensure(name: str) -> Path:
     if done.returncode != 0:
         sys.exit(
             f"pip could not set up .venvs/{folder.name}; its own words stand above.\n"
-            "  No network, or a proxy or mirror in between? pip needs PyPI once: see `pip config list`, then run this again.\n"
+            "  No network, or a proxy in between? pip needs PyPI once: see `pip config list`, then run this again.\n"
             "  No space left? .venvs/dev takes 7 GB where torch brings its CUDA libraries, .venvs/book 0.3 GB.\n"
             f"  Half-made? rm -rf .venvs/{folder.name} and run this again."
         )

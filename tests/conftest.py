@@ -1,0 +1,44 @@
+"""What every test runs under: one thread, no windows, no network libraries reaching out, and shapes checked.
+
+The import hook turns the shape annotations of hvae_ref into checks. It stands here, before anything imports the
+package, because readers should not pay for the checks on every call.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Two pytest workers on two cores: a thread each, also in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["PIP_NO_INPUT"] = "1"
+os.environ["HVAE_REF_PROGRESS"] = str(Path(tempfile.mkdtemp(prefix="hvae_ref-tests-")) / "progress.json")
+
+from jaxtyping import install_import_hook
+
+install_import_hook("hvae_ref", "beartype.beartype")
+
+import pytest
+import torch
+
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_figures_and_seed():
+    """No test sees another's figures or random numbers."""
+    import matplotlib.pyplot as plt
+
+    torch.manual_seed(0)
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    """Each device that there is."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return torch.device(request.param)

@@ -1,0 +1,73 @@
+"""Build the site into `_build/html`, with warnings as errors, and skip the work where nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools import environments
+from tools.environments import ROOT
+
+BUILD = ROOT / "_build"
+STAMP = BUILD / ".inputs"
+SOURCES = (
+    "_config.yml",
+    "_toc.yml",
+    "pyproject.toml",
+    "constraints.txt",
+    "README.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+)
+FOLDERS = ("book", "chapters", "hvae_ref", "tests", "benchmarks")
+
+
+def inputs() -> str:
+    """A hash of every file that the site is made from."""
+    digest = hashlib.sha256()
+    for path in _files():
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files() -> Iterator[Path]:
+    yield from (ROOT / name for name in SOURCES if (ROOT / name).is_file())
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".tmp":
+                yield path
+
+
+def build() -> int:
+    """Build what has changed; answer the exit status of the builder.
+
+    A warning appears only while its page is being read, so a build that failed is thrown away: the next one says it again.
+    """
+    now = inputs()
+    if STAMP.is_file() and STAMP.read_text() == now and (BUILD / "html" / "index.html").is_file():
+        print("The site is up to date.")
+        return 0
+    STAMP.unlink(missing_ok=True)
+    interpreter = environments.ensure("book")
+    started = time.perf_counter()
+    command = [interpreter.parent / "jupyter-book", "build", ".", "--warningiserror", "--keep-going", "--quiet"]
+    status = subprocess.run(command, cwd=ROOT).returncode
+    if status != 0:
+        shutil.rmtree(BUILD, ignore_errors=True)
+        print("The site was not built: see the warnings above, each is an error here.", file=sys.stderr)
+        return status
+    STAMP.write_text(now)
+    print(f"Built in {time.perf_counter() - started:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    status = build()
+    if status == 0:
+        print(f"Open {(BUILD / 'html' / 'index.html').as_uri()}\nor run `make serve` and open http://127.0.0.1:8000")
+    sys.exit(status)

@@ -1,0 +1,127 @@
+"""Chapters as files: which there are, what makes their outputs stale, and the rules that every chapter keeps.
+
+Needs the standard library alone, so that the checks run before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.repository import ROOT, configured
+
+TEMPLATE = ROOT / "tools" / "templates" / "first_cell.py"
+Notebook = dict[str, Any]
+
+_MYST = (
+    (re.compile(r"^\s*(?:`{3,}|:{3,}|~{3,})\s*\{[A-Za-z]", re.MULTILINE), "a MyST directive"),
+    (re.compile(r"(?<![\w`=])\{[a-zA-Z:]+\}`[^`\n]+`"), "a MyST role"),
+    (re.compile(r"^\([A-Za-z][\w:.-]*\)=\s*$", re.MULTILINE), "a MyST label"),
+)
+_NOISE = (
+    (re.compile(r"<[\w.]+ (?:object )?at 0x[0-9a-f]+>"), "an object's address"),
+    (re.compile(r"/tmp/|/home/|/root/"), "a path of the machine that ran it"),
+)
+
+
+def paths(root: Path = ROOT) -> list[Path]:
+    """The chapters, in order."""
+    return sorted((root / "chapters").glob("[0-9][0-9]_*.ipynb"))
+
+
+def read(path: Path) -> Notebook:
+    """The notebook as JSON, with every cell's source as one string."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook
+
+
+def code_cells(notebook: Notebook) -> Iterator[dict[str, Any]]:
+    """The code cells that hold code."""
+    return (cell for cell in notebook["cells"] if cell["cell_type"] == "code" and cell["source"].strip())
+
+
+def code_hash(notebook: Notebook) -> str:
+    """A hash of all that the chapter runs; its prose may change without making outputs stale."""
+    digest = hashlib.sha256()
+    for cell in code_cells(notebook):
+        digest.update(cell["source"].encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def package_hash(package: Path = ROOT / "hvae_ref") -> str:
+    """A hash of the package's code and data, the same for a checkout and an installed copy."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        relative = path.relative_to(package)
+        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in relative.parts):
+            digest.update(relative.as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def staleness(path: Path, package: Path = ROOT / "hvae_ref") -> list[str]:
+    """Why the chapter's outputs are not what its code prints today; empty when they are."""
+    notebook = read(path)
+    stamp = notebook["metadata"].get("hvae_ref", {})
+    reasons = []
+    if stamp.get("code_hash") != code_hash(notebook):
+        reasons.append("its code has changed since it was run")
+    if stamp.get("package_hash") != package_hash(package):
+        reasons.append("hvae_ref has changed since it was run")
+    counts = [cell.get("execution_count") for cell in code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        reasons.append(f"its execution counts are not 1…{len(counts)}")
+    return [f"{path.name}: {reason}: make notebooks CHAPTERS={path}" for reason in reasons]
+
+
+def problems(path: Path) -> list[str]:
+    """What in the chapter breaks the book's rules for chapters; empty when nothing does."""
+    notebook = read(path)
+    found = [*_about_the_frame(path, notebook)]
+    for number, cell in enumerate(notebook["cells"], 1):
+        check = _about_markdown if cell["cell_type"] == "markdown" else _about_outputs
+        found += [f"cell {number}: {words}" for words in check(cell)]
+    return [f"{path.name}: {words}" for words in found]
+
+
+def _about_the_frame(path: Path, notebook: Notebook) -> Iterator[str]:
+    cells = notebook["cells"]
+    if not cells or cells[0]["cell_type"] != "markdown" or configured().colab(path.stem) not in cells[0]["source"]:
+        yield f"the first cell must be Markdown with a link to {configured().colab(path.stem)}"
+    first = next(code_cells(notebook), {"source": ""})
+    if first["source"].strip() != TEMPLATE.read_text(encoding="utf-8").strip():
+        yield "the first code cell is not tools/templates/first_cell.py: python -m tools.notebooks --first-cell"
+    if len(ids := [cell.get("id") for cell in cells]) != len(set(ids)) or None in ids:
+        yield "cells need ids of their own"
+
+
+def _about_markdown(cell: dict[str, Any]) -> Iterator[str]:
+    for pattern, name in _MYST:
+        if match := pattern.search(cell["source"]):
+            yield f"{name} shows raw in Colab and on GitHub: {match.group().strip()!r}"
+
+
+def _about_outputs(cell: dict[str, Any]) -> Iterator[str]:
+    outputs = cell.get("outputs", [])
+    figure = any(kind.startswith("image/") for output in outputs for kind in output.get("data", {}))
+    described = cell["metadata"].get("mystnb", {})
+    if figure and not described.get("image", {}).get("alt"):
+        yield "a figure without alt text: metadata.mystnb.image.alt"
+    if figure and not described.get("figure", {}).get("caption"):
+        yield "a figure without a caption: metadata.mystnb.figure.caption"
+    for output in outputs:
+        if output["output_type"] == "error":
+            yield f"its output is an error: {output['ename']}: {output['evalue']}"
+        if output.get("name") == "stderr":
+            yield f"it writes to stderr: {''.join(output['text'])[:80]!r}"
+        text = "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
+        if figure:
+            continue
+        for pattern, name in _NOISE:
+            if match := pattern.search(text):
+                yield f"its output shows {name}: {match.group()!r}"

@@ -1,0 +1,69 @@
+"""Exercises that answer back: checks that recognise classic mistakes, progress, and quizzes.
+
+In a chapter an exercise is four cells: the statement (a Markdown cell with the hints folded away), a stub, a cell
+that ends in ``check("2.3", my_function)``, and a Markdown cell with the worked solution folded away.
+``hvae_ref.exercises.notebook`` says exactly how they are written.
+
+Example:
+    >>> from hvae_ref.exercises import check
+    >>> check("1.1", ...).status
+    'not attempted'
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hvae_ref.exercises import progress as _progress
+from hvae_ref.exercises import registry as _registry
+from hvae_ref.exercises.engine import judge as _judge
+from hvae_ref.exercises.exercise import Exercise, Misconception
+from hvae_ref.exercises.progress import Progress, reset_progress
+from hvae_ref.exercises.quiz import Quiz, quiz
+from hvae_ref.exercises.registry import Entry, exercises
+from hvae_ref.exercises.verdict import Verdict
+
+__all__ = [
+    "Entry",
+    "Exercise",
+    "Misconception",
+    "Progress",
+    "Quiz",
+    "Verdict",
+    "check",
+    "exercises",
+    "progress",
+    "quiz",
+    "reset_progress",
+]
+
+
+def check(id: str, answer: Any) -> Verdict:  # noqa: ANN401
+    """Check an answer to an exercise, and note the attempt in the local progress file.
+
+    Args:
+        id: Chapter and number of the exercise, such as ``"2.3"``.
+        answer: A function (not its result), or a value where the exercise asks for one. While it is ``...``,
+            None, or a function that returns neither more, the exercise counts as not attempted.
+
+    Returns:
+        The verdict; as the last expression of a cell it shows itself.
+
+    Raises:
+        ValueError: If there is no such exercise; the message names the nearest ids.
+    """
+    verdict = _judge(_registry.get(id), answer)
+    if verdict.status == "not attempted":
+        return verdict
+    note = _progress.record(id, verdict.passed)
+    return replace(verdict, message=f"{verdict.message}\n{note}") if note else verdict
+
+
+def progress() -> Progress:
+    """Show which exercises are solved.
+
+    Returns:
+        A table, chapter by chapter; as the last expression of a cell it shows itself.
+    """
+    return _progress.table({x.id: (x.title, x.kind) for x in _registry.registered().values()})

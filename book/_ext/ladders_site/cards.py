@@ -1,0 +1,25 @@
+"""Cards that lead from the front page into the chapters."""
+
+from __future__ import annotations
+
+from .chapters import read_chapters
+from .project import Project
+
+COLOURS = ("one", "two", "three")
+
+
+def chapter_cards(project: Project) -> str:
+    """Write one card a chapter: its title, its first sentence or two, and the ways in."""
+    cards = []
+    for chapter in read_chapters(project.root):
+        path = f"chapters/{chapter.path.name}"
+        times = f" · {chapter.seconds:.0f} s on two cores" if chapter.seconds else ""
+        count = len(chapter.exercises())
+        footer = f"{count} exercises{times} · [open in Colab]({project.colab(path)})"
+        cards.append(
+            f":::{{grid-item-card}} {chapter.title}\n"
+            f":link: /{path}\n:link-type: doc\n:class-card: chapter-card\n\n{chapter.lead}\n+++\n{footer}\n:::"
+        )
+    if not cards:
+        return ""
+    return "::::{grid} 1 1 2 3\n:gutter: 3\n\n" + "\n\n".join(cards) + "\n::::"

@@ -1,0 +1,89 @@
+"""Errata of the field: what circulates, what is right, and the test in this repository that proves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .project import Project
+
+FIELDS = {"id", "wrong", "right", "met_in", "chapter", "tests"}
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """One circulating mistake.
+
+    Args:
+        id: the name under which exercises recognise it, `O5` for instance.
+        wrong: what circulates, as Markdown.
+        right: what is right, as Markdown.
+        met_in: where it was met, as Markdown.
+        chapter: number of the chapter that shows it failing.
+        tests: pytest ids of the tests that prove it.
+    """
+
+    id: str
+    wrong: str
+    right: str
+    met_in: str
+    chapter: int
+    tests: list[str] = field(default_factory=list)
+
+
+def read_errata(root: Path) -> dict[str, list[Erratum]]:
+    """Read `book/_data/errata.yml`: groups of errata by the group's title.
+
+    Raises:
+        ValueError: where an entry has other fields than an erratum has, or two entries share an id.
+    """
+    groups: dict[str, list[dict[str, Any]]] = yaml.safe_load(
+        (root / "book" / "_data" / "errata.yml").read_text(encoding="utf-8")
+    )
+    seen: set[str] = set()
+    answer = {}
+    for title, entries in groups.items():
+        answer[title] = []
+        for entry in entries:
+            if set(entry) != FIELDS:
+                raise ValueError(f"errata entry: expected the fields {sorted(FIELDS)}, got {sorted(entry)}")
+            if entry["id"] in seen:
+                raise ValueError(f"errata entry: expected an id used once, got {entry['id']!r} again")
+            seen.add(entry["id"])
+            answer[title].append(Erratum(**{key: _one_line(value) for key, value in entry.items()}))
+    return answer
+
+
+def errata_table(project: Project) -> str:
+    """Write the errata as one Markdown section a group and one block an erratum, with links to the tests."""
+    parts = []
+    for title, errata in read_errata(project.root).items():
+        parts.append(f"## {title}")
+        for erratum in errata:
+            parts += [
+                f"(erratum-{erratum.id.lower()})=",
+                f":::{{div}} erratum\n**{erratum.id}**\n\n:Circulates: {erratum.wrong}\n:Right: {erratum.right}\n"
+                f":Met in: {erratum.met_in}\n:Shown in: {_chapter(project, erratum.chapter)}\n"
+                f":Proved by: {_tests(project, erratum.tests)}\n:::",
+            ]
+    return "\n\n".join(parts)
+
+
+def _one_line(value: Any) -> Any:  # noqa: ANN401 (whatever YAML holds)
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _chapter(project: Project, number: int) -> str:
+    found = sorted((project.root / "chapters").glob(f"{number:02d}_*.ipynb"))
+    return f"[chapter {number}](/chapters/{found[0].name})" if found else f"chapter {number}"
+
+
+def _tests(project: Project, tests: list[str]) -> str:
+    """Link each test to its line; a test that does not exist is an error, so no link is ever dead."""
+    links = [
+        f"[`{test.split('::')[-1]}`]({project.blob(test.split('::')[0], project.test_line(test))})" for test in tests
+    ]
+    return ", ".join(links) or "*a test is still to be written*"

@@ -1,0 +1,49 @@
+"""The index of exercises: numbers and anchors from the notebooks, kinds from the package's exercise modules."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from .chapters import read_chapters
+from .project import Project
+
+
+def exercise_kinds(root: Path) -> dict[str, str]:
+    """Read `Exercise(id="2.3", …, kind="derive", …)` from the package's exercise modules, without importing them."""
+    kinds: dict[str, str] = {}
+    for path in sorted((root / "hvae_ref" / "exercises").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _name(node.func).endswith("Exercise"):
+                texts = {
+                    keyword.arg: keyword.value.value
+                    for keyword in node.keywords
+                    if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
+                }
+                if "id" in texts:
+                    kinds[texts["id"]] = texts.get("kind", "")
+    return kinds
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def exercise_index(project: Project) -> str:
+    """Write the index as Markdown: one table a chapter, each exercise linked to its place."""
+    kinds = exercise_kinds(project.root)
+    parts = []
+    for chapter in read_chapters(project.root):
+        exercises = chapter.exercises(kinds)
+        if not exercises:
+            continue
+        href = f"/chapters/{chapter.path.name}"
+        parts += [f"## {chapter.number} · {_without_number(chapter.title)}", ""]
+        parts += ["| | exercise | kind |", "|---|---|---|"]
+        parts += [f"| {e.number} | [{e.title or 'Exercise'}]({href}#{e.anchor}) | {e.kind} |" for e in exercises]
+        parts.append("")
+    return "\n".join(parts) or "*The first exercises arrive with the first chapter.*"
+
+
+def _without_number(title: str) -> str:
+    return title.lstrip("0123456789 ·.").strip() or title

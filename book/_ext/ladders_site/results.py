@@ -1,0 +1,115 @@
+"""Tables of results: shipped runs in `hvae_ref/results/*.json` and measurements in `benchmarks/**/*.json`.
+
+A file holds `command`, `date`, `machine`, `versions`, perhaps `settings`, `title` and `note`, and `runs`: one flat record a
+run. Runs that differ in nothing but their seed become one row, with mean ± standard deviation of every number.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from .markdown import code, escape, table
+from .project import Project
+
+REPEATS = ("seed", "repeat", "trial")
+REQUIRED = ("command", "date", "machine", "versions", "runs")
+
+
+def results_tables(project: Project) -> str:
+    """Write one section a file of `hvae_ref/results`."""
+    return _sections(project, sorted((project.root / "hvae_ref" / "results").glob("*.json")))
+
+
+def benchmark_tables(project: Project) -> str:
+    """Write one section a file of results under `benchmarks`."""
+    return _sections(project, sorted((project.root / "benchmarks").rglob("*.json")))
+
+
+def _sections(project: Project, paths: list[Path]) -> str:
+    parts = [_section(project, path) for path in paths]
+    return "\n\n".join(parts) or "*Nothing has been measured yet.*"
+
+
+def _section(project: Project, path: Path) -> str:
+    """Write title, note, table and provenance of one file."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    missing = [field for field in REQUIRED if field not in content]
+    if missing:
+        raise ValueError(f"{path.name}: expected the fields {', '.join(REQUIRED)}, got none of {', '.join(missing)}")
+    title = content.get("title") or path.stem.replace("_", " ").capitalize()
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
+    source = project.blob(path.relative_to(project.root).as_posix())
+    made = f"Made by {code(content['command'])} on {content['date']}; {escape(_machine(content))}; {escape(versions)}."
+    parts = [f"### {escape(title)}", escape(content.get("note", "")), runs_table(content["runs"])]
+    return "\n\n".join(part for part in [*parts, f"{{.provenance}}\n{made} [All runs]({source})."] if part)
+
+
+def _machine(content: dict[str, Any]) -> str:
+    machine = content["machine"]
+    return machine if isinstance(machine, str) else ", ".join(f"{key} {value}" for key, value in machine.items())
+
+
+def runs_table(runs: list[dict[str, Any]]) -> str:
+    """Group runs by what is not a number and not a repetition, and show the numbers as mean ± standard deviation."""
+    flat = [_flatten(run) for run in runs]
+    columns = list(dict.fromkeys(name for run in flat for name in run if name not in REPEATS))
+    numeric = [name for name in columns if all(_is_number(run[name]) for run in flat if run.get(name) is not None)]
+    labels = [name for name in columns if name not in numeric and all(_is_label(run.get(name)) for run in flat)]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for run in flat:
+        groups.setdefault(tuple(run.get(name) for name in labels), []).append(run)
+    rows = []
+    for key, members in groups.items():
+        values = [[run[name] for run in members if run.get(name) is not None] for name in numeric]
+        repeated = [str(len(members))] if any(len(group) > 1 for group in groups.values()) else []
+        rows.append([*(_label(value) for value in key), *repeated, *(spread(value) for value in values)])
+    counted = ["runs"] if rows and len(rows[0]) > len(labels) + len(numeric) else []
+    header = [escape(name.replace("_", " ")) for name in [*labels, *counted, *numeric]]
+    return table(header, rows, "l" * len(labels) + "r" * (len(counted) + len(numeric)))
+
+
+def spread(values: list[float]) -> str:
+    """Write mean ± sample standard deviation with the digits that the spread leaves meaningful.
+
+    >>> spread([90.0, 90.2])
+    '90.10 ± 0.14'
+    """
+    if not values:
+        return ""
+    mean = statistics.fmean(values)
+    if len(values) == 1 or min(values) == max(values):
+        return _number(mean)
+    deviation = statistics.stdev(values)
+    digits = 2 if max(abs(mean), deviation) >= 0.01 else 4
+    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
+def _number(value: float) -> str:
+    if float(value).is_integer() and abs(value) < 1e12:
+        return f"{int(value):,}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
+
+
+def _flatten(run: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Lift the entries of nested records, `{"kl": {"z2": 3.1}}` to `{"kl z2": 3.1}`."""
+    flat: dict[str, Any] = {}
+    for name, value in run.items():
+        flat |= _flatten(value, f"{prefix}{name} ") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _is_number(value: Any) -> bool:  # noqa: ANN401 (any JSON value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_label(value: Any) -> bool:  # noqa: ANN401 (any JSON value)
+    return value is None or isinstance(value, str | bool | int | float)
+
+
+def _label(value: Any) -> str:  # noqa: ANN401 (any JSON value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else escape(str(value))

@@ -1,0 +1,62 @@
+"""What the book adds to Sphinx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from .generate import fill, has_placeholder
+from .project import Project
+
+
+class EquationsAsWritten(SphinxPostTransform):
+    """Hands display mathematics to MathJax as the author wrote it.
+
+    Sphinx wraps equations of several lines into `split`, in which `\\tag` is an error; Colab and GitHub, where the same
+    notebook is read, do not.
+    """
+
+    default_priority = 700
+    formats = ("html",)
+
+    def run(self) -> None:
+        """Turn every display equation of the page into a verbatim one."""
+        for node in self.document.findall(nodes.math_block):
+            if not node.get("nowrap") and not node.get("number"):
+                text = node.astext()
+                node.children = [nodes.Text(f"\\[{text}\\]")]
+                node["nowrap"] = True
+
+
+def register(app: Sphinx, root: Path) -> None:
+    """Connect the extension to a Sphinx application whose sources lie in `root`."""
+    project = Project(root)
+
+    def fill_page(app: Sphinx, docname: str, source: list[str]) -> None:
+        if docname.startswith("book/") and has_placeholder(source[0]):
+            try:
+                source[0] = fill(source[0], project)
+            except (LookupError, ValueError, FileNotFoundError) as error:
+                raise ExtensionError(f"{docname}: {error}") from error
+
+    def reread_filled_pages(
+        app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+    ) -> list[str]:
+        """Computed pages depend on files all over the repository: read them again in every build."""
+        pages = (name for name in env.found_docs if name.startswith("book/"))
+        return [name for name in pages if has_placeholder(Path(env.doc2path(name)).read_text(encoding="utf-8"))]
+
+    def add_vendored_files(app: Sphinx, config: Config) -> None:
+        config.html_static_path = [*config.html_static_path, "book/_vendor"]
+
+    app.connect("config-inited", add_vendored_files)
+    app.connect("env-get-outdated", reread_filled_pages)
+    app.connect("source-read", fill_page)
+    app.add_post_transform(EquationsAsWritten)
+    app.add_js_file("mathjax/config.js", priority=400, defer="defer")

@@ -4,6 +4,9 @@ from hvae_ref.models.autoregressive_vae import AutoregressiveVAE
 from hvae_ref.models.base import Inference, LatentVariableModel
 from hvae_ref.models.deep_vae import DeepVAE
 from hvae_ref.models.ladder_vae import LadderVAE
+from hvae_ref.models.linear_gaussian import LinearGaussianModel
+from hvae_ref.models.numpy_vae import NumpyVAE
+from hvae_ref.models.same_marginal import same_marginal_family
 from hvae_ref.models.top_down_vae import TopDownVAE
 from hvae_ref.models.two_level_vae import TwoLevelVAE
 from hvae_ref.models.vae import VAE
@@ -15,6 +18,9 @@ __all__ = [
     "Inference",
     "LadderVAE",
     "LatentVariableModel",
+    "LinearGaussianModel",
+    "NumpyVAE",
     "TopDownVAE",
     "TwoLevelVAE",
+    "same_marginal_family",
 ]

@@ -1,0 +1,109 @@
+"""Which keys a recipe may have: those of the callables that its tables stand for."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from hvae_ref import models, objectives
+from hvae_ref.data import load as load_data
+from hvae_ref.evaluation import evaluate
+from hvae_ref.training import TrainConfig
+
+MODELS: dict[str, Callable[..., Any]] = {
+    name: getattr(models, name)
+    for name in models.__all__
+    if inspect.isclass(getattr(models, name))
+    and issubclass(getattr(models, name), models.LatentVariableModel)
+    and not inspect.isabstract(getattr(models, name))
+}
+OBJECTIVES: dict[str, Callable[..., Any]] = {"NegativeElbo": objectives.NegativeElbo, "Geco": objectives.Geco}
+SCHEDULES: dict[str, Callable[..., Any]] = {
+    "Constant": objectives.Constant,
+    "LinearWarmup": objectives.LinearWarmup,
+    "Cyclic": objectives.Cyclic,
+}
+PARTS: dict[str, Callable[..., Any]] = {"free_bits": objectives.FreeBits, "mmd": objectives.MmdPenalty}
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be read or built; the message names the key and suggests the right one."""
+
+
+def closest(word: str, known: Collection[str]) -> str:
+    """The end of an error message: the closest known word, or all of them.
+
+    >>> closest("epoch", ["epochs", "seed"])
+    '; did you mean "epochs"?'
+    """
+    near = difflib.get_close_matches(word, known, n=1)
+    return f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(known)}"
+
+
+def choose(table: str, content: Mapping[str, Any], known: Mapping[str, Callable[..., Any]], key: str = "name") -> str:
+    """The callable's name that a table gives under `key`."""
+    if key not in content:
+        raise RecipeError(f"{table}.{key}: missing; expected one of {', '.join(known)}")
+    if content[key] not in known:
+        raise RecipeError(f"{table}.{key}: unknown {content[key]!r}{closest(str(content[key]), known)}")
+    return content[key]
+
+
+def check_keys(table: str, content: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse a key that the callable does not have."""
+    for key in content:
+        if key not in known:
+            raise RecipeError(f"{table}.{key}: unknown key{closest(key, known)}")
+
+
+def arguments(function: Callable[..., Any], without: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of a callable's arguments."""
+    return tuple(name for name in inspect.signature(function).parameters if name not in without)
+
+
+def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check every key of a recipe against the callables' signatures.
+
+    Raises:
+        RecipeError: naming the first key that is unknown or missing.
+    """
+    model = MODELS[choose("model", tables["model"], MODELS)]
+    check_keys("model", tables["model"], ("name", *arguments(model)))
+    if "name" not in tables["data"]:
+        raise RecipeError("data.name: missing; expected the name of a data set, such as digits")
+    check_keys("data", tables["data"], arguments(load_data, without=("split",)))
+    _check_objective(tables["objective"])
+    check_keys("training", tables["training"], arguments(TrainConfig))
+    known = ("split", *arguments(evaluate, without=("model", "x", "progress")))
+    check_keys("evaluation", tables["evaluation"], known)
+
+
+def _check_objective(content: Mapping[str, Any]) -> None:
+    objective = OBJECTIVES[choose("objective", {"name": "NegativeElbo"} | dict(content), OBJECTIVES)]
+    check_keys("objective", content, ("name", "bound", *arguments(objective)))
+    for name, part in PARTS.items():
+        if name in content:
+            if not isinstance(content[name], Mapping):
+                raise RecipeError(f"objective.{name}: expected a table, got {content[name]!r}")
+            check_keys(f"objective.{name}", content[name], arguments(part))
+    _check_beta("objective.beta", content.get("beta", 1.0))
+
+
+def _check_beta(where: str, beta: Any) -> None:  # noqa: ANN401  (any TOML value)
+    if isinstance(beta, Mapping):
+        if "schedule" in beta:
+            schedule = SCHEDULES[choose(where, beta, SCHEDULES, key="schedule")]
+            check_keys(where, beta, ("schedule", *arguments(schedule)))
+            return
+        levels = [key for key, value in beta.items() if not (key.startswith("z") and key[1:].isdigit())]
+        if levels or not beta:
+            raise RecipeError(
+                f"{where}: expected a number, a table with schedule, or one for each level (z1, z2, …), "
+                f"got the keys {', '.join(beta) or 'none'}"
+            )
+        for level, value in beta.items():
+            _check_beta(f"{where}.{level}", value)
+    elif isinstance(beta, bool) or not isinstance(beta, int | float):
+        raise RecipeError(f"{where}: expected a number or a table, got {beta!r}")

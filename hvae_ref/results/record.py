@@ -109,7 +109,14 @@ class Record:
     def save(self, **extra: Any) -> None:  # noqa: ANN401 (any JSON value)
         """Write the file, with extra fields beside the runs."""
         self.content |= extra
-        atomic_write_text(self.path, json.dumps(self.content, indent=1, ensure_ascii=False) + "\n")
+        atomic_write_text(self.path, _one_run_a_line(self.content))
+
+
+def _one_run_a_line(content: Mapping[str, Any]) -> str:
+    """JSON whose diffs can be read: every field and every run on a line of its own."""
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items() if name != "runs"]
+    runs = ",\n  ".join(json.dumps(run) for run in content["runs"])
+    return "{\n" + ",\n".join([*lines, f'"runs": [\n  {runs}\n]']) + "\n}\n"
 
 
 def names() -> tuple[str, ...]:

@@ -23,6 +23,11 @@ def floor_log_sigma(raw: Tensor) -> Tensor:
     return MIN_LOG_SIGMA + nn.functional.softplus(raw - MIN_LOG_SIGMA)
 
 
+def full_precision(h: Tensor) -> Tensor:
+    """Lift half-precision outputs of a net to float32, so that densities and KLs under autocast keep their digits."""
+    return h.to(torch.promote_types(h.dtype, torch.float32))
+
+
 def standard_normal(n: int, dim: int, like: Tensor) -> Independent:
     """N(0, I) with batch shape (n,) and event shape (dim,), dtype and device of `like`."""
     zeros = like.new_zeros(n, dim)
@@ -42,7 +47,7 @@ class ConditionalNormal(nn.Module):
 
     def forward(self, *given: Tensor) -> Independent:
         """Answer `Independent(Normal, 1)`, batch (B,), event (D,); several conditions are concatenated."""
-        loc, raw = self.net(torch.cat(given, -1)).chunk(2, -1)
+        loc, raw = full_precision(self.net(torch.cat(given, -1))).chunk(2, -1)
         return Independent(Normal(loc, floor_log_sigma(raw).exp()), 1)
 
 
@@ -55,7 +60,7 @@ class ConditionalBernoulli(nn.Module):
 
     def forward(self, *given: Tensor) -> Independent:
         """Answer `Independent(Bernoulli, 1)`, batch (B,), event (D,)."""
-        return Independent(Bernoulli(logits=self.net(torch.cat(given, -1))), 1)
+        return Independent(Bernoulli(logits=full_precision(self.net(torch.cat(given, -1)))), 1)
 
 
 class GreyLevels(Categorical):
@@ -85,7 +90,7 @@ class ConditionalCategorical(nn.Module):
 
     def forward(self, *given: Tensor) -> Independent:
         """Answer `Independent(GreyLevels, 1)`, batch (B,), event (D,)."""
-        logits = self.net(torch.cat(given, -1)).unflatten(-1, (-1, self.num_values))
+        logits = full_precision(self.net(torch.cat(given, -1))).unflatten(-1, (-1, self.num_values))
         return Independent(GreyLevels(logits=logits), 1)
 
 
@@ -115,7 +120,7 @@ class ConditionalLogisticMixture(nn.Module):
 
     def forward(self, *given: Tensor) -> Independent:
         """Answer `Independent(DiscretizedLogisticMixture, 1)`, batch (B,), event (D,)."""
-        raw = self.net(torch.cat(given, -1)).unflatten(-1, (-1, 3 * self.components))
+        raw = full_precision(self.net(torch.cat(given, -1))).unflatten(-1, (-1, 3 * self.components))
         return Independent(logistic_mixture(raw, self.num_values), 1)
 
 
@@ -137,7 +142,7 @@ class ConditionalAutoregressive(nn.Module):
         """Answer `Autoregressive`, batch (B,), event (D,)."""
 
         def conditionals(x: Tensor) -> Distribution:
-            raw = self.made(self.rescale(x), z)
+            raw = full_precision(self.made(self.rescale(x), z))
             if self.likelihood == "bernoulli":
                 return Bernoulli(logits=raw.squeeze(-1))
             if self.likelihood == "categorical":
@@ -151,10 +156,12 @@ def outputs_per_pixel(likelihood: str, num_values: int, components: int) -> int:
     """Numbers a net must produce for each pixel.
 
     Raises:
-        ValueError: for an unknown likelihood, or a Bernoulli over more than two values.
+        ValueError: for an unknown likelihood, no mixture component, or a Bernoulli over more than two values.
     """
     if likelihood not in LIKELIHOODS:
         raise ValueError(f"likelihood: expected one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
+    if components < 1:
+        raise ValueError(f"components: expected at least 1, got {components}")
     if likelihood == "bernoulli" and num_values != 2:
         raise ValueError(
             f"num_values: a Bernoulli likelihood is over the 2 values 0 and 1, got {num_values}; binarise the data "

@@ -16,10 +16,10 @@ def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
         dropout: probability of dropping a hidden unit while training.
 
     Raises:
-        ValueError: with fewer than two sizes.
+        ValueError: with fewer than two sizes, or a size below 1.
     """
-    if len(sizes) < 2:
-        raise ValueError(f"sizes: expected an input and an output size, got {list(sizes)}")
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(f"sizes: expected an input and an output size, each at least 1, got {list(sizes)}")
     layers: list[nn.Module] = []
     for size_in, size_out in zip(sizes[:-2], sizes[1:-1], strict=True):
         layers += [nn.Linear(size_in, size_out), nn.SiLU()]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
 
@@ -89,7 +89,7 @@ class LatentVariableModel(nn.Module, ABC):
         """
         if n < 1:
             raise ValueError(f"n: expected at least one sample, got {n}")
-        return self.elbo(x.repeat(n, 1), kl=sampled_kl).value.view(n, len(x))
+        return self.elbo(self.check(x).repeat(n, 1), kl=sampled_kl).value.view(n, len(x))
 
     def encode(self, x: Float[Tensor, "batch data"]) -> dict[str, Distribution]:
         """The posterior of every level, top to bottom; a level that depends on others is given their samples."""
@@ -97,8 +97,9 @@ class LatentVariableModel(nn.Module, ABC):
 
     def decode(self, z: Mapping[str, Tensor]) -> Distribution:
         """p(x|z) for given values of all levels, each (B, its size)."""
-        self._check_latents(z, required=self.levels)
-        return self.descend(lambda level, prior: z[level], len(next(iter(z.values()))))
+        n = len(z[self.levels[0]]) if self.levels[0] in z else None
+        self._check_latents(z, required=self.levels, rows=(n,))
+        return self.descend(lambda level, prior: z[level], n)
 
     @torch.no_grad()
     def sample_latents(
@@ -152,9 +153,9 @@ class LatentVariableModel(nn.Module, ABC):
         Raises:
             ValueError: naming what was expected, what came, and what to do.
         """
-        if not isinstance(x, Tensor) or x.ndim != 2 or x.shape[1] != self.data_dim:
+        if not isinstance(x, Tensor) or x.ndim != 2 or x.shape[1] != self.data_dim or not len(x):
             got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-            raise ValueError(f"x: expected a tensor of shape (batch, {self.data_dim}), got {got}")
+            raise ValueError(f"x: expected a tensor of shape (batch, {self.data_dim}), batch at least 1, got {got}")
         like = self.like
         if x.dtype != like.dtype:
             raise ValueError(f"x: expected dtype {like.dtype}, the model's, got {x.dtype}; convert it with x.to(…)")
@@ -177,17 +178,24 @@ class LatentVariableModel(nn.Module, ABC):
         """A parameter, for its dtype and device."""
         return next(self.parameters())
 
-    def _check_latents(self, z: Mapping[str, Tensor], required: Collection[str] = (), n: int | None = None) -> None:
+    def _check_latents(
+        self, z: Mapping[str, Tensor], rows: Collection[int | None], required: Collection[str] = ()
+    ) -> None:
+        """Refuse levels that are unknown or missing, and values of another size, dtype or device than the model's."""
         unknown, missing = sorted(set(z) - set(self.levels)), sorted(set(required) - set(z))
         if unknown or missing:
             raise ValueError(
                 f"latents: expected {', '.join(self.levels)}; unknown {unknown or 'none'}, missing {missing or 'none'}"
             )
+        like = self.like
         for level, value in z.items():
-            sizes = {n, 1} if n is not None else {len(value)}
-            if value.ndim != 2 or value.shape[1] != self.dims[level] or len(value) not in sizes:
-                rows = "n" if n is None else n
-                raise ValueError(f"{level}: expected shape ({rows}, {self.dims[level]}), got {tuple(value.shape)}")
+            if value.ndim != 2 or value.shape[1] != self.dims[level] or len(value) not in rows:
+                expected = " or ".join(f"({n}, {self.dims[level]})" for n in rows)
+                raise ValueError(f"{level}: expected shape {expected}, got {tuple(value.shape)}")
+            if value.dtype != like.dtype or value.device != like.device:
+                raise ValueError(
+                    f"{level}: expected the model's {like.dtype} on {like.device}, got {value.dtype} on {value.device}"
+                )
 
     def _prior_source(
         self, n: int, fixed: Mapping[str, Tensor] | None, temperature: float
@@ -198,7 +206,7 @@ class LatentVariableModel(nn.Module, ABC):
         if not temperature >= 0:
             raise ValueError(f"temperature: expected a number of at least 0, got {temperature}")
         fixed = dict(fixed or {})
-        self._check_latents(fixed, n=n)
+        self._check_latents(fixed, rows=dict.fromkeys((n, 1)))
         chosen: dict[str, Tensor] = {}
 
         def choose(level: str, prior: Distribution) -> Tensor:
@@ -215,7 +223,7 @@ def _tempered(prior: Distribution, temperature: float) -> Tensor:
     """A draw from the prior, with the scale of a Gaussian multiplied by the temperature."""
     if temperature == 1.0:
         return prior.sample()
-    if isinstance(prior, Independent) and isinstance(prior.base_dist, Normal):
-        p = prior.base_dist
-        return p.loc + temperature * p.scale * torch.randn_like(p.loc)
+    base = prior.base_dist if isinstance(prior, Independent) else prior
+    if isinstance(base, Normal | MultivariateNormal):
+        return prior.mean + temperature * (prior.sample() - prior.mean)
     raise ValueError(f"temperature: {type(prior).__name__} has no scale to multiply; expected 1.0, got {temperature}")

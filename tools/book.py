@@ -46,7 +46,8 @@ def _files() -> Iterator[Path]:
 def build() -> int:
     """Build what has changed; answer the exit status of the builder.
 
-    A warning appears only while its page is being read, so a build that failed is thrown away: the next one says it again.
+    A warning appears only while its page is being read, so a build that failed is thrown away, and the next one
+    says it again.
     """
     now = inputs()
     if STAMP.is_file() and STAMP.read_text() == now and (BUILD / "html" / "index.html").is_file():

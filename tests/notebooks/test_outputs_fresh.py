@@ -1,0 +1,160 @@
+"""The chapters as committed: outputs that belong to their code, and the rules every chapter keeps."""
+
+import copy
+import json
+
+import pytest
+
+from tools import chapters
+
+CHAPTERS = chapters.paths()
+
+
+def test_there_are_chapters():
+    assert CHAPTERS
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_outputs_are_what_the_code_prints_today(path):
+    assert chapters.staleness(path) == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_keeps_the_rules(path):
+    assert chapters.problems(path) == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_takes_less_than_ninety_seconds(path):
+    assert 0 < chapters.read(path)["metadata"]["hvae_ref"]["seconds"] < 90
+
+
+def test_all_chapters_take_less_than_twelve_minutes():
+    assert sum(chapters.read(path)["metadata"]["hvae_ref"]["seconds"] for path in CHAPTERS) < 12 * 60
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "hvae_ref"
+    (folder / "recipes").mkdir(parents=True)
+    (folder / "elbo.py").write_text("value = 1\n")
+    (folder / "recipes" / "digits.toml").write_text("seed = 0\n")
+    return folder
+
+
+def a_chapter():
+    """A chapter that keeps every rule, as JSON."""
+    link = chapters.configured().colab("01_a")
+    image = {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}, "metadata": {}}
+    described = {"mystnb": {"image": {"alt": "a curve"}, "figure": {"caption": "It falls."}}}
+    cells = [
+        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": f"[Open in Colab]({link})"},
+        {"cell_type": "code", "id": "b", "metadata": {}, "source": chapters.TEMPLATE.read_text(), "outputs": []},
+        {"cell_type": "code", "id": "c", "metadata": described, "source": "plot()", "outputs": [image]},
+    ]
+    for number, cell in enumerate(cells[1:], 1):
+        cell["execution_count"] = number
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+@pytest.fixture
+def write(tmp_path, package):
+    """Write a notebook as 01_a.ipynb, stamped as fresh unless told not to."""
+
+    def written(notebook, stamped=True):
+        path = tmp_path / "01_a.ipynb"
+        path.write_text(json.dumps(notebook))
+        if stamped:
+            hashes = {
+                "code_hash": chapters.code_hash(chapters.read(path)),
+                "package_hash": chapters.package_hash(package),
+            }
+            path.write_text(json.dumps({**notebook, "metadata": {"hvae_ref": hashes}}))
+        return path
+
+    return written
+
+
+def test_a_chapter_just_run_is_fresh_and_keeps_the_rules(write, package):
+    path = write(a_chapter())
+    assert chapters.staleness(path, package) == []
+    assert chapters.problems(path) == []
+
+
+@pytest.mark.parametrize("name", ["elbo.py", "recipes/digits.toml"])
+def test_a_change_of_the_package_makes_outputs_stale(write, package, name):
+    path = write(a_chapter())
+    (package / name).write_text("changed")
+    (reason,) = chapters.staleness(path, package)
+    assert "hvae_ref has changed" in reason
+
+
+def test_caches_do_not_make_outputs_stale(write, package):
+    path = write(a_chapter())
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "elbo.cpython-311.pyc").write_bytes(b"\0")
+    assert chapters.staleness(path, package) == []
+
+
+def test_changed_code_makes_outputs_stale_and_changed_prose_does_not(write, package):
+    path = write(a_chapter())
+    notebook = json.loads(path.read_text())
+    prose, code = copy.deepcopy(notebook), copy.deepcopy(notebook)
+    prose["cells"][0]["source"] += " and read on"
+    code["cells"][2]["source"] = "plot(2)"
+    assert chapters.staleness(write(prose, stamped=False), package) == []
+    (reason,) = chapters.staleness(write(code, stamped=False), package)
+    assert "its code has changed" in reason
+
+
+def test_a_chapter_run_out_of_order_is_stale(write, package):
+    notebook = a_chapter()
+    notebook["cells"][2]["execution_count"] = 7
+    (reason,) = chapters.staleness(write(notebook), package)
+    assert "execution counts" in reason
+
+
+def breaks(words, change):
+    return pytest.param(words, change, id=words)
+
+
+@pytest.mark.parametrize(
+    ("words", "change"),
+    [
+        breaks("the first cell must be Markdown with a link", lambda cells: cells[0].update(source="# Title")),
+        breaks("the first code cell is not", lambda cells: cells[1].update(source="import torch")),
+        breaks("cells need ids", lambda cells: cells[2].update(id="b")),
+        breaks("a MyST directive", lambda cells: cells[0].update(source=cells[0]["source"] + "\n```{note}\nx\n```")),
+        breaks("a MyST role", lambda cells: cells[0].update(source=cells[0]["source"] + "\n{cite}`kingma2014`")),
+        breaks("a MyST label", lambda cells: cells[0].update(source=cells[0]["source"] + "\n\n(a-label)=\n## A")),
+        breaks("a figure without alt text", lambda cells: cells[2]["metadata"]["mystnb"].pop("image")),
+        breaks("a figure without a caption", lambda cells: cells[2]["metadata"]["mystnb"].pop("figure")),
+        breaks(
+            "its output is an error",
+            lambda cells: cells[1].update(
+                outputs=[{"output_type": "error", "ename": "E", "evalue": "", "traceback": []}]
+            ),
+        ),
+        breaks(
+            "it writes to stderr",
+            lambda cells: cells[1].update(outputs=[{"output_type": "stream", "name": "stderr", "text": ["a warning"]}]),
+        ),
+        breaks(
+            "its output shows an object's address",
+            lambda cells: cells[1].update(
+                outputs=[{"output_type": "stream", "name": "stdout", "text": ["<hvae_ref.VAE object at 0x7f3a>"]}]
+            ),
+        ),
+    ],
+)
+def test_a_broken_rule_is_named(write, words, change):
+    notebook = a_chapter()
+    change(notebook["cells"])
+    (problem,) = chapters.problems(write(notebook))
+    assert words in problem
+
+
+def test_code_in_markdown_is_no_myst(write):
+    notebook = a_chapter()
+    notebook["cells"][0]["source"] += "\n```python\nf'{x}'\n```\nwith `{z}` and `fixed={z}` for $\\frac{a}{b}$"
+    assert chapters.problems(write(notebook)) == []

@@ -1,0 +1,84 @@
+"""pyproject.toml, constraints.txt and environment.yml say the same, and the package declares what it imports."""
+
+import ast
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import hvae_ref
+from tools import environments
+from tools.repository import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+PINS = {
+    canonicalize_name(requirement.name): requirement
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+    for requirement in [Requirement(line)]
+}
+DIRECT = [Requirement(line) for line in (*PROJECT["dependencies"], *sum(EXTRAS.values(), []))]
+MODULE_TO_PACKAGE = {"sklearn": "scikit-learn", "IPython": "ipython", "skimage": "scikit-image", "yaml": "pyyaml"}
+
+
+def imported_packages(folder):
+    """Top-level names imported anywhere under `folder`, the standard library and our own left out."""
+    names = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module.split(".")[0])
+    return {MODULE_TO_PACKAGE.get(name, name) for name in names - sys.stdlib_module_names - {"hvae_ref"}}
+
+
+@pytest.mark.parametrize("requirement", DIRECT, ids=str)
+def test_each_direct_requirement_is_pinned_within_its_bounds(requirement):
+    (pin,) = PINS[canonicalize_name(requirement.name)].specifier
+    assert pin.operator == "=="
+    assert requirement.specifier.contains(pin.version)
+
+
+def test_the_package_declares_what_it_imports_and_no_more():
+    declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    optional = {canonicalize_name(Requirement(line).name) for line in EXTRAS["features"]}
+    imported = {canonicalize_name(name) for name in imported_packages(ROOT / "hvae_ref")}
+    assert imported - optional <= declared
+    # The chapters import these two without the package's help: IPython shows the quizzes.
+    assert declared - imported <= {"jupyterquiz", "ipython"}
+
+
+def test_environment_installs_the_package_with_all_extras_for_the_same_python():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    (pip,) = [entry["pip"] for entry in conda if isinstance(entry, dict)]
+    assert f"python{PROJECT['requires-python']}" in conda
+    assert "--constraint constraints.txt" in pip
+    (editable,) = [line for line in pip if line.startswith("--editable")]
+    assert set(editable.split("[")[1].rstrip("]").split(",")) == set(EXTRAS)
+
+
+def test_the_site_needs_no_torch():
+    book = environments.requirements("book")
+    assert book == EXTRAS["book"]
+    assert not {"torch", "hvae-ref", "torchvision"} & {Requirement(line).name for line in book}
+
+
+def test_versions_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == hvae_ref.__version__
+
+
+def test_a_new_pin_renews_the_environments(tmp_path, monkeypatch):
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    before = {name: environments.fingerprint(name) for name in environments.FOLDERS}
+    assert before == {name: environments.fingerprint(name) for name in environments.FOLDERS}
+    with (tmp_path / "constraints.txt").open("a") as constraints:
+        constraints.write("something==1.0\n")
+    assert all(environments.fingerprint(name) != before[name] for name in before)

@@ -68,7 +68,7 @@ def set_up(folder: Path, base: str, held: dict[str, str]) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         constraints = Path(scratch, "constraints.txt")
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in held.items()))
-        pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [str(interpreter), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*pip, "--constraint", str(constraints), *preinstalled(held)], check=True)
     return interpreter
 

@@ -57,7 +57,7 @@ def ensure(name: str) -> Path:
     )
     if not _works(interpreter):
         _create(folder)
-    pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(interpreter), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     done = subprocess.run([*pip, "--constraint", "constraints.txt", *requirements(name)], cwd=ROOT)
     if done.returncode != 0:
         sys.exit(

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import hvae_ref
-from tools import environments
+from tools import chapters, environments
 from tools.repository import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -25,16 +25,17 @@ DIRECT = [Requirement(line) for line in (*PROJECT["dependencies"], *sum(EXTRAS.v
 MODULE_TO_PACKAGE = {"sklearn": "scikit-learn", "IPython": "ipython", "skimage": "scikit-image", "yaml": "pyyaml"}
 
 
-def imported_packages(folder):
-    """Top-level names imported anywhere under `folder`, the standard library and our own left out."""
+def imported_packages(sources):
+    """Top-level names imported anywhere in `sources`, the standard library and our own left out."""
     names = set()
-    for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names.add(node.module.split(".")[0])
-    return {MODULE_TO_PACKAGE.get(name, name) for name in names - sys.stdlib_module_names - {"hvae_ref"}}
+    names -= sys.stdlib_module_names | {"hvae_ref"}
+    return {canonicalize_name(MODULE_TO_PACKAGE.get(name, name)) for name in names}
 
 
 @pytest.mark.parametrize("requirement", DIRECT, ids=str)
@@ -44,13 +45,14 @@ def test_each_direct_requirement_is_pinned_within_its_bounds(requirement):
     assert requirement.specifier.contains(pin.version)
 
 
-def test_the_package_declares_what_it_imports_and_no_more():
+def test_the_package_and_its_chapters_declare_what_they_import_and_no_more():
+    package = [path.read_text() for path in (ROOT / "hvae_ref").rglob("*.py")]
+    cells = [cell["source"] for path in chapters.paths() for cell in chapters.code_cells(chapters.read(path))]
+    imported = imported_packages([*package, *cells])
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     optional = {canonicalize_name(Requirement(line).name) for line in EXTRAS["features"]}
-    imported = {canonicalize_name(name) for name in imported_packages(ROOT / "hvae_ref")}
     assert imported - optional <= declared
-    # The chapters import these two without the package's help: IPython shows the quizzes.
-    assert declared - imported <= {"jupyterquiz", "ipython"}
+    assert declared <= imported
 
 
 def test_environment_installs_the_package_with_all_extras_for_the_same_python():

@@ -6,11 +6,12 @@ Trains on several processes too: `accelerate launch --cpu --num_processes 2 -m h
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from hvae_ref import commands
+from hvae_ref import commands, launch
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,9 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = arguments.pop("run")
     arguments.pop("command")
     try:
+        if argv is None and (count := launch.missing_processes()):
+            return launch.start(count, launch.again())
         run(**arguments)
     except (ValueError, OSError, FloatingPointError) as error:
-        print("hvae_ref: " + " ".join(str(error).split()), file=sys.stderr)
+        # All processes of a group meet the same error; the first one tells it.
+        if os.environ.get("RANK", "0") == "0":
+            print("hvae_ref: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("hvae_ref: stopped; train again with --resume to go on from the last epoch", file=sys.stderr)

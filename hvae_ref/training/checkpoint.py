@@ -83,6 +83,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint | nn.Module) -> Non
     # One fixed name: a file left behind by a killed process is overwritten by the next.
     temporary = path.with_name(f".{path.name}.tmp")
     save_file(tensors, temporary, metadata)
+    # The library makes the file readable for its owner alone; a checkpoint is as public as any other result.
+    temporary.chmod(0o644)
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)

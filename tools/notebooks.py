@@ -40,7 +40,7 @@ def execute(notebook: NotebookNode, folder: Path, environment: dict[str, str]) -
         resources={"metadata": {"path": str(folder)}},
     )
     started = time.perf_counter()
-    client.execute(env={**environment, "HVAE_REF_PROGRESS": str(folder / "progress.json")})
+    client.execute(env={**environment, "HVAE_REF_PROGRESS": str(folder / "progress.json"), "TQDM_DISABLE": "1"})
     return time.perf_counter() - started
 
 

@@ -5,6 +5,8 @@ The only place in the package that knows about `log_sigma` heads, logits and flo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, Normal
@@ -71,7 +73,7 @@ class GreyLevels(Categorical):
         """Expected grey level, batch shape."""
         return (self.probs * torch.arange(self.probs.shape[-1], device=self.probs.device)).sum(-1)
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw grey levels in the dtype of the logits, as the data sets hold them."""
         return super().sample(sample_shape).to(self.logits.dtype)
 

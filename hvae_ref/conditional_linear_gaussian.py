@@ -47,7 +47,10 @@ class ConditionalLinearGaussian(nn.Module):
                 raise ValueError("covariance: expected a symmetric positive definite matrix")
             diagonal, self.lower = tril.diagonal(), nn.Parameter(tril.tril(-1))
         else:
-            diagonal = torch.as_tensor(scale, dtype=torch.float64).expand(d)
+            diagonal = torch.as_tensor(scale, dtype=torch.float64)
+            if diagonal.shape not in ((), (d,)):
+                raise ValueError(f"scale: expected a number or shape ({d},), got shape {tuple(diagonal.shape)}")
+            diagonal = diagonal.expand(d)
         if not (diagonal > 0).all():
             raise ValueError(f"scale: expected positive numbers, got {diagonal.tolist()}")
         self.weight, self.bias = nn.Parameter(weight.double().clone()), nn.Parameter(bias.double().clone())

@@ -16,9 +16,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["PIP_NO_INPUT"] = "1"
 os.environ["HVAE_REF_PROGRESS"] = str(Path(tempfile.mkdtemp(prefix="hvae_ref-tests-")) / "progress.json")
 
-from jaxtyping import install_import_hook
+import jaxtyping
 
-install_import_hook("hvae_ref", "beartype.beartype")
+jaxtyping.install_import_hook("hvae_ref", "beartype.beartype")
 
 import pytest
 import torch
@@ -34,6 +34,14 @@ def _fresh_figures_and_seed():
     torch.manual_seed(0)
     yield
     plt.close("all")
+
+
+@pytest.fixture
+def unchecked():
+    """Without the shape checks, as users run the package: for tests of the errors that they see."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ class Autoregressive(Distribution):
     def __init__(
         self,
         conditionals: Callable[[Tensor], Distribution],
-        batch_shape: torch.Size,
+        batch_shape: Sequence[int],
         data_dim: int,
         like: Tensor,
         validate_args: bool | None = None,
@@ -44,7 +44,7 @@ class Autoregressive(Distribution):
         """log p(value) for values (…, D), one pass through the net; batch shape, nats."""
         return self.conditionals(value).log_prob(value).sum(-1)
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw `sample_shape + batch_shape + (D,)`; D passes through the net, one an element."""
         if len(sample_shape):
             return torch.stack([self.sample() for _ in range(torch.Size(sample_shape).numel())]).reshape(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
@@ -58,7 +60,7 @@ class DiscretizedLogisticMixture(Distribution):
         return constraints.integer_interval(0, self.num_values - 1)
 
     def expand(
-        self, batch_shape: torch.Size, _instance: DiscretizedLogisticMixture | None = None
+        self, batch_shape: Sequence[int], _instance: DiscretizedLogisticMixture | None = None
     ) -> DiscretizedLogisticMixture:
         """Answer the same distribution with a larger batch shape, without copying the parameters."""
         shape = (*batch_shape, self.loc.shape[-1])
@@ -102,7 +104,7 @@ class DiscretizedLogisticMixture(Distribution):
         values = torch.arange(self.num_values, device=self.loc.device, dtype=self.loc.dtype)
         return (self.log_probs.exp() * (values - self.mean.unsqueeze(-1)) ** 2).sum(-1)
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw values, shape `sample_shape + batch_shape`, as floating-point integers."""
         with torch.no_grad():
             component = torch.distributions.Categorical(logits=self.logits, validate_args=False).sample(sample_shape)

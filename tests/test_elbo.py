@@ -1,0 +1,93 @@
+"""The bound as a record, its two KL estimates, and the importance-weighted bound."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Independent, Normal
+
+from hvae_ref.elbo import Elbo, bits_per_dim, exact_kl, log_mean_exp, sampled_kl
+
+
+def gaussian(seed: int) -> Independent:
+    generator = torch.Generator().manual_seed(seed)
+    loc, log_scale = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+    return Independent(Normal(loc, (0.5 * log_scale).exp()), 1)
+
+
+def test_value_is_the_likelihood_minus_every_kl() -> None:
+    bound = Elbo(torch.tensor([-5.0, -6.0]), kl={"z2": torch.tensor([1.0, 2.0]), "z1": torch.tensor([0.5, 0.25])})
+    assert bound.total_kl.tolist() == [1.5, 2.25]
+    assert bound.value.tolist() == [-6.5, -8.25]
+
+
+def test_the_record_does_not_change() -> None:
+    bound = Elbo(torch.zeros(2), kl={"z1": torch.zeros(2)})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        bound.log_px = torch.ones(2)
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(()), torch.zeros(2, 3), torch.zeros(3)])
+@pytest.mark.usefixtures("unchecked")
+def test_a_kl_that_is_not_one_value_an_example_is_refused(wrong: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"kl\['z1'\].*shape \(2,\)"):
+        Elbo(torch.zeros(2), kl={"z1": wrong})
+
+
+def test_sampled_kl_is_unbiased() -> None:
+    torch.manual_seed(0)
+    q, p = gaussian(0), gaussian(1)
+    estimates = torch.stack([sampled_kl(q, p, q.sample()) for _ in range(5_000)])
+    exact = exact_kl(q, p, q.sample())
+    assert exact.shape == (4,)
+    assert ((estimates.mean(0) - exact).abs() < 4 * estimates.std(0) / len(estimates) ** 0.5).all()
+    assert estimates.std(0).min() > 0.1
+
+
+def test_kl_of_a_distribution_to_itself_is_zero_by_either_estimate() -> None:
+    q = gaussian(0)
+    z = q.sample()
+    assert exact_kl(q, q, z).abs().max() == 0
+    assert sampled_kl(q, q, z).abs().max() == 0
+
+
+def test_the_order_of_the_arguments_matters() -> None:
+    q, p = gaussian(0), gaussian(1)
+    z = q.sample()
+    assert (exact_kl(q, p, z) - exact_kl(p, q, z)).abs().min() > 1e-3
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=20), st.floats(-1e4, 1e4))
+@settings(max_examples=100, deadline=None)
+def test_log_mean_exp_is_the_log_of_the_mean_and_moves_with_a_shift(values: list[float], shift: float) -> None:
+    v = torch.tensor(values, dtype=torch.float64)
+    expected = math.log(math.fsum(math.exp(value) for value in values) / len(values))
+    assert math.isclose(float(log_mean_exp(v)), expected, abs_tol=1e-9)
+    assert math.isclose(float(log_mean_exp(v + shift)), expected + shift, abs_tol=1e-9, rel_tol=1e-12)
+    assert float(log_mean_exp(v)) >= float(v.mean()) - 1e-9
+
+
+def test_log_mean_exp_reduces_the_dimension_it_is_told() -> None:
+    v = torch.randn(5, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(log_mean_exp(v), v.exp().mean(0).log())
+    torch.testing.assert_close(log_mean_exp(v, dim=1), v.exp().mean(1).log())
+
+
+def test_a_weight_of_zero_counts_as_a_sample() -> None:
+    assert math.isclose(float(log_mean_exp(torch.tensor([0.0, -math.inf]))), -math.log(2), rel_tol=1e-6)
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one sample"):
+        log_mean_exp(torch.zeros(0, 3))
+
+
+def test_bits_per_dim_of_fair_coins_is_one() -> None:
+    nats = torch.full((3,), 20 * math.log(2.0))
+    torch.testing.assert_close(bits_per_dim(nats, 20), torch.ones(3))
+    assert math.isclose(bits_per_dim(math.log(256.0) * 784, 784), 8.0)
+    with pytest.raises(ValueError, match="data_dim"):
+        bits_per_dim(1.0, 0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -79,12 +78,15 @@ def close(expected: Tensor, actual: Tensor, tolerance: Tolerance) -> bool:
     return torch.allclose(_wide(actual), _wide(expected), rtol=tolerance.rtol, atol=tolerance.atol)
 
 
-def pattern(cases: Sequence[tuple[Outcome, Outcome]], tolerance: Tolerance) -> tuple[str, str]:
+def pattern(
+    cases: Sequence[tuple[Outcome, Outcome]], tolerance: Tolerance, sizes: Sequence[Mapping[str, int]] = ()
+) -> tuple[str, str]:
     """Name what wrong values have in common over many inputs.
 
     Args:
         cases: Expected and actual outcome for every input (right ones included) where shapes agree.
         tolerance: How far apart numbers may be.
+        sizes: For every input the sizes of its axes by name, to recognise a mean that stands for a sum.
 
     Returns:
         The kind (``"sign"``, ``"factor"``, ``"offset"``, ``"reduction"``, ``"permuted"``, ``"partial"`` or
@@ -98,12 +100,8 @@ def pattern(cases: Sequence[tuple[Outcome, Outcome]], tolerance: Tolerance) -> t
     ratio = _common(as_, es, tolerance)
     if ratio is not None:
         return "factor", f"A constant factor: on every input your answer is {ratio:.4g} times the expected one."
-    ratios = [_common(a, e, tolerance) for e, a in pairs]
-    if all(r is not None and _whole(r) for r in ratios) and len({round(r or 0, 3) for r in ratios}) > 1:
-        return "reduction", (
-            "Off by a whole factor that changes with the input's shape: somewhere a mean stands where a sum is "
-            "asked, or a sum where a mean is."
-        )
+    if reduced := _reduction(pairs, sizes, tolerance):
+        return "reduction", reduced
     offset = (as_ - es).median()
     if torch.isfinite(offset) and close(es + offset, as_, tolerance):
         return "offset", f"A constant offset: on every input your answer is the expected one {offset.item():+.4g}."
@@ -176,10 +174,18 @@ def _common(numerator: Tensor, denominator: Tensor, tolerance: Tolerance) -> flo
     return float(factor)
 
 
-def _whole(ratio: float) -> bool:
-    """Whether a ratio is n or 1/n for a whole number n."""
-    larger = max(abs(ratio), 1 / abs(ratio))
-    return ratio > 0 and math.isclose(larger, round(larger), rel_tol=1e-3)
+def _reduction(
+    pairs: Sequence[tuple[Tensor, Tensor]], sizes: Sequence[Mapping[str, int]], tolerance: Tolerance
+) -> str | None:
+    """The axis whose size is the factor on every input: a mean in place of a sum, or the other way round."""
+    for axis in [name for name in sizes[0] if all(name in found for found in sizes)] if sizes else ():
+        by = [found[axis] for found in sizes]
+        for factors, got, asked in (([1 / n for n in by if n], "mean", "sum"), (by, "sum", "mean")):
+            if len(factors) == len(pairs) and all(
+                close(e * factor, a, tolerance) for (e, a), factor in zip(pairs, factors, strict=True)
+            ):
+                return f"A {got} where a {asked} is asked: your answer is off by the size of {axis}."
+    return None
 
 
 def _same_values(expected: Outcome, actual: Outcome, tolerance: Tolerance) -> bool:

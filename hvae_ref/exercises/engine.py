@@ -110,10 +110,15 @@ def _recognise(
     """The first misconception that agrees with the answer on every input and is clearly not the reference."""
     tolerance = Tolerance(exercise.rtol, exercise.atol)
     for misconception in exercise.misconceptions:
-        wrong = [_run(exercise, misconception.wrong, case) for case in drawn]
-        same = all(agree(w, a, tolerance) for w, a in zip(wrong, actual, strict=True))
-        if same and not all(agree(e, w, tolerance.loosened(_CLEARLY)) for e, w in zip(expected, wrong, strict=True)):
-            return misconception
+        clearly_wrong = False
+        for case, right, given in zip(drawn, expected, actual, strict=True):
+            wrong = _run(exercise, misconception.wrong, case)
+            if not agree(wrong, given, tolerance):
+                break
+            clearly_wrong |= not agree(right, wrong, tolerance.loosened(_CLEARLY))
+        else:
+            if clearly_wrong:
+                return misconception
     return None
 
 

@@ -50,17 +50,23 @@ def fixed_randomness(seed: int) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    # torch.manual_seed would leave a call (and the stack above it) queued for every kind of device that there is not.
+    on_cuda = torch.cuda.is_initialized()
+    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda_states = torch.cuda.get_rng_state_all() if on_cuda else []
     try:
-        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            np.random.seed(seed % 2**32)
-            random.seed(seed)
-            yield
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.default_generator.manual_seed(seed)
+        if on_cuda:
+            torch.cuda.manual_seed_all(seed)
+        yield
     finally:
         random.setstate(python_state)
         np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
+        if on_cuda:
+            torch.cuda.set_rng_state_all(cuda_states)
 
 
 def evaluate(
@@ -89,7 +95,9 @@ def evaluate(
     try:
         with fixed_randomness(seed):
             value = function(*arguments)
-            seen = value if compare_as is None or is_blank(value) else compare_as(value)
+            if is_blank(value):
+                return Outcome(value)
+            seen = value if compare_as is None else compare_as(value)
         leaves = flatten(seen)
         gradients = _gradients(leaves, sources, seed) if with_gradient else {}
     except Exception as error:  # whatever a learner's code raises becomes part of the verdict

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hvae_ref.exercises.address import section_link
-from hvae_ref.exercises.compare import Tolerance, pattern
+from hvae_ref.exercises.compare import GRADIENT_SLACK, Tolerance, pattern
 from hvae_ref.exercises.evaluate import Leaf, Outcome, UnsupportedAnswerError, is_blank
 from hvae_ref.exercises.exercise import Exercise, Misconception
 from hvae_ref.exercises.readable import clipped, readable, readable_outcome
@@ -82,13 +82,19 @@ def failed(
         The verdict, with the smallest failing input among those that come back in the next run.
     """
     kind = _worst(kinds)
+    right = kinds.count(None)
+    elsewhere = f" On {right} of {len(kinds)} inputs it is right." if right else ""
     at = _smallest(inputs, kinds, kind, repeated)
     facts = [(name, readable(value)) for name, value in zip(exercise.argument_names, inputs[at], strict=True)]
     if kind == "error":
         error = actual[at].error
-        message = _error_message(error, inputs[at], exercise.argument_names)
+        message = _error_message(error, inputs[at], exercise.argument_names) + elsewhere
         return Verdict("failed", exercise.id, exercise.title, message, None, "error", facts=tuple(facts))
-    kind, message = _describe(exercise, kind, expected, actual, at)
+    if kind == "value":
+        kind, message = _pattern(exercise, inputs, expected, actual)
+    else:
+        kind, message = _describe(kind, expected[at], actual[at])
+        message += elsewhere
     if kind == "gradient" or kind == "gradient missing":
         facts += _gradient_facts(exercise, expected[at], actual[at])
     else:
@@ -160,17 +166,14 @@ def _numel(value: Any) -> int:  # noqa: ANN401
     return value.numel() if isinstance(value, Tensor) else int(np.size(value))
 
 
-def _describe(
-    exercise: Exercise, kind: str, expected: list[Outcome], actual: list[Outcome], at: int
-) -> tuple[str, str]:
-    """The kind of difference, refined over all inputs, and a sentence that says it."""
-    if is_blank(actual[at].value):
+def _describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
+    """The kind of difference on one input, and a sentence that says it."""
+    if is_blank(actual.value):
         return "structure", "On this input the function returns nothing."
     if kind == "structure":
-        return kind, f"The answer has another form than what is asked: {_mismatch(expected[at], actual[at])}."
+        return kind, f"The answer has another form than what is asked: {_mismatch(expected, actual)}."
     if kind == "shape":
-        mismatch, hint = _mismatch(expected[at], actual[at]), _shape_hint(expected[at], actual[at])
-        return kind, f"The shape differs: {mismatch}.{hint}"
+        return kind, f"The shape differs: {_mismatch(expected, actual)}.{_shape_hint(expected, actual)}"
     if kind == "nan":
         return kind, "NaN or infinity where a finite number is expected."
     if kind == "dtype":
@@ -180,10 +183,26 @@ def _describe(
             "The values are right, but no gradient reaches an input: something on the way is detached, "
             "copied through NumPy or drawn without reparameterisation."
         )
-    if kind == "gradient":
-        return kind, "The values are right, but the gradient with respect to the inputs is not."
+    return kind, "The values are right, but the gradient with respect to the inputs is not."
+
+
+def _pattern(
+    exercise: Exercise, inputs: list[tuple[Any, ...]], expected: list[Outcome], actual: list[Outcome]
+) -> tuple[str, str]:
+    """What wrong values have in common over all inputs."""
     pairs = list(zip(expected, actual, strict=True))
-    return pattern(pairs, Tolerance(exercise.rtol, exercise.atol))
+    sizes = [_sizes(exercise, values) for values in inputs]
+    return pattern(pairs, Tolerance(exercise.rtol, exercise.atol), sizes)
+
+
+def _sizes(exercise: Exercise, values: tuple[Any, ...]) -> dict[str, int]:
+    """What a reduction may have divided by: the size of each axis of each input, and of all of them together."""
+    sizes = {}
+    for name, value in zip(exercise.argument_names, values, strict=True):
+        if isinstance(value, Tensor | np.ndarray) and value.ndim:
+            sizes |= {f"axis {axis} of `{name}`": n for axis, n in enumerate(value.shape)}
+            sizes[f"all of `{name}`"] = int(np.prod(value.shape))
+    return sizes
 
 
 def _mismatch(expected: Outcome, actual: Outcome) -> str:
@@ -233,7 +252,7 @@ def _error_message(error: Exception | None, inputs: tuple[Any, ...], names: tupl
 
 def _gradient_facts(exercise: Exercise, expected: Outcome, actual: Outcome) -> list[tuple[str, str]]:
     """The gradients of the first input on which they differ."""
-    tolerance = Tolerance(exercise.rtol, exercise.atol).loosened(10)
+    tolerance = Tolerance(exercise.rtol, exercise.atol).loosened(GRADIENT_SLACK)
     for source, wanted in expected.gradients.items():
         found = actual.gradients.get(source)
         zero = torch.zeros(()) if wanted is None else torch.zeros_like(wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import time
@@ -44,10 +43,9 @@ def _files() -> Iterator[Path]:
 
 
 def build() -> int:
-    """Build what has changed; answer the exit status of the builder.
+    """Build the site if anything it is made from has changed; answer the exit status of the builder.
 
-    A warning appears only while its page is being read, so a build that failed is thrown away, and the next one
-    says it again.
+    It is built whole: several pages are made from other files, and a warning shows only while its page is being read.
     """
     now = inputs()
     if STAMP.is_file() and STAMP.read_text() == now and (BUILD / "html" / "index.html").is_file():
@@ -55,11 +53,20 @@ def build() -> int:
         return 0
     STAMP.unlink(missing_ok=True)
     interpreter = environments.ensure("book")
+    print("Building the site …", flush=True)
     started = time.perf_counter()
-    command = [interpreter.parent / "jupyter-book", "build", ".", "--warningiserror", "--keep-going", "--quiet"]
-    status = subprocess.run(command, cwd=ROOT).returncode
+    command = [
+        interpreter.parent / "jupyter-book",
+        "build",
+        ".",
+        "--all",
+        "--warningiserror",
+        "--keep-going",
+        "--quiet",
+    ]
+    # Warnings and errors go to stderr; stdout would be the builder's banner.
+    status = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode
     if status != 0:
-        shutil.rmtree(BUILD, ignore_errors=True)
         print("The site was not built: see the warnings above, each is an error here.", file=sys.stderr)
         return status
     STAMP.write_text(now)

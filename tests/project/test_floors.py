@@ -13,7 +13,7 @@ FLOORS = (
     {"conditional", "conditional_linear_gaussian", "flows", "objectives", "features", "evaluation", "viz"},
     {"models", "training"},
     {"recipes", "exercises"},
-    {"__main__", "commands"},
+    {"__main__", "commands", "launch"},
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 

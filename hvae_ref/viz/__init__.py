@@ -1,0 +1,35 @@
+"""Every figure and table of the book, in one style. Functions answer a matplotlib `Figure` or a displayable record."""
+
+from hvae_ref.viz.bars import kl_bars
+from hvae_ref.viz.curves import kl_curves, training_curves
+from hvae_ref.viz.histograms import bound_histogram
+from hvae_ref.viz.images import image_grid
+from hvae_ref.viz.model_images import interpolation_strip, level_resampling, reconstructions, samples
+from hvae_ref.viz.scatter import latent_map, scatter_usefulness
+from hvae_ref.viz.source import SourceCode, show
+from hvae_ref.viz.style import CYCLE, GROUND, INK, STYLE, level_color, use_style
+from hvae_ref.viz.tables import ResultsTable, results_table
+
+__all__ = [
+    "CYCLE",
+    "GROUND",
+    "INK",
+    "STYLE",
+    "ResultsTable",
+    "SourceCode",
+    "bound_histogram",
+    "image_grid",
+    "interpolation_strip",
+    "kl_bars",
+    "kl_curves",
+    "latent_map",
+    "level_color",
+    "level_resampling",
+    "reconstructions",
+    "results_table",
+    "samples",
+    "scatter_usefulness",
+    "show",
+    "training_curves",
+    "use_style",
+]

@@ -28,7 +28,8 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 
-_TAGS = {"em", "strong", "sub", "sup", "code", "br"}
+_TAGS = ("em", "strong", "sub", "sup", "code", "br")
+_OTHER_TAG = re.compile(rf"<(?!/?(?:{'|'.join(_TAGS)})>)\S*")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FORBIDDEN = {"$": "TeX", "\\(": "TeX", "\\[": "TeX", "](": "a Markdown link", "<http": "a bare link"}
 
@@ -146,45 +147,45 @@ def _validate_text(text: Any, where: str) -> None:  # noqa: ANN401
     for mark, what in _FORBIDDEN.items():
         if mark in text:
             raise ValueError(f"{where}: expected Unicode and simple tags, got {what} in {text!r}.")
-    parser = _Text()
-    parser.feed(text)
-    parser.close()
-    if parser.unknown:
-        raise ValueError(f"{where}: expected tags among {sorted(_TAGS)}, got {parser.unknown} (write &lt; for <).")
-    if parser.open:
-        raise ValueError(f"{where}: expected every tag closed, got {parser.open} open in {text!r}.")
+    if other := _OTHER_TAG.search(text):
+        raise ValueError(f"{where}: expected tags among {_TAGS}, got {other[0]!r} (write &lt; for <).")
+    parser = _parsed(text)
+    if parser.open or parser.stray:
+        raise ValueError(f"{where}: expected every tag opened and closed in turn, got {text!r}.")
 
 
 class _Text(HTMLParser):
-    """Collects the text, the tags that are not allowed, and those left open."""
+    """Collects the text, the tags left open, and those closed out of turn."""
 
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
-        self.unknown: list[str] = []
         self.open: list[str] = []
+        self.stray: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _TAGS or attrs:
-            self.unknown.append(tag)
-        elif tag != "br":
+        if tag != "br":
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if self.open and self.open[-1] == tag:
             self.open.pop()
         else:
-            self.unknown.append(f"/{tag}")
+            self.stray.append(tag)
 
     def handle_data(self, data: str) -> None:
         self.parts.append(data)
 
 
-def _plain(text: str) -> str:
+def _parsed(text: str) -> _Text:
     parser = _Text()
     parser.feed(text)
     parser.close()
-    return "".join(parser.parts)
+    return parser
+
+
+def _plain(text: str) -> str:
+    return "".join(_parsed(text).parts)
 
 
 def _html(name: str, asked: tuple[dict[str, Any], ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ BatchTransform = Callable[[Tensor, torch.Generator], Tensor]
 """What is done anew to each batch, such as dynamic binarisation: (B, D) in, (B, D) out."""
 
 
+@runtime_checkable
 class HasExamples(Protocol):
     """A data set: anything with the examples as one tensor `x` (N, D)."""
 

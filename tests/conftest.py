@@ -18,7 +18,7 @@ os.environ["HVAE_REF_PROGRESS"] = str(Path(tempfile.mkdtemp(prefix="hvae_ref-tes
 
 import jaxtyping
 
-jaxtyping.install_import_hook("hvae_ref", "tests.typechecking.check")
+jaxtyping.install_import_hook("hvae_ref", "tools.typechecking.check")
 
 import pytest
 import torch

@@ -186,7 +186,9 @@ def _constructor(node: ast.ClassDef) -> str:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return _arguments(statement, drop_self=True)
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
-        fields = [ast.unparse(s) for s in node.body if isinstance(s, ast.AnnAssign) and "ClassVar" not in ast.unparse(s)]
+        fields = [
+            ast.unparse(s) for s in node.body if isinstance(s, ast.AnnAssign) and "ClassVar" not in ast.unparse(s)
+        ]
         text = ", ".join(fields)
         return f"({text})" if len(text) < WIDTH - 30 else "(\n" + "".join(f"    {field},\n" for field in fields) + ")"
     return f"({', '.join(ast.unparse(base) for base in node.bases)})" if node.bases else ""

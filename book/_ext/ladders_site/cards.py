@@ -5,20 +5,18 @@ from __future__ import annotations
 from .chapters import read_chapters
 from .project import Project
 
-COLOURS = ("one", "two", "three")
-
 
 def chapter_cards(project: Project) -> str:
     """Write one card a chapter: its title, its first sentence or two, and the ways in."""
     cards = []
     for chapter in read_chapters(project.root):
-        path = f"chapters/{chapter.path.name}"
+        path = f"chapters/{chapter.path.stem}"
         times = f" · {chapter.seconds:.0f} s on two cores" if chapter.seconds else ""
         count = len(chapter.exercises())
-        footer = f"{count} exercises{times} · [open in Colab]({project.colab(path)})"
+        footer = f"{count} exercise{'s' * (count != 1)}{times} · [open in Colab]({project.colab(f'{path}.ipynb')})"
         cards.append(
             f":::{{grid-item-card}} {chapter.title}\n"
-            f":link: /{path}\n:link-type: doc\n:class-card: chapter-card\n\n{chapter.lead}\n+++\n{footer}\n:::"
+            f":link: /{path}\n:link-type: doc\n:class-card: chapter-card\n\n{chapter.lead}\n\n{{.card-meta}}\n{footer}\n:::"
         )
     if not cards:
         return ""

@@ -7,11 +7,24 @@ import re
 
 from .markdown import escape
 
-SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises", "Reference", "References", "Example", "Examples", "Note")
+SECTIONS = (
+    "Args",
+    "Attributes",
+    "Returns",
+    "Yields",
+    "Raises",
+    "Reference",
+    "References",
+    "Example",
+    "Examples",
+    "Note",
+)
 HEADING = re.compile(rf"^({'|'.join(SECTIONS)}):\s*(.*)$")
 ITEM = re.compile(r"^(\*{0,2}[\w.]+(?:\s*\([^)]*\))?(?:,\s*\*{0,2}\w+)*):\s+(.*)$", re.DOTALL)
-# Code between single or double backticks, mathematics in a role, addresses: kept as markup.
-KEPT = re.compile(r"(:math:`[^`]+`|``[^`]+``|`[^`]+`|https?://[^\s<>]+[^\s<>.,;:!?)\]])")
+# Code between single or double backticks, mathematics in a role, addresses, words in *emphasis*: kept as markup.
+KEPT = re.compile(
+    r"(:math:`[^`]+`|``[^`]+``|`[^`]+`|https?://[^\s<>]+[^\s<>.,;:!?)\]]|(?<![^\s(])\*[^\W\d][\w -]*\*(?![^\s.,;:!?)]))"
+)
 
 
 def render(docstring: str) -> str:

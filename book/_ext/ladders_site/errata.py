@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from .chapters import read_chapters
+from .exercises import recognising_exercises
 from .project import Project
 
 FIELDS = {"id", "wrong", "right", "met_in", "chapter", "tests"}
@@ -58,17 +60,28 @@ def read_errata(root: Path) -> dict[str, list[Erratum]]:
 
 
 def errata_table(project: Project) -> str:
-    """Write the errata as one Markdown section a group and one block an erratum, with links to the tests."""
+    """Write the errata: a section a group, a card an erratum, with links to chapter, exercises and tests."""
+    recognised = recognising_exercises(project.root)
+    places = {
+        exercise.number: f"/chapters/{chapter.path.name}#{exercise.anchor}"
+        for chapter in read_chapters(project.root)
+        for exercise in chapter.exercises()
+    }
     parts = []
     for title, errata in read_errata(project.root).items():
         parts.append(f"## {title}")
         for erratum in errata:
-            parts += [
-                f"(erratum-{erratum.id.lower()})=",
-                f":::{{div}} erratum\n**{erratum.id}**\n\n:Circulates: {erratum.wrong}\n:Right: {erratum.right}\n"
-                f":Met in: {erratum.met_in}\n:Shown in: {_chapter(project, erratum.chapter)}\n"
-                f":Proved by: {_tests(project, erratum.tests)}\n:::",
-            ]
+            exercises = [number for number in recognised.get(erratum.id, []) if number in places]
+            facts = {
+                "circulates": erratum.wrong,
+                "right": erratum.right,
+                "met in": erratum.met_in,
+                "shown in": _chapter(project, erratum.chapter),
+                "recognised by": ", ".join(f"[exercise {number}]({places[number]})" for number in exercises),
+                "proved by": _tests(project, erratum.tests),
+            }
+            card = "\n\n".join(f"{name}\n: {text}" for name, text in facts.items() if text)
+            parts.append(f"(erratum-{erratum.id.lower()})=\n\n:::{{div}} erratum\n**{erratum.id}**\n\n{card}\n:::")
     return "\n\n".join(parts)
 
 
@@ -86,4 +99,4 @@ def _tests(project: Project, tests: list[str]) -> str:
     links = [
         f"[`{test.split('::')[-1]}`]({project.blob(test.split('::')[0], project.test_line(test))})" for test in tests
     ]
-    return ", ".join(links) or "*a test is still to be written*"
+    return ", ".join(links)

@@ -59,4 +59,5 @@ def register(app: Sphinx, root: Path) -> None:
     app.connect("env-get-outdated", reread_filled_pages)
     app.connect("source-read", fill_page)
     app.add_post_transform(EquationsAsWritten)
+    app.add_css_file("custom.css", priority=900)
     app.add_js_file("mathjax/config.js", priority=400, defer="defer")

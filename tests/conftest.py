@@ -18,6 +18,8 @@ os.environ["HVAE_REF_PROGRESS"] = str(Path(tempfile.mkdtemp(prefix="hvae_ref-tes
 
 import jaxtyping
 
+import tools.typechecking  # noqa: F401  the hook looks it up by name and imports only `tools`
+
 jaxtyping.install_import_hook("hvae_ref", "tools.typechecking.check")
 
 import pytest

@@ -148,7 +148,7 @@ def flatten(value: Any, place: str = "") -> dict[str, Leaf]:  # noqa: ANN401
     if isinstance(value, Distribution):
         return _flatten_distribution(value, place)
     if isinstance(value, Mapping):
-        parts = {f"{place}[{key!r}]": part for key, part in value.items()}
+        parts = {f"{place}.{key}" if place else str(key): part for key, part in value.items()}
     elif isinstance(value, list | tuple):
         if value and all(_is_scalar(part) for part in value):
             return {place: torch.stack([_to_tensor(part).to(torch.float64) for part in value])}

@@ -74,8 +74,8 @@ class Exercise:
     reference: Any
     inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None
     misconceptions: tuple[Misconception, ...] = ()
-    rtol: float | int = 1e-4
-    atol: float | int = 1e-5
+    rtol: float = 1e-4
+    atol: float = 1e-5
     check_gradient: bool = False
     choices: tuple[str, ...] = ()
     compare_as: Callable[[Any], Any] | None = None

@@ -28,9 +28,7 @@ def size(rng: np.random.Generator, low: int = 1, high: int = 6) -> int:
     return low if rng.random() < _ONE else int(rng.integers(low, high + 1))
 
 
-def normal(
-    rng: np.random.Generator, *shape: int, scale: float | int = 1.0, dtype: torch.dtype = torch.float32
-) -> Tensor:
+def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Draw a tensor from N(0, scale²).
 
     Args:
@@ -48,8 +46,8 @@ def normal(
 def uniform(
     rng: np.random.Generator,
     *shape: int,
-    low: float | int = 0.0,
-    high: float | int = 1.0,
+    low: float = 0.0,
+    high: float = 1.0,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Draw a tensor from the uniform distribution on [low, high).

@@ -74,6 +74,10 @@ def exercises_in(notebook: Path) -> dict[str, Written]:
     for index, (kind, source) in enumerate(_cells(notebook)):
         if kind == "markdown":
             if match := _STATEMENT.match(source):
+                if match[1] in statements:
+                    raise ValueError(
+                        f"{notebook.name}: expected one exercise {match[1]}, got a second in cell {index}."
+                    )
                 statements[match[1]] = (index, match[2].strip(), len(re.findall(r"<summary>Hint\b", source)))
             elif match := _SOLUTION.match(source):
                 put("solution", match[1], index, _fenced(source, f"{notebook.name}, solution {match[1]}"))
@@ -190,4 +194,5 @@ def _calls(source: str, name: str) -> list[list[ast.expr]]:
 
 
 def _without_magics(source: str) -> str:
-    return "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    """Python proper: lines that are IPython's own (`%…`, `!…`) do nothing."""
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)

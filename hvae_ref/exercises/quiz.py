@@ -226,9 +226,10 @@ def _rendered(name: str, asked: tuple[dict[str, Any], ...]) -> tuple[str, str]:
 def _for_jupyterquiz(asked: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     out = []
     for question in asked:
-        right = sum(answer["correct"] for answer in question["answers"])
-        kind = "multiple_choice" if right == 1 else "many_choice"
-        out.append({"question": question["question"], "type": kind, "answers": question["answers"]})
+        one = sum(answer["correct"] for answer in question["answers"]) == 1
+        text = question["question"] + ("" if one else " <em>(More than one answer is right.)</em>")
+        kind = "multiple_choice" if one else "many_choice"
+        out.append({"question": text, "type": kind, "answers": question["answers"]})
     return out
 
 

@@ -87,8 +87,10 @@ class Verdict:
             )
         if self.section:
             name = html.escape(self.section)
-            there = f"<a href='{html.escape(self.link, quote=True)}'>{name}</a>" if self.link else f"<em>{name}</em>"
-            parts.append(f"<p style='margin:.3em 0'>Read again: {there}</p>")
+            if self.link:
+                address = html.escape(self.link, quote=True)
+                name = f"<a href='{address}' style='color:inherit;text-decoration:underline'>{name}</a>"
+            parts.append(f"<p style='margin:.3em 0'>Read again: {name}</p>")
         return (
             f"<div role='status' class='hvae-verdict' style='border-left:.35em solid {colour};padding:.5em .9em;"
             f"margin:.3em 0;background:{colour}1f;color:inherit;max-width:46em;line-height:1.45'>"

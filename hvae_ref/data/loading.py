@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
+from hvae_ref.data.deform import deformed
 from hvae_ref.data.local_files import mnist_like
 from hvae_ref.data.splits import stratified_split
 
@@ -77,7 +78,9 @@ def _known(parameter: str, value: str, known: tuple[str, ...]) -> None:
     raise ValueError(f"{parameter}: expected one of {', '.join(known)}, got {value!r}{hint}")
 
 
-def load(name: str, split: str = "train", binarize: str | None = None, *, seed: int = 0) -> Dataset:
+def load(
+    name: str, split: str = "train", binarize: str | None = None, *, deformed_copies: int = 0, seed: int = 0
+) -> Dataset:
     """Load one split of a data set.
 
     | name | images | grey levels | train / validation / test | needs |
@@ -92,13 +95,16 @@ def load(name: str, split: str = "train", binarize: str | None = None, *, seed: 
         binarize: None keeps the grey levels; "static" draws each pixel once from a Bernoulli whose mean is
             its grey level, "dynamic" draws it again in each batch (`Dataset.batch_transform`), "threshold"
             cuts at half the highest level.
-        seed: of the static draw.
+        deformed_copies: add that many slightly deformed copies of each *training* image, for `digits` alone; see
+            `hvae_ref.data.deform`. Validation and test images are never touched.
+        seed: of the static draw and of the deformations.
 
     Returns:
         A `Dataset`; its `x` is (N, D) float32 with whole-number values.
 
     Raises:
-        ValueError: for an unknown name, split or binarisation; the message suggests the nearest one.
+        ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), or deformed
+            copies of a set whose grey levels are no counts.
         DataUnavailable: when `mnist` or `fashion_mnist` is neither on this machine nor to be downloaded.
 
     Example:
@@ -112,9 +118,14 @@ def load(name: str, split: str = "train", binarize: str | None = None, *, seed: 
         _known("binarize", binarize, BINARIZATIONS)
     read, image_shape, grey_levels, labels = _SETS[name]
     images, targets = read(split)
+    x, y = torch.from_numpy(images.reshape(len(images), -1).astype(np.float32)), torch.from_numpy(targets.copy())
+    if deformed_copies:
+        copies = deformed_copies if split == "train" else 0
+        x = torch.cat([x, deformed(x, image_shape, grey_levels, copies, seed)])
+        y = y.repeat(1 + copies)
     dataset = Dataset(
-        x=torch.from_numpy(images.reshape(len(images), -1).astype(np.float32)),
-        y=torch.from_numpy(targets.copy()),
+        x=x,
+        y=y,
         image_shape=image_shape,
         num_values=grey_levels,
         name=name,

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from hvae_ref.viz.style import INK, axes_for, level_color, styled
 
-Runs = float | Sequence[float] | np.ndarray | np.generic
+Runs = float | int | Sequence[float] | np.ndarray | np.generic
 
 
 @styled

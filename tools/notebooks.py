@@ -37,6 +37,7 @@ def execute(notebook: NotebookNode, folder: Path, environment: dict[str, str]) -
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )
     started = time.perf_counter()
@@ -51,16 +52,6 @@ def tidy(notebook: NotebookNode) -> None:
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not _vanished(output)]
-
-
-def _vanished(output: NotebookNode) -> bool:
-    """Whether this is what a progress bar leaves when it clears its line."""
-    if output.output_type != "stream":
-        return False
-    shown = [line.rsplit("\r", 1)[-1] for line in output.text.rstrip("\r\n ").split("\n")]
-    return not "".join(shown).strip() or output.text.endswith("\r") and "it/s" in output.text
 
 
 def stamp(notebook: NotebookNode, path: Path, seconds: float) -> None:

@@ -11,9 +11,15 @@ from tools.repository import ROOT
 
 
 def build(folder: Path) -> Path:
-    """Build the wheel into `folder` and answer its path. Needs the `dev` environment, no network."""
+    """Build the wheel into `folder` and answer its path. Needs the `dev` environment, no network.
+
+    Raises:
+        RuntimeError: if it cannot be built, with what the builder says.
+    """
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    built = subprocess.run(command, capture_output=True, text=True)
+    if built.returncode != 0:
+        raise RuntimeError(f"the wheel could not be built:\n{built.stdout}{built.stderr}")
     (wheel,) = folder.glob("hvae_ref-*.whl")
     return wheel
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from .docstrings import render, summary
@@ -30,7 +31,7 @@ class Module:
         listed = _listed_names(self.tree)
         body = self.tree.body
         found: list[ast.stmt] = []
-        for node, following in zip(body, [*body[1:], None], strict=True):
+        for node, following in zip_longest(body, body[1:]):
             if isinstance(node, Definition):
                 name = node.name
             elif _assigned(node) and _is_text(following):
@@ -106,7 +107,7 @@ def api_rest(project: Project) -> str:
 
 def anchor(name: str) -> str:
     """Answer the reference target of a dotted name."""
-    return "api-" + name.lower().replace(".", "-").replace("_", "-")
+    return "api-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def exported_names(modules: list[Module]) -> dict[tuple[str, str], str]:

@@ -15,8 +15,8 @@ def chapter_cards(project: Project) -> str:
         count = len(chapter.exercises())
         footer = f"{count} exercise{'s' * (count != 1)}{times} · [open in Colab]({project.colab(f'{path}.ipynb')})"
         cards.append(
-            f":::{{grid-item-card}} {chapter.title}\n"
-            f":link: /{path}\n:link-type: doc\n:class-card: chapter-card\n\n{chapter.lead}\n\n{{.card-meta}}\n{footer}\n:::"
+            f":::{{grid-item-card}} {chapter.title}\n:link: /{path}\n:link-type: doc\n:class-card: chapter-card\n\n"
+            f"{chapter.lead}\n\n{{.card-meta}}\n{footer}\n:::"
         )
     if not cards:
         return ""

@@ -1,4 +1,4 @@
-"""Chapters as files: their titles, headings, exercises and measured times, read from the notebooks without running them."""
+"""Chapters as files: titles, headings, exercises and measured times, read from the notebooks without running them."""
 
 from __future__ import annotations
 

@@ -21,9 +21,10 @@ SECTIONS = (
 )
 HEADING = re.compile(rf"^({'|'.join(SECTIONS)}):\s*(.*)$")
 ITEM = re.compile(r"^(\*{0,2}[\w.]+(?:\s*\([^)]*\))?(?:,\s*\*{0,2}\w+)*):\s+(.*)$", re.DOTALL)
-# Code between single or double backticks, mathematics in a role, addresses, words in *emphasis*: kept as markup.
+# Kept as markup: code in backticks, mathematics in a role, addresses, words in *emphasis* or **bold**.
 KEPT = re.compile(
-    r"(:math:`[^`]+`|``[^`]+``|`[^`]+`|https?://[^\s<>]+[^\s<>.,;:!?)\]]|(?<![^\s(])\*[^\W\d][\w -]*\*(?![^\s.,;:!?)]))"
+    r"(:math:`[^`]+`|``[^`]+``|`[^`]+`|https?://[^\s<>]+[^\s<>.,;:!?)\]]"
+    r"|(?<![^\s(])\*{1,2}[^\W\d][\w -]*\*{1,2}(?![^\s.,;:!?)]))"
 )
 
 

@@ -57,12 +57,14 @@ def render(size: int = 4) -> str:
         shapes.append(f'<path d="{path} Z" fill="{colour}" fill-opacity=".32"/>')
         shapes.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="3" stroke-linejoin="round"/>')
         shapes.append(
-            f'<path d="M{left:.1f} {baseline:.1f} H{right:.1f}" stroke="{colour}" stroke-width="3.2" stroke-linecap="round"/>'
+            f'<path d="M{left:.1f} {baseline:.1f} H{right:.1f}" stroke="{colour}" stroke-width="3.2" '
+            'stroke-linecap="round"/>'
         )
     body = "\n  ".join(shapes)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img">\n'
-        f"  <title>A ladder whose rungs are densities, one bump at the top, many at the bottom</title>\n  {body}\n</svg>\n"
+        "  <title>A ladder whose rungs are densities, one bump at the top, many at the bottom</title>\n"
+        f"  {body}\n</svg>\n"
     )
 
 

@@ -1,7 +1,7 @@
 """Tables of results: shipped runs in `hvae_ref/results/*.json` and measurements in `benchmarks/**/*.json`.
 
-A file holds `command`, `date`, `machine`, `versions`, perhaps `settings`, `title` and `note`, and `runs`: one flat record a
-run. Runs that differ in nothing but their seed become one row, with mean ± standard deviation of every number.
+A file holds `command`, `date`, `machine`, `versions`, perhaps `title` and `note`, and `runs`: one record a run. Runs
+that differ in nothing but their seed become one row, with mean ± standard deviation of every number.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from .project import Project
 
 
 class EquationsAsWritten(SphinxPostTransform):
-    """Hands display mathematics to MathJax as the author wrote it.
+    r"""Hands display mathematics to MathJax as the author wrote it.
 
-    Sphinx wraps equations of several lines into `split`, in which `\\tag` is an error; Colab and GitHub, where the same
+    Sphinx wraps equations of several lines into `split`, in which `\tag` is an error; Colab and GitHub, where the same
     notebook is read, do not.
     """
 
@@ -55,6 +55,13 @@ def register(app: Sphinx, root: Path) -> None:
     def add_vendored_files(app: Sphinx, config: Config) -> None:
         config.html_static_path = [*config.html_static_path, "book/_vendor"]
 
+    def leave_out_thebe(app: Sphinx) -> None:
+        """Jupyter Book loads Thebe on every page, whose script is an error where it stands twice, and unused here."""
+        for listeners in app.events.listeners.values():
+            for listener in [one for one in listeners if one.handler.__module__ == "sphinx_thebe"]:
+                app.disconnect(listener.id)
+
+    app.connect("builder-inited", leave_out_thebe)
     app.connect("config-inited", add_vendored_files)
     app.connect("env-get-outdated", reread_filled_pages)
     app.connect("source-read", fill_page)

@@ -11,7 +11,8 @@ An exercise is four kinds of cell, in this order:
    fenced with three back quotes and ``python``, and ends with ``</details>``. The block defines what the stub left
    open, with the same names; put a blank line before and after it, so that every renderer sees it.
 
-A solution may use what the chapter imports at the top level of a cell, and earlier solutions; nothing else.
+A solution may use what the chapter imports at the top level of a cell, what its own stub gives (data, a helper that
+is complete), and earlier solutions; nothing else.
 Questions are shown with ``quiz(2)`` or ``quiz(2, "id", "other-id")`` as the last expression of a cell.
 """
 
@@ -195,4 +196,4 @@ def _calls(source: str, name: str) -> list[list[ast.expr]]:
 
 def _without_magics(source: str) -> str:
     """Python proper: lines that are IPython's own (`%…`, `!…`) do nothing."""
-    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)
+    return re.sub(r"^([ \t]*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)

@@ -89,7 +89,7 @@ class Progress:
         return (
             "<div class='hvae-progress' style='color:inherit'>"
             f"<p style='font-weight:bold;margin:.2em 0'>Exercises: {len(self.solved)} of {len(self.lines)} solved</p>"
-            "<table style='border-collapse:collapse;background:transparent;color:inherit'>"
+            "<table style='border-collapse:collapse;margin:0;background:transparent;color:inherit'>"
             f"<tbody>{''.join(rows)}</tbody></table>{note}</div>"
         )
 

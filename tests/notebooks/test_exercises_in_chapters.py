@@ -1,7 +1,6 @@
 """Every chapter's exercises: stub, check and solution agree with what is registered."""
 
 import math
-import re
 from pathlib import Path
 
 import numpy as np
@@ -58,16 +57,12 @@ def test_stubs_run_and_are_not_attempted(chapter):
 def test_solutions_pass(chapter):
     scope = namespace(chapter)
     for id_, found in exercises_in(chapter).items():
+        exec(
+            found.stub, scope
+        )  # it may hold what is given; what it leaves open stays open unless the solution fills it
         exec(found.solution, scope)
         verdict = judge(of(chapter)[id_], eval(found.answer, scope))
         assert verdict.passed, str(verdict)
-
-
-def test_solutions_define_what_the_stub_leaves_open(chapter):
-    for id_, found in exercises_in(chapter).items():
-        names = re.findall(r"^def (\w+)|^(\w+) *= *\.\.\.", found.stub, re.MULTILINE)
-        for name in filter(None, sum(names, ())):
-            assert re.search(rf"^(def {name}\b|{name} *=)", found.solution, re.MULTILINE), (id_, name)
 
 
 def test_sections_named_by_verdicts_and_questions_are_headings(chapter):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hvae_ref.exercises.quiz import questions, quiz, validate
+from hvae_ref.exercises.quiz import Quiz, questions, quiz, validate
 
 CHAPTERS = (1, 2, 3)
 
@@ -122,3 +122,10 @@ def test_without_scripts_every_answer_unfolds_its_explanation():
         for given in asked["answers"]:
             assert f"<summary>{given['answer']}</summary>" in plain
             assert given["feedback"] in plain
+
+
+def test_a_question_with_several_right_answers_says_so():
+    several = question(answers=[answer(True), answer(True), answer(False)])
+    validate([several])
+    assert "More than one answer" in Quiz("9-several", (several,))._repr_html_()
+    assert "More than one answer" not in Quiz("9-one", (question(),))._repr_html_()

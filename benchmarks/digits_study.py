@@ -1,0 +1,181 @@
+"""One level or two, and inferred how: the digits with 17 grey levels, over seeds.
+
+Four parts, each a part of the same JSON file:
+
+- `recipes`: digits-top-down and digits-top-down-categorical as they ship;
+- `table`: VAE, two-level, ladder and top-down, each plain, with KL annealing, with free bits and with both, all with a
+  third of the recipes' steps;
+- `residual`: the top-down model without the residual path, to be set beside the table's plain one;
+- `copies`: the two recipes without the deformed copies, on the 1,000 training images alone, again for a third of the
+  steps: by then validation has begun to rise, and the weights that validated best are kept.
+
+Selection (recipes, early stopping) is by validation alone; the figures are of the 447 test images. A run that is in the
+file already is not repeated, so a study that was stopped goes on where it was.
+
+    python benchmarks/digits_study.py recipes table residual copies
+
+Parts that ran elsewhere, each into a file of its own (`--file`), are taken over with `--merge`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hvae_ref import recipes
+from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd
+from hvae_ref.training import History
+
+TABLE_EPOCHS = 5
+SETTINGS = {
+    "data": "digits, 17 grey levels, 1000/350/447 in file order, 19 deformed copies beside each training image",
+    "recipes": "as shipped: 15 epochs, 3,000 steps of 100",
+    "table": f"{TABLE_EPOCHS} epochs, 1,000 steps of 100",
+    "without deformed copies": "1,000 images, 100 epochs, 1,000 steps of 100, weights of the best validation −ELBO",
+    "warm-up": "KL weight from 0 to 1 over the first 30 % of the run",
+    "free bits": "3 nats for each level, on the mean over the batch",
+    "iwae_samples": 512,
+    "seconds": "training alone, on a shared machine: elapsed, and of processor time",
+}
+RECIPES = ("digits-top-down", "digits-top-down-categorical")
+MODELS = ("digits-vae", "digits-two-level", "digits-ladder", "digits-top-down")
+NO_WARM_UP, NO_FREE_BITS = "objective.beta=1.0", "objective.free_bits=none"
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "plain": (NO_WARM_UP, NO_FREE_BITS),
+    "warm-up": (NO_FREE_BITS,),
+    "free bits": (NO_WARM_UP,),
+    "warm-up + free bits": (),
+}
+SHORT = (f"training.epochs={TABLE_EPOCHS}", f"training.patience={TABLE_EPOCHS}")
+NO_RESIDUAL, NO_COPIES, AS_SHIPPED = "no residual path", "no deformed copies", "recipe"
+PARTS = ("recipes", "table", "residual", "copies")
+KEY = ("recipe", "variant", "seed")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run: a recipe, what the variant is called, and what it changes."""
+
+    recipe: str
+    variant: str
+    overrides: tuple[str, ...] = ()
+
+
+def tasks(part: str) -> Iterator[Task]:
+    """The runs of one part, for one seed."""
+    if part == "recipes":
+        yield from (Task(recipe, AS_SHIPPED) for recipe in RECIPES)
+    elif part == "table":
+        yield from (Task(recipe, name, SHORT + changes) for recipe in MODELS for name, changes in VARIANTS.items())
+    elif part == "residual":
+        yield Task("digits-top-down", NO_RESIDUAL, ("model.residual=false", *SHORT, *VARIANTS["plain"]))
+    else:
+        # 10 steps an epoch instead of 200.
+        changes = ("data.deformed_copies=0", "training.epochs=100", "training.patience=100")
+        yield from (Task(recipe, NO_COPIES, changes) for recipe in RECIPES)
+
+
+def best_epoch(history: History) -> int:
+    """The epoch whose weights the model ended with."""
+    curve = history.curve("validation.negative_elbo")
+    return 1 + min(range(len(curve)), key=curve.__getitem__)
+
+
+def run(task: Task, seed: int) -> dict[str, Any]:
+    """Train one model and measure it on the test set."""
+    overrides = (*task.overrides, "training.progress=false", 'training.device="cpu"')
+    ready = recipes.build(recipes.load(task.recipe, overrides), seed)
+    start, processor = time.perf_counter(), time.process_time()
+    history = ready.fit()
+    seconds, processor = time.perf_counter() - start, time.process_time() - processor
+    result = ready.evaluate(iwae_samples=SETTINGS["iwae_samples"], seed=seed)
+    validation = history.curve("validation.negative_elbo")
+    return {
+        "model": type(ready.model).__name__,
+        "likelihood": ready.recipe.model["likelihood"],
+        "neg_elbo": result.negative_elbo,
+        "iwae512": result.iwae_nll,
+        "kl": result.kl,
+        "active_units": result.active_units,
+        "mutual_information": result.mutual_information,
+        "distortion": result.distortion,
+        "validation_neg_elbo": min(validation),
+        "best_epoch": best_epoch(history),
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(processor, 1),
+        "parameters": sum(p.numel() for p in ready.model.parameters()),
+    }
+
+
+def summary(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over seeds, one row for each recipe and variant."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in runs:
+        groups.setdefault((one["recipe"], one["variant"]), []).append(one)
+    rows = []
+    for (recipe, variant), group in groups.items():
+        row: dict[str, Any] = {"recipe": recipe, "variant": variant, "model": group[0]["model"], "seeds": len(group)}
+        for name in ("neg_elbo", "iwae512", "seconds", "processor_seconds"):
+            row[name] = mean_and_sd(one[name] for one in group)
+        for name in ("kl", "active_units", "mutual_information"):
+            row[name] = {level: mean_and_sd(one[name][level] for one in group) for level in group[0][name]}
+        rows.append(row)
+    return rows
+
+
+def save(record: Record) -> None:
+    """Write what follows from all runs so far beside them."""
+    rows = summary(record.runs)
+    record.save(summary=rows, headline={row["recipe"]: row for row in rows if row["variant"] == AS_SHIPPED})
+
+
+def main() -> None:
+    """Run what is missing, seed by seed, so that a table cut short is complete for the seeds it has."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", help="only runs whose recipe or variant contains this text")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--file", type=Path, default=FOLDER / "digits_study.json")
+    parser.add_argument("--merge", type=Path, nargs="*", default=[], help="files of this study to take runs from")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.parts) - set(PARTS)):
+        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(PARTS)}")
+    torch.set_num_threads(options.threads)
+    record = Record(options.file, KEY, command_line("benchmarks/digits_study.py"), SETTINGS)
+    for path in options.merge:
+        for other in Record(path, KEY, "", SETTINGS).runs:
+            if not record.has(**{name: other[name] for name in KEY}):
+                record.add(**other)
+    chosen = [
+        (task, seed)
+        for part in options.parts or PARTS
+        for seed in range(options.seeds)
+        for task in tasks(part)
+        if options.only is None or options.only in f"{task.recipe} {task.variant}"
+    ]
+    for number, (task, seed) in enumerate(chosen, start=1):
+        name = f"[{number}/{len(chosen)}] {task.recipe}, {task.variant}, seed {seed}"
+        if record.has(recipe=task.recipe, variant=task.variant, seed=seed):
+            print(f"{name}: there already", flush=True)
+            continue
+        row = run(task, seed)
+        record.add(recipe=task.recipe, variant=task.variant, seed=seed, **row)
+        save(record)
+        kl = "  ".join(f"KL({level}) {value:.2f}" for level, value in row["kl"].items())
+        print(
+            f"{name}: −ELBO {row['neg_elbo']:.2f}  IWAE {row['iwae512']:.2f}  {kl}  "
+            f"{row['seconds']:.0f} s ({row['processor_seconds']:.0f} s of processor)",
+            flush=True,
+        )
+    save(record)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,13 +26,15 @@ def listed(toc):
     if isinstance(toc, list):
         return [name for entry in toc for name in listed(entry)]
     if isinstance(toc, dict):
-        own = [toc[key] for key in ("root", "file") if key in toc]
+        own = [toc[key] for key in ("root", "file", "glob") if key in toc]
         return own + [name for value in toc.values() if isinstance(value, list) for name in listed(value)]
     return []
 
 
 def test_every_page_of_the_contents_is_built_and_no_other(pages, root):
-    names = listed(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    patterns = listed(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    sources = (path.relative_to(root).with_suffix("") for name in patterns for path in root.glob(f"{name}.*"))
+    names = {path.as_posix() for path in sources}
     assert sorted(f"{name}.html" for name in names) == sorted(pages)
 
 

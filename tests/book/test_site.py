@@ -140,6 +140,7 @@ def test_every_page_shows_as_it_should_in_light_and_dark(visit, address, pages, 
         page.goto(f"{address}/{name}", wait_until="load")
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
+            page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
             problems += page.evaluate(INSPECT, [theme == "dark"])
             found += [f"{name}, {theme}: {problem}" for problem in problems]
             problems.clear()

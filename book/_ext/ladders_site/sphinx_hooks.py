@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from .generate import fill, has_placeholder
@@ -32,6 +33,19 @@ class EquationsAsWritten(SphinxPostTransform):
                 text = node.astext()
                 node.children = [nodes.Text(f"\\[{text}\\]")]
                 node["nowrap"] = True
+
+
+class BadgesAsText(SphinxTransform):
+    """Writes out what a badge from elsewhere says, so that a page needs no picture from the network."""
+
+    default_priority = 400
+
+    def apply(self) -> None:
+        """Replace every remote picture that is a link by its text."""
+        for image in list(self.document.findall(nodes.image)):
+            if image["uri"].startswith(("http://", "https://")) and isinstance(image.parent, nodes.reference):
+                image.parent["classes"].append("badge-link")
+                image.replace_self(nodes.Text(image.get("alt") or image.parent.get("refuri", "")))
 
 
 def register(app: Sphinx, root: Path) -> None:
@@ -65,6 +79,7 @@ def register(app: Sphinx, root: Path) -> None:
     app.connect("config-inited", add_vendored_files)
     app.connect("env-get-outdated", reread_filled_pages)
     app.connect("source-read", fill_page)
+    app.add_transform(BadgesAsText)
     app.add_post_transform(EquationsAsWritten)
     app.add_css_file("custom.css", priority=900)
     app.add_js_file("mathjax/config.js", priority=400, defer="defer")

@@ -51,7 +51,7 @@ def test_the_whole_model_is_normalised_and_samples_have_its_probabilities(net_ca
     The first must sum to one, and any two agree for every x within their standard errors.
     """
     d, v = (4, 2) if net_case.likelihood == "bernoulli" else (2, 3)
-    model = net_case.build(data_dim=d, seed=3, shrink=0.6)
+    model = net_case.build(data_dim=d, seed=3, shrink=0.4)
     x = torch.tensor(list(itertools.product(range(v), repeat=d)), dtype=torch.float64)
     torch.manual_seed(0)
     n = 3000

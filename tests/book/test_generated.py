@@ -126,6 +126,11 @@ def test_seeds_become_mean_and_spread():
     assert second == "| two levels | no | 1 | 89 | 2 | 3.25 |"
 
 
+def test_numbers_before_the_seed_tell_runs_apart():
+    runs = [{"depth": depth, "seed": seed, "elbo": -depth, "curve": [1, 2]} for depth in (1, 2) for seed in (0, 1)]
+    assert runs_table(runs).splitlines()[2:] == ["| 1 | 2 | -1 |", "| 2 | 2 | -2 |"]
+
+
 @pytest.mark.parametrize(
     ("values", "text"), [([], ""), ([1e-5], "1e-05"), ([722000], "722,000"), ([1, 3], "2.00 ± 1.41")]
 )
@@ -136,9 +141,18 @@ def test_spread(values, text):
 def test_results_say_what_made_them_or_are_refused(small):
     path = small.root / "hvae_ref" / "results" / "digits_models.json"
     made = {"command": "python run.py", "date": "2026-11-21", "machine": "2 cores", "versions": {"torch": "2.13"}}
+    made["settings"] = {"latent_dims": {"depth": [64, 32]}, "batch": 128}
     write(path, json.dumps({**made, "runs": [{"model": "vae", "seed": 0, "elbo": -96.4}]}))
     text = results_tables(small)
-    for part in ("### Digits models", "`python run.py`", "2026-11-21", "2 cores", "torch 2.13", "| vae | -96.40 |"):
+    for part in (
+        "### Digits models",
+        "`python run.py`",
+        "2026-11-21",
+        "2 cores",
+        "torch 2.13",
+        "| vae | -96.40 |",
+        "depth 64, 32",
+    ):
         assert part in text
     write(path, json.dumps({"runs": []}))
     with pytest.raises(ValueError, match="command"):

@@ -44,7 +44,22 @@ def _section(project: Project, path: Path) -> str:
     source = project.blob(path.relative_to(project.root).as_posix())
     made = f"Made by {code(content['command'])} on {content['date']}; {escape(_machine(content))}; {escape(versions)}."
     parts = [f"### {escape(title)}", escape(content.get("note", "")), runs_table(content["runs"])]
-    return "\n\n".join(part for part in [*parts, f"{{.provenance}}\n{made} [All runs]({source})."] if part)
+    parts += [f"{{.provenance}}\n{made} [All runs]({source}).", _settings(content.get("settings", {}))]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    """Fold away what all runs share."""
+    if not settings:
+        return ""
+    lines = [f"- {escape(name)}: {escape(_plain(value))}" for name, value in settings.items()]
+    return ":::{dropdown} Settings of all runs\n" + "\n".join(lines) + "\n:::"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 (any JSON value)
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {_plain(item)}" for name, item in value.items())
+    return ", ".join(map(_plain, value)) if isinstance(value, list) else str(value)
 
 
 def _machine(content: dict[str, Any]) -> str:
@@ -56,7 +71,12 @@ def runs_table(runs: list[dict[str, Any]]) -> str:
     """Group runs by what is not a number and not a repetition, and show the numbers as mean ± standard deviation."""
     flat = [_flatten(run) for run in runs]
     columns = list(dict.fromkeys(name for run in flat for name in run if name not in REPEATS))
-    numeric = [name for name in columns if all(_is_number(run[name]) for run in flat if run.get(name) is not None)]
+    keys = {name for run in flat for name in _before_seed(list(run))}
+    numeric = [
+        name
+        for name in columns
+        if name not in keys and all(_is_number(run[name]) for run in flat if run.get(name) is not None)
+    ]
     labels = [name for name in columns if name not in numeric and all(_is_label(run.get(name)) for run in flat)]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for run in flat:
@@ -69,6 +89,12 @@ def runs_table(runs: list[dict[str, Any]]) -> str:
     counted = ["runs"] if rows and len(rows[0]) > len(labels) + len(numeric) else []
     header = [escape(name.replace("_", " ")) for name in [*labels, *counted, *numeric]]
     return table(header, rows, "l" * len(labels) + "r" * (len(counted) + len(numeric)))
+
+
+def _before_seed(names: list[str]) -> list[str]:
+    """Answer the fields that stand before the seed: they tell one run from another, even where they are numbers."""
+    seeds = [names.index(name) for name in REPEATS if name in names]
+    return names[: min(seeds)] if seeds else []
 
 
 def spread(values: list[float]) -> str:

@@ -17,12 +17,20 @@ from hvae_ref.nets import MADE
 MIN_LOG_SIGMA = -6.0
 """Floor of every `log_sigma` head, approached smoothly: scales stay above exp(−6) ≈ 0.0025."""
 
+SOFT_LOG_SIGMA = 5.0
+"""Above this value of log σ (σ ≈ 148) heads grow only logarithmically, so that no σ overflows early in training."""
+
 LIKELIHOODS = ("bernoulli", "categorical", "logistic_mixture")
 
 
-def floor_log_sigma(raw: Tensor) -> Tensor:
-    """A smooth floor: identity for large `raw`, `MIN_LOG_SIGMA` for very negative ones, gradient everywhere."""
-    return MIN_LOG_SIGMA + nn.functional.softplus(raw - MIN_LOG_SIGMA)
+def bounded_log_sigma(raw: Tensor) -> Tensor:
+    """What every head does to its raw log σ: a smooth floor, and a slow growth where σ would soon overflow.
+
+    In between it is the identity to three digits, and the gradient is never zero.
+    """
+    above = SOFT_LOG_SIGMA + torch.log1p(torch.relu(raw - SOFT_LOG_SIGMA))
+    slow = torch.where(raw > SOFT_LOG_SIGMA, above, raw)
+    return MIN_LOG_SIGMA + nn.functional.softplus(slow - MIN_LOG_SIGMA)
 
 
 def full_precision(h: Tensor) -> Tensor:
@@ -50,7 +58,7 @@ class ConditionalNormal(nn.Module):
     def forward(self, *given: Tensor) -> Independent:
         """Answer `Independent(Normal, 1)`, batch (B,), event (D,); several conditions are concatenated."""
         loc, raw = full_precision(self.net(torch.cat(given, -1))).chunk(2, -1)
-        return Independent(Normal(loc, floor_log_sigma(raw).exp()), 1)
+        return Independent(Normal(loc, bounded_log_sigma(raw).exp()), 1)
 
 
 class ConditionalBernoulli(nn.Module):
@@ -104,7 +112,7 @@ def logistic_mixture(raw: Tensor, num_values: int) -> DiscretizedLogisticMixture
     """
     logits, loc, log_scale = raw.chunk(3, -1)
     half = (num_values - 1) / 2
-    return DiscretizedLogisticMixture(logits, half * (1 + loc), floor_log_sigma(log_scale).exp() * half / 4, num_values)
+    return DiscretizedLogisticMixture(logits, half * (1 + loc), bounded_log_sigma(log_scale).exp() * half / 4, num_values)
 
 
 class ConditionalLogisticMixture(nn.Module):

@@ -16,7 +16,7 @@ from hvae_ref.conditional import (
     ConditionalNormal,
     GreyLevels,
     conditional_pixels,
-    floor_log_sigma,
+    bounded_log_sigma,
     logistic_mixture,
     outputs_per_pixel,
     standard_normal,
@@ -36,8 +36,8 @@ class Constant(nn.Module):
 
 
 def test_floor_is_the_identity_above_and_the_floor_below() -> None:
-    raw = torch.tensor([-1e4, -60.0, 0.0, 5.0, 60.0], dtype=torch.float64)
-    floored = floor_log_sigma(raw)
+    raw = torch.tensor([-1e4, -60.0, 0.0, 4.0, 5.0], dtype=torch.float64)
+    floored = bounded_log_sigma(raw)
     assert floored.min() >= MIN_LOG_SIGMA
     torch.testing.assert_close(floored[3:], raw[3:], rtol=0, atol=1e-4)
     torch.testing.assert_close(floored[:2], torch.full((2,), MIN_LOG_SIGMA, dtype=torch.float64), rtol=0, atol=1e-12)
@@ -45,7 +45,7 @@ def test_floor_is_the_identity_above_and_the_floor_below() -> None:
 
 def test_floor_has_a_gradient_around_and_below_the_floor() -> None:
     raw = torch.linspace(-20, 5, 51, dtype=torch.float64, requires_grad=True)
-    floor_log_sigma(raw).sum().backward()
+    bounded_log_sigma(raw).sum().backward()
     assert (raw.grad > 0).all() and (raw.grad.diff() >= 0).all() and (raw.grad <= 1).all()
 
 
@@ -53,7 +53,7 @@ def test_normal_reads_location_then_log_sigma() -> None:
     q = ConditionalNormal(Constant(torch.tensor([1.0, -2.0, 0.5, 3.0])))(torch.zeros(3, 7))
     assert (q.batch_shape, q.event_shape) == ((3,), (2,))
     torch.testing.assert_close(q.base_dist.loc[0], torch.tensor([1.0, -2.0]))
-    torch.testing.assert_close(q.base_dist.scale[0], floor_log_sigma(torch.tensor([0.5, 3.0])).exp())
+    torch.testing.assert_close(q.base_dist.scale[0], bounded_log_sigma(torch.tensor([0.5, 3.0])).exp())
 
 
 def test_normal_stays_a_density_however_small_the_net_wants_it() -> None:
@@ -92,7 +92,7 @@ def test_categorical_blocks_belong_to_their_pixels() -> None:
 def test_logistic_mixture_counts_from_the_middle_of_the_scale() -> None:
     p = logistic_mixture(torch.tensor([0.0, 0.5, 0.0], dtype=torch.float64), 17)
     assert p.loc.item() == 12.0
-    torch.testing.assert_close(p.scale, floor_log_sigma(torch.zeros(1).double()).exp() * 2)
+    torch.testing.assert_close(p.scale, bounded_log_sigma(torch.zeros(1).double()).exp() * 2)
     start = logistic_mixture(torch.zeros(3, dtype=torch.float64), 17).log_probs.exp()
     assert start.min() > 0.005, "a fresh net must give every grey level a chance"
 
@@ -185,3 +185,13 @@ def test_bernoulli_agrees_with_torch() -> None:
     p = ConditionalBernoulli(Constant(logits))(torch.zeros(1, 1))
     x = torch.tensor([[1.0, 0.0, 1.0]])
     torch.testing.assert_close(p.log_prob(x), Bernoulli(logits=logits).log_prob(x).sum(-1))
+
+
+def test_no_raw_value_makes_a_scale_overflow():
+    raw = torch.tensor([4.9, 5.0, 5.1, 100.0, 1e6], requires_grad=True)
+    bounded = bounded_log_sigma(raw)
+    torch.testing.assert_close(bounded[:2], raw[:2], rtol=0, atol=1e-4)
+    assert (bounded.diff() > 0).all()
+    assert torch.isfinite(bounded.exp() ** 2).all()
+    bounded.sum().backward()
+    assert ((raw.grad > 0) & (raw.grad <= 1)).all()

@@ -3,7 +3,8 @@
     make test                          everything
     python -m tools.ci lint chapters   some steps
 
-Only the first step may need the network: pip, the first time. A step that fails does not stop the later ones.
+Only making the environments may need the network: pip, the first time. Everything after it runs with the network
+blocked, where the system lets us block it. A step that fails does not stop the later ones.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import environments
+from tools import environments, offline
 from tools.environments import ROOT
 
 WORKERS = str(min(4, max(2, (os.cpu_count() or 2))))
@@ -77,6 +78,12 @@ def main(names: list[str]) -> int:
     results = []
     started = time.perf_counter()
     environments.ensure("dev")
+    environments.ensure("book")
+    try:
+        offline.block_network()
+        print("The network is blocked from here on.", flush=True)
+    except offline.CannotBlock as reason:
+        print(f"The network could not be blocked here ({reason}); going on with it.", flush=True)
     results.append(("environment", "passed", time.perf_counter() - started))
     for name in names or STEPS:
         print(f"\n== {name}: {STEPS[name].__doc__}", flush=True)

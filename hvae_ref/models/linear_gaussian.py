@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -47,9 +47,10 @@ class LinearGaussianModel(LatentVariableModel):
 
     def __init__(
         self,
-        p: Sequence[ConditionalLinearGaussian],
-        q: Sequence[ConditionalLinearGaussian] | Literal["exact"] = "exact",
+        p: Iterable[ConditionalLinearGaussian],
+        q: Iterable[ConditionalLinearGaussian] | Literal["exact"] = "exact",
     ) -> None:
+        p = list(p)
         if not p:
             raise ValueError("p: expected at least one arrow, p(x|z1)")
         dims = [arrow.weight.shape[1] for arrow in p]
@@ -59,10 +60,11 @@ class LinearGaussianModel(LatentVariableModel):
         self.p_given_above = nn.ModuleList(p)
         self.q_given_below: nn.ModuleList | None = None
         if not isinstance(q, str):
+            q = list(q)
             _check_arrows("q", q, [(high, low) for low, high in zip(chain[:-1], chain[1:], strict=True)])
             self.q_given_below = nn.ModuleList(q)
         elif q != "exact":
-            raise ValueError(f"q: expected 'exact' or a sequence of arrows, got {q!r}")
+            raise ValueError(f"q: expected 'exact' or arrows from x up, got {q!r}")
 
     @classmethod
     def random(

@@ -1,6 +1,6 @@
 """Tables of results: shipped runs in `hvae_ref/results/*.json` and measurements in `benchmarks/**/*.json`.
 
-A file holds `command`, `date`, `machine`, `versions`, perhaps `title` and `note`, and `runs`: one record a run. Runs
+A file holds `command`, `date`, `machine`, `versions`, perhaps `settings`, and `runs`: one record a run. Runs
 that differ in nothing but their seed become one row, with mean ± standard deviation of every number.
 """
 
@@ -8,14 +8,40 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from .markdown import code, escape, table
 from .project import Project
 
 REPEATS = ("seed", "repeat", "trial")
 REQUIRED = ("command", "date", "machine", "versions", "runs")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How tables are shown: titles and notes by file name, labels of columns, columns left out."""
+
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    hidden: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, root: Path) -> Look:
+        """Read `book/_data/results.yml`, where there is one."""
+        path = root / "book" / "_data" / "results.yml"
+        return cls(**yaml.safe_load(path.read_text(encoding="utf-8"))) if path.is_file() else cls()
+
+    def shown(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Answer a run without the hidden fields."""
+        return {name: value for name, value in run.items() if name not in self.hidden}
+
+    def label(self, name: str) -> str:
+        """Answer the heading of a column."""
+        return escape(self.labels.get(name, name.replace("_", " ")))
 
 
 def results_tables(project: Project) -> str:
@@ -29,21 +55,22 @@ def benchmark_tables(project: Project) -> str:
 
 
 def _sections(project: Project, paths: list[Path]) -> str:
-    parts = [_section(project, path) for path in paths]
+    look = Look.read(project.root)
+    parts = [_section(project, path, look) for path in paths]
     return "\n\n".join(parts) or "*Nothing has been measured yet.*"
 
 
-def _section(project: Project, path: Path) -> str:
+def _section(project: Project, path: Path, look: Look) -> str:
     """Write title, note, table and provenance of one file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     missing = [field for field in REQUIRED if field not in content]
     if missing:
         raise ValueError(f"{path.name}: expected the fields {', '.join(REQUIRED)}, got none of {', '.join(missing)}")
-    title = content.get("title") or path.stem.replace("_", " ").capitalize()
+    named = {"title": path.stem.replace("_", " ").capitalize(), "note": "", **look.tables.get(path.stem, {})}
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     source = project.blob(path.relative_to(project.root).as_posix())
     made = f"Made by {code(content['command'])} on {content['date']}; {escape(_machine(content))}; {escape(versions)}."
-    parts = [f"### {escape(title)}", escape(content.get("note", "")), runs_table(content["runs"])]
+    parts = [f"### {escape(named['title'])}", escape(named["note"]), runs_table(content["runs"], look)]
     parts += [f"{{.provenance}}\n{made} [All runs]({source}).", _settings(content.get("settings", {}))]
     return "\n\n".join(part for part in parts if part)
 
@@ -67,9 +94,10 @@ def _machine(content: dict[str, Any]) -> str:
     return machine if isinstance(machine, str) else ", ".join(f"{key} {value}" for key, value in machine.items())
 
 
-def runs_table(runs: list[dict[str, Any]]) -> str:
+def runs_table(runs: list[dict[str, Any]], look: Look | None = None) -> str:
     """Group runs by what is not a number and not a repetition, and show the numbers as mean ± standard deviation."""
-    flat = [_flatten(run) for run in runs]
+    look = look or Look()
+    flat = [_flatten(look.shown(run)) for run in runs]
     columns = list(dict.fromkeys(name for run in flat for name in run if name not in REPEATS))
     keys = {name for run in flat for name in _before_seed(list(run))}
     numeric = [
@@ -87,7 +115,7 @@ def runs_table(runs: list[dict[str, Any]]) -> str:
         repeated = [str(len(members))] if any(len(group) > 1 for group in groups.values()) else []
         rows.append([*(_label(value) for value in key), *repeated, *(spread(value) for value in values)])
     counted = ["runs"] if rows and len(rows[0]) > len(labels) + len(numeric) else []
-    header = [escape(name.replace("_", " ")) for name in [*labels, *counted, *numeric]]
+    header = [look.label(name) for name in [*labels, *counted, *numeric]]
     return table(header, rows, "l" * len(labels) + "r" * (len(counted) + len(numeric)))
 
 

@@ -119,6 +119,8 @@ def _about_outputs(cell: dict[str, Any]) -> Iterator[str]:
             yield f"its output is an error: {output['ename']}: {output['evalue']}"
         if output.get("name") == "stderr":
             yield f"it writes to stderr: {''.join(output['text'])[:80]!r}"
+        if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+            yield "it shows a widget, which is nothing without its kernel"
         text = "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
         if figure:
             continue

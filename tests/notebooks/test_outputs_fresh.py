@@ -140,6 +140,12 @@ def breaks(words, change):
             lambda cells: cells[1].update(outputs=[{"output_type": "stream", "name": "stderr", "text": ["a warning"]}]),
         ),
         breaks(
+            "it shows a widget",
+            lambda cells: cells[1].update(
+                outputs=[{"output_type": "display_data", "data": {"application/vnd.jupyter.widget-view+json": {}}}]
+            ),
+        ),
+        breaks(
             "its output shows an object's address",
             lambda cells: cells[1].update(
                 outputs=[{"output_type": "stream", "name": "stdout", "text": ["<hvae_ref.VAE object at 0x7f3a>"]}]

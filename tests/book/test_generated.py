@@ -108,6 +108,12 @@ def test_the_errata_of_the_book_are_complete_and_their_tests_exist(project):
     assert errata_table(project)
 
 
+def test_every_erratum_is_proved_by_a_test_but_for_claims_and_a_name(project):
+    """S4 is measured in chapter 3, S5 is about unproved claims, S6 is about what an abbreviation stands for."""
+    unproved = {erratum.id for group in read_errata(project.root).values() for erratum in group if not erratum.tests}
+    assert unproved == {"S4", "S5", "S6"}
+
+
 def test_every_mistake_that_exercises_recognise_is_on_the_page(project):
     ids = {erratum.id for group in read_errata(project.root).values() for erratum in group}
     assert set(recognising_exercises(project.root)) <= ids

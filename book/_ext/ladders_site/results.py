@@ -56,6 +56,8 @@ def benchmark_tables(project: Project) -> str:
 
 def _sections(project: Project, paths: list[Path]) -> str:
     look = Look.read(project.root)
+    order = list(look.tables)
+    paths.sort(key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem))
     parts = [_section(project, path, look) for path in paths]
     return "\n\n".join(parts) or "*Nothing has been measured yet.*"
 

@@ -67,13 +67,12 @@ def start(count: int, command: Sequence[str]) -> int:
         environment = os.environ | {name: str(value) for name, value in group.items()}
         processes.append(subprocess.Popen(command, env=environment))
     try:
-        while any(process.poll() is None for process in processes):
-            if failed := [process.returncode for process in processes if process.returncode]:
-                # A moment for the others to say what happened to them, before they wait for a peer that is gone.
-                time.sleep(1.0)
-                return failed[0]
+        while None in (ends := [process.poll() for process in processes]) and not any(ends):
             time.sleep(0.05)
-        return next((process.returncode for process in processes if process.returncode), 0)
+        if None in ends:
+            # A moment for the others to say what happened to them, before they are ended.
+            time.sleep(1.0)
+        return next((end for end in ends if end), 0)
     finally:
         for process in processes:
             if process.poll() is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -95,7 +95,7 @@ class MmdPenalty:
 
     weight: float = 10.0
     kernel: str = "imq"
-    levels: tuple[str, ...] | None = None
+    levels: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):

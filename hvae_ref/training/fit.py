@@ -56,7 +56,7 @@ def fit(
     On one CPU or GPU, or on several processes under `accelerate launch`, where each batch is shared between them.
     Every epoch draws from its own random stream, made from (seed, epoch, process): the same seed gives the same
     numbers on the same machine, and a resumed run continues as if it had never stopped. The caller's random state
-    is left alone, and the model comes back on the device it came from.
+    is left alone, and the model comes back in evaluation mode, on the device it came from.
 
     Args:
         model: any model of the package; its weights are changed in place.
@@ -102,7 +102,7 @@ def fit(
             run.to_device()
             run.train(path, callbacks)
     finally:
-        model.to(home)
+        model.to(home).eval()
     return run.history
 
 

@@ -1,0 +1,237 @@
+"""The command line: what it writes, what it says, and how it refuses."""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import image
+
+from hvae_ref import recipes
+from hvae_ref.__main__ import main
+from hvae_ref.training import batches, load_checkpoint
+
+ROOT = Path(__file__).parents[2]
+FAST = ["--set", "training.epochs=2"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run of the smoke recipe."""
+    folder = tmp_path_factory.mktemp("runs") / "smoke"
+    assert main(["train", "smoke", "--out", str(folder), *FAST]) == 0
+    return folder
+
+
+def refused(capsys, *arguments):
+    """The one line that a wrong command leaves on stderr."""
+    capsys.readouterr()
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as exit:
+        status = exit.code
+    out, err = capsys.readouterr()
+    assert status == 2 and out == "" and err.count("\n") == 1 and "Traceback" not in err
+    return err
+
+
+def test_train_leaves_a_checkpoint_and_a_history(run, capsys):
+    assert sorted(file.name for file in run.iterdir() if "evaluation" not in file.name) == [
+        "checkpoint.safetensors",
+        "history.json",
+    ]
+    history = json.loads((run / "history.json").read_text())
+    assert len(history["epochs"]) == 2
+    assert load_checkpoint(run / "checkpoint.safetensors").recipe["name"] == "smoke"
+
+
+def test_train_says_how_it_ended(tmp_path, capsys):
+    assert main(["train", "smoke", "--out", str(tmp_path / "run"), *FAST, "--seed", "5"]) == 0
+    said = capsys.readouterr().out
+    found = load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
+    best = found.history.epochs[found.history.best_epoch - 1].validation
+    assert f"validation −ELBO {best.negative_elbo:.2f} nats" in said and f"KL(z2) {best.kl['z2']:.2f}" in said
+    assert found.config["seed"] == 5
+
+
+def test_a_run_is_not_overwritten_unasked(run, capsys):
+    before = {file: file.read_bytes() for file in run.iterdir()}
+    told = refused(capsys, "train", "smoke", "--out", run, *FAST)
+    assert "holds a run already; add --resume or --overwrite" in told
+    assert {file: file.read_bytes() for file in run.iterdir()} == before
+
+
+def test_overwrite_and_resume(tmp_path, capsys):
+    folder = tmp_path / "run"
+    checkpoint = folder / "checkpoint.safetensors"
+    train = ["train", "smoke", "--out", str(folder)]
+    assert main([*train, "--set", "training.epochs=1"]) == 0
+    assert main([*train, "--set", "training.epochs=3", "--resume"]) == 0
+    resumed = load_checkpoint(checkpoint)
+    assert len(resumed.history) == 3
+    assert main([*train, "--set", "training.epochs=1", "--overwrite"]) == 0
+    assert len(load_checkpoint(checkpoint).history) == 1
+
+
+def test_a_failing_resume_changes_nothing(run, tmp_path, capsys):
+    train = ("train", "smoke", "--out", run, *FAST)
+    before = (run / "checkpoint.safetensors").read_bytes()
+    assert "its [model] is" in refused(capsys, *train, "--resume", "--set", "model.latent_dims=[3, 2]")
+    assert "learning_rate was" in refused(capsys, *train, "--resume", "--set", "training.learning_rate=1.0")
+    assert "the objective was" in refused(capsys, *train, "--resume", "--set", "objective.beta=2.0")
+    assert (run / "checkpoint.safetensors").read_bytes() == before
+    assert "no run to resume" in refused(capsys, "train", "smoke", "--out", tmp_path / "typo", "--resume")
+    assert not (tmp_path / "typo").exists()
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    (cut / "checkpoint.safetensors").write_bytes(before[:-9])
+    assert "may be truncated" in refused(capsys, "train", "smoke", "--out", cut, *FAST, "--resume")
+    assert (cut / "checkpoint.safetensors").read_bytes() == before[:-9]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("train", "smok", "--out", "x"), 'did you mean "smoke"?'),
+        (("train", "smoke", "--out", "x", "--set", "training.epoch=3"), 'did you mean "epochs"?'),
+        (("train", "smoke"), "--out"),
+        (("train", "smoke", "--out", "x", "--resume", "--overwrite"), "not allowed with"),
+        (("trian",), "invalid choice: 'trian'"),
+        ((), "required"),
+        (("evaluate", "nothing.safetensors"), "no such checkpoint"),
+        (("info", "digits-topdown"), 'did you mean "digits-top-down"?'),
+    ],
+)
+def test_mistakes_are_told_in_one_line(capsys, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    assert told in refused(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluate_writes_what_it_says(run, capsys):
+    assert main(["evaluate", str(run), "--iwae", "8", "--split", "validation"]) == 0
+    said = capsys.readouterr().out
+    result = json.loads((run / "evaluation-validation.json").read_text())
+    assert (result["iwae_samples"], result["n_examples"], result["split"]) == (8, 350, "validation")
+    assert list(result["kl"]) == list(result["active_units"]) == ["z2", "z1"]
+    assert f"{result['negative_elbo']:.2f}" in said and f"{result['iwae_nll']:.2f}" in said
+    assert result["versions"]["torch"] and result["machine"] and result["recipe"]["name"] == "smoke"
+
+
+def test_evaluate_measures_the_trained_weights(run, tmp_path):
+    target = tmp_path / "result.json"
+    assert main(["evaluate", str(run / "checkpoint.safetensors"), "--iwae", "8", "--out", str(target)]) == 0
+    built = recipes.build(recipes.load("smoke"))
+    load_checkpoint(run / "checkpoint.safetensors", built.model)
+    assert json.loads(target.read_text())["negative_elbo"] == built.evaluate(iwae_samples=8).negative_elbo
+
+
+def test_a_checkpoint_without_a_recipe_cannot_be_evaluated(tmp_path, capsys):
+    from hvae_ref.training import save_checkpoint
+
+    save_checkpoint(tmp_path / "bare.safetensors", recipes.build(recipes.load("smoke")).model)
+    assert "holds no recipe" in refused(capsys, "evaluate", tmp_path / "bare.safetensors")
+
+
+def test_samples_as_arrays(run, tmp_path):
+    for name, temperature in (("a", "1.0"), ("b", "1.0"), ("cold", "0.0")):
+        arguments = ["--n", "10", "--temperature", temperature, "--fix", "z2", "--seed", "4"]
+        assert main(["sample", str(run), "--out", str(tmp_path / f"{name}.npz"), *arguments]) == 0
+    a, b, cold = (np.load(tmp_path / f"{name}.npz") for name in ("a", "b", "cold"))
+    assert a["x"].shape == (10, 8, 8) and set(np.unique(a["x"])) <= {0.0, 1.0}
+    assert (a["z2"] == a["z2"][0]).all() and not (a["z1"] == a["z1"][0]).all()
+    assert (a["x"] == b["x"]).all()
+    assert (cold["z2"] == 0).all() and np.allclose(cold["z1"], cold["z1"][0])
+
+
+def test_samples_as_a_picture(run, tmp_path):
+    assert main(["sample", str(run), "--out", str(tmp_path / "grid.png"), "--n", "5"]) == 0
+    assert image.imread(tmp_path / "grid.png").shape[:2] == (2 * 9 - 1, 3 * 9 - 1)
+    assert [file.name for file in tmp_path.iterdir()] == ["grid.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--out", "x.jpg"), "ending in .png or .npz"),
+        (("--out", "x.png", "--n", "0"), "--n: expected at least 1"),
+        (("--out", "x.png", "--fix", "z9"), "--fix: expected one of z2, z1, got 'z9'"),
+        (("--out", "x.png", "--temperature", "-1"), "temperature: expected a number of at least 0"),
+    ],
+)
+def test_samples_that_cannot_be_drawn(run, capsys, arguments, told):
+    assert told in refused(capsys, "sample", run, *arguments)
+
+
+def test_info(run, capsys):
+    assert main(["info"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed and recipes.load(name).description in listed for name in recipes.names())
+    assert main(["info", "smoke"]) == 0
+    shown = capsys.readouterr().out
+    model = recipes.build(recipes.load("smoke")).model
+    assert f"parameters: {sum(p.numel() for p in model.parameters()):,}" in shown and "levels: z2 (2), z1 (4)" in shown
+    assert main(["info", str(run)]) == 0
+    assert "epoch 2 of 2: validation −ELBO" in capsys.readouterr().out
+
+
+def test_the_command_runs_as_a_module():
+    command = [sys.executable, "-m", "hvae_ref", "train", "smok", "--out", "/nowhere/at/all"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert process.returncode == 2 and process.stdout == ""
+    assert process.stderr == "hvae_ref: unknown recipe 'smok'; did you mean \"smoke\"?\n"
+
+
+@pytest.mark.slow
+def test_accelerate_launch_on_two_cpus_reaches_the_loss_of_one(tmp_path, monkeypatch):
+    """The same global batches and first weights; what differs is the noise of posterior samples and binarisation.
+
+    How much that noise alone moves the result is measured: eight single-process runs with the same batches and first
+    weights, each with other noise. Two processes must land within 4 standard deviations of their mean.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    launcher = str(Path(sys.executable).with_name("accelerate"))
+    command = [launcher, "launch", "--cpu", "--num_processes", "2", "--main_process_port", port, "-m", "hvae_ref"]
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    }
+    process = subprocess.run(
+        [*command, "train", "smoke", "--out", str(tmp_path / "two")],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    two = load_checkpoint(tmp_path / "two" / "checkpoint.safetensors").history
+
+    seed_of = batches.derived_seed
+
+    def reseed(noise):
+        def derived_seed(*parts):
+            return seed_of(*parts) if parts[2:] == (0,) else seed_of(*parts, noise)
+
+        for module in ("batches", "fit", "loop"):
+            monkeypatch.setattr(sys.modules[f"hvae_ref.training.{module}"], "derived_seed", derived_seed)
+
+    singles = []
+    for noise in range(8):
+        reseed(noise)
+        singles.append(recipes.build(recipes.load("smoke")).fit())
+    for curve in ("loss", "train.negative_elbo", "validation.negative_elbo"):
+        ends = [history.curve(curve)[-1] for history in singles]
+        # A ninth draw differs from the mean of eight by sd · sqrt(1 + 1/8).
+        tolerance = 4 * statistics.stdev(ends) * (1 + 1 / 8) ** 0.5
+        assert two.curve(curve)[-1] == pytest.approx(statistics.fmean(ends), abs=tolerance), curve
+    # The processes drew their own noise: one process alone would repeat its numbers to the last digit.
+    assert two.curve("loss") != recipes_alone(monkeypatch, seed_of)
+
+
+def recipes_alone(monkeypatch, seed_of):
+    for module in ("batches", "fit", "loop"):
+        monkeypatch.setattr(sys.modules[f"hvae_ref.training.{module}"], "derived_seed", seed_of)
+    return recipes.build(recipes.load("smoke")).fit().curve("loss")

@@ -1,0 +1,162 @@
+"""Recipes: the shipped ones build and train, overrides are typed, and a typo is an error that knows better."""
+
+import re
+
+import pytest
+import torch
+
+from hvae_ref import recipes
+from hvae_ref.models import TopDownVAE
+from hvae_ref.objectives import Constant, Cyclic, FreeBits, Geco, LinearWarmup, MmdPenalty, NegativeElbo
+from hvae_ref.recipes import Recipe, RecipeError, build, load
+from hvae_ref.training import fit
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_builds_and_takes_its_first_steps(name):
+    """Three steps on a hundred images with the recipe's own objective and configuration."""
+    run = build(load(name, ["training.epochs=3"]))
+    images = run.data("train").subset(100)
+    before = run.model.elbo(images.batch_transform(images.x)).log_px.mean().item()
+    history = fit(run.model, images, images, objective=run.objective, config=run.config, bound=run.bound)
+    assert len(history) == 3 and history.last.validation.log_px > before
+    assert list(history.last.validation.kl) == list(run.model.levels)
+    assert load(name).description
+
+
+def test_the_recipes_that_the_book_names_exist():
+    named = {"digits-vae", "digits-two-level", "digits-ladder", "digits-top-down", "digits-top-down-categorical"}
+    assert named | {"mnist5k-vae", "mnist5k-two-level", "smoke"} <= set(recipes.names())
+
+
+def test_overrides_are_read_as_toml():
+    overrides = [
+        "training.epochs=3", "training.learning_rate = 2e-3", "model.latent_dims=[5, 3]", "data.binarize=threshold",
+        'model.likelihood="bernoulli"', "training.gradient_clip=none", "model.z2_sees_x=true",
+    ]  # fmt: skip
+    recipe = load("smoke", overrides)
+    run = build(recipe)
+    assert (run.config.epochs, run.config.learning_rate) == (3, 0.002)
+    assert run.model.dims == {"z2": 3, "z1": 5} and run.model.z2_sees_x is True
+    assert run.data("train").binarize == "threshold"
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("training.epoch=3", 'training.epoch: unknown key; did you mean "epochs"?'),
+        ("trainin.epochs=3", "unknown table 'trainin' in 'trainin.epochs=3'; did you mean \"training\"?"),
+        ("model.hiden=3", 'model.hiden: unknown key; did you mean "hidden"?'),
+        ("model.name=TopDownVea", "model.name: unknown 'TopDownVea'; did you mean \"TopDownVAE\"?"),
+        ("data.nam=digits", 'data.nam: unknown key; did you mean "name"?'),
+        ("data.name=digit", "did you mean 'digits'?"),
+        ("objective.free_bit.nats=1", 'objective.free_bit: unknown key; did you mean "free_bits"?'),
+        ("objective.free_bits.nat=1", 'objective.free_bits.nat: unknown key; did you mean "nats"?'),
+        ("objective.free_bits=1", "objective.free_bits: expected a table, got 1"),
+        ("objective.beta.fractio=1", 'objective.beta.fractio: unknown key; did you mean "fraction"?'),
+        ("objective.beta.schedule=Cycle", "objective.beta.schedule: unknown 'Cycle'; did you mean \"Cyclic\"?"),
+        ("objective.beta={top = 1.0}", "objective.beta: expected a number, a table with schedule, or one for each"),
+        ("objective.beta=true", "objective.beta: expected a number or a table, got True"),
+        (
+            "objective.beta={z1 = {schedule = 'Cyclic', cycle = 2}}",
+            "objective.beta.z1.cycle: unknown key; did you mean",
+        ),
+        ("objective.bound=elbow", "objective.bound: expected a method of TwoLevelVAE, got 'elbow'"),
+        ("evaluation.iwae_sample=3", 'evaluation.iwae_sample: unknown key; did you mean "iwae_samples"?'),
+        ("training.epochs=0", "training: epochs: expected a whole number ≥ 1, got 0"),
+        ("model.latent_dims=[1, 2, 3]", "model: latent_dims: expected two levels, got 3"),
+        ("training.epochs=a b", "put quotes around text"),
+        ("epochs=3", "expected table.key=value, such as training.epochs=3, got 'epochs=3'"),
+        ("training.epochs", "expected table.key=value"),
+        ("data.name=none", "data.name: missing"),
+        ("model.name=none", "model.name: missing; expected one of VAE"),
+    ],
+)
+def test_a_mistake_is_told_with_the_right_key(override, told):
+    with pytest.raises(RecipeError, match=re.escape(told)):
+        build(load("smoke", [override]))
+
+
+@pytest.mark.parametrize("value", ["'many'", "1.5", "[1]"])
+def test_a_value_of_another_type_is_an_error_and_names_its_table(unchecked, value):
+    with pytest.raises(RecipeError, match="^training: epochs: expected a whole number"):
+        build(load("smoke", [f"training.epochs={value}"]))
+    with pytest.raises(RecipeError, match="^training: "):
+        build(load("smoke", ["training.learning_rate='fast'"]))
+
+
+def test_unknown_recipes_and_files_are_told(tmp_path):
+    with pytest.raises(RecipeError, match="unknown recipe 'smok'; did you mean \"smoke\"?"):
+        load("smok")
+    with pytest.raises(RecipeError, match="no such file"):
+        load(str(tmp_path / "mine.toml"))
+    (tmp_path / "mine.toml").write_text("[model\n")
+    with pytest.raises(RecipeError, match="mine.toml: "):
+        load(str(tmp_path / "mine.toml"))
+    (tmp_path / "mine.toml").write_text('[modle]\nname = "VAE"\n')
+    with pytest.raises(RecipeError, match="unknown table 'modle'; did you mean \"model\"?"):
+        load(str(tmp_path / "mine.toml"))
+    (tmp_path / "mine.toml").write_text('model = "VAE"\n')
+    with pytest.raises(RecipeError, match="model: expected a table"):
+        load(str(tmp_path / "mine.toml"))
+
+
+def objective(*overrides):
+    return build(load("smoke", ["objective.free_bits=none", "objective.beta=1.0", *overrides])).objective
+
+
+def test_every_objective_can_be_written_down():
+    assert objective() == NegativeElbo(1.0)
+    assert objective("objective.beta=4.0").beta == 4.0
+    # KL annealing, once and in cycles
+    assert objective('objective.beta={schedule="LinearWarmup", steps=5}') == NegativeElbo(LinearWarmup(steps=5))
+    assert objective('objective.beta={schedule="Cyclic", cycles=2}') == NegativeElbo(Cyclic(cycles=2))
+    # hierarchical β: a weight or a schedule for each level
+    each = objective('objective.beta={z2={schedule="LinearWarmup", delay=0.2}, z1={schedule="Constant", value=0.5}}')
+    assert each == NegativeElbo({"z2": LinearWarmup(delay=0.2), "z1": Constant(0.5)})
+    assert objective("objective.beta={z2=0.5, z1=1.0}") == NegativeElbo({"z2": 0.5, "z1": 1.0})
+    together = objective(
+        'objective.free_bits={nats={z2=1.0, z1=0.0}, over="example"}', 'objective.mmd={weight=3.0, levels=["z1"]}'
+    )
+    assert together == NegativeElbo(
+        1.0, free_bits=FreeBits({"z2": 1.0, "z1": 0.0}, "example"), mmd=MmdPenalty(3.0, levels=("z1",))
+    )
+    assert objective("objective.name=Geco", "objective.constraint=20.0") == Geco(1.0, constraint=20.0)
+    with pytest.raises(RecipeError, match="^objective: .*constraint"):
+        objective("objective.name=Geco")
+
+
+def test_the_bound_is_the_recipes_too():
+    run = build(load("smoke", ["objective.bound=mistaken_shortcut", "training.epochs=1"]))
+    assert run.bound == "mistaken_shortcut" and len(run.fit()) == 1
+
+
+def test_the_seed_gives_the_first_weights_and_leaves_torch_alone():
+    torch.manual_seed(9)
+    expected = torch.rand(1)
+    torch.manual_seed(9)
+    a, b, c = (build(load("smoke"), seed=seed).model.state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert any(not torch.equal(a[name], c[name]) for name in a)
+    assert build(load("smoke"), seed=1).config.seed == 1
+
+
+def test_a_recipe_goes_through_a_checkpoint():
+    recipe = load("digits-top-down", ["training.epochs=2"])
+    again = Recipe.from_dict(recipe.to_dict())
+    assert again == recipe
+    assert isinstance(build(again).model, TopDownVAE)
+
+
+def test_pixels_and_values_follow_from_the_data():
+    assert (build(load("digits-vae")).model.data_dim, build(load("digits-vae")).model.num_values) == (64, 17)
+    assert build(load("smoke")).model.num_values == 2
+
+
+def test_evaluation_follows_the_recipe_and_what_is_asked():
+    run = build(load("smoke"))
+    result = run.evaluate(iwae_samples=4)
+    assert (result.n_examples, result.iwae_samples) == (447, 4)
+    assert run.evaluate(split="validation", iwae_samples=4).n_examples == 350
+    assert run.evaluate(iwae_samples=4) == result

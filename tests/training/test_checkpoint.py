@@ -1,0 +1,170 @@
+"""Checkpoints: they give back what went in, refuse what does not fit, and are never half written."""
+
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from hvae_ref.objectives import Geco, NegativeElbo
+from hvae_ref.training import Checkpoint, CheckpointError, History, TrainConfig, fit, load_checkpoint, save_checkpoint
+from hvae_ref.training import checkpoint as module
+
+CONFIG = TrainConfig(epochs=2, batch_size=20, ema_decay=0.9, patience=2, device="cpu")
+
+
+@pytest.fixture
+def path(tmp_path, linear, x):
+    """The checkpoint of a run of two epochs that uses everything a checkpoint can hold."""
+    path = tmp_path / "run.safetensors"
+    fit(linear(), x, x, objective=Geco(constraint=1.0), config=CONFIG, checkpoint=path, recipe={"name": "é", "n": [1]})
+    return path
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_checkpoint_gives_back_what_went_in(path, tmp_path):
+    first = load_checkpoint(path)
+    save_checkpoint(tmp_path / "copy.safetensors", first)
+    second = load_checkpoint(tmp_path / "copy.safetensors")
+    for name in ("model", "ema", "best", "objective"):
+        assert getattr(first, name) and equal(getattr(first, name), getattr(second, name)), name
+    assert first.optimizer["param_groups"] == second.optimizer["param_groups"]
+    states = first.optimizer["state"], second.optimizer["state"]
+    assert states[0].keys() == states[1].keys() == {0, 1, 2, 3}
+    assert all(equal(states[0][index], states[1][index]) for index in states[0])
+    assert first.history == second.history and len(first.history) == 2
+    assert first.recipe == second.recipe == {"name": "é", "n": [1]}
+    assert first.config == second.config and TrainConfig(**first.config) == CONFIG
+
+
+def test_the_names_of_the_weights_are_the_models(path, linear):
+    assert load_checkpoint(path).model.keys() == linear().state_dict().keys()
+
+
+def test_a_model_alone_can_be_saved(tmp_path, linear):
+    model, path = linear(), tmp_path / "model.safetensors"
+    save_checkpoint(path, model)
+    other = linear()
+    nn.init.zeros_(other.encoder.weight)
+    load_checkpoint(path, other)
+    assert equal(model.state_dict(), other.state_dict())
+    assert len(load_checkpoint(path).history) == 0
+
+
+def test_weights_that_share_memory_survive(tmp_path):
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    save_checkpoint(tmp_path / "tied.safetensors", model)
+    assert equal(load_checkpoint(tmp_path / "tied.safetensors").model, model.state_dict())
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7, 8, 100, 1000, -1, -1000])
+def test_a_truncated_file_is_refused(path, linear, kept):
+    content = path.read_bytes()
+    path.write_bytes(content[:kept])
+    model = linear()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError, match="truncated.*restore it from a copy"):
+        load_checkpoint(path, model)
+    assert equal(before, model.state_dict())
+
+
+def test_foreign_files_are_refused(tmp_path):
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(2)}, foreign)
+    with pytest.raises(CheckpointError, match="not written by hvae_ref"):
+        load_checkpoint(foreign)
+    save_file({"weight": torch.zeros(2)}, foreign, {"format": "hvae_ref.checkpoint", "version": "99"})
+    with pytest.raises(CheckpointError, match="version 99.*reads version 1"):
+        load_checkpoint(foreign)
+    foreign.write_text("not a checkpoint at all, but long enough to have a header")
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        load_checkpoint(foreign)
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        load_checkpoint(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (lambda linear: linear(latent_dim=3), r"encoder.weight has shape \(2, 4\), the model's is \(3, 4\)"),
+        (lambda linear: nn.Sequential(linear()), "missing 0.encoder.weight.*unexpected decoder.bias"),
+    ],
+)
+def test_weights_of_another_model_are_listed(path, linear, build, told):
+    model = build(linear)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(CheckpointError, match=f"belongs to another model.*{told}.*build the model with"):
+        load_checkpoint(path, model)
+    assert equal(before, model.state_dict())
+
+
+def test_an_existing_checkpoint_is_not_overwritten_unasked(path, linear, x):
+    content = path.read_bytes()
+    with pytest.raises(CheckpointError, match="exists already; resume it, overwrite it, or choose"):
+        fit(linear(), x, x, config=CONFIG, checkpoint=path)
+    assert path.read_bytes() == content
+    fit(linear(), x, x, config=TrainConfig(epochs=1, batch_size=20, device="cpu"), checkpoint=path, overwrite=True)
+    assert len(load_checkpoint(path).history) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"config": TrainConfig(epochs=5, batch_size=20, device="cpu")}, "ema_decay was 0.9 and is None"),
+        ({"objective": NegativeElbo()}, "the objective was elbo: Geco.* and is elbo: NegativeElbo"),
+        ({"bound": "doubled"}, "the objective was elbo: .* and is doubled: "),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(path, linear, x, settings, told):
+    content = path.read_bytes()
+    with pytest.raises(CheckpointError, match=f"cannot resume with other settings.*{told}"):
+        fit(
+            linear(),
+            x,
+            x,
+            **{"objective": Geco(constraint=1.0), "config": CONFIG} | settings,
+            checkpoint=path,
+            resume=True,
+        )
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "another model"])
+def test_nothing_is_overwritten_when_resuming_fails(path, linear, x, damage):
+    model = linear(latent_dim=3) if damage == "another model" else linear()
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-50])
+    if damage == "foreign":
+        save_file({"weight": torch.zeros(2)}, path)
+    content, files = path.read_bytes(), sorted(path.parent.iterdir())
+    with pytest.raises(CheckpointError):
+        fit(model, x, x, objective=Geco(constraint=1.0), config=CONFIG, checkpoint=path, resume=True)
+    assert path.read_bytes() == content and sorted(path.parent.iterdir()) == files
+
+
+@pytest.mark.parametrize("step", ["save_file", "os.fsync", "os.replace"])
+def test_an_interrupted_write_leaves_the_old_file(path, linear, monkeypatch, step):
+    def fail(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    content = path.read_bytes()
+    monkeypatch.setattr(*((module, step) if step == "save_file" else (os, step.removeprefix("os."))), fail)
+    with pytest.raises(OSError, match="no space left"):
+        save_checkpoint(path, Checkpoint(model=linear().state_dict(), history=History()))
+    assert path.read_bytes() == content
+
+
+def test_what_a_killed_writer_left_behind_is_overwritten(path, linear):
+    (path.parent / f".{path.name}.tmp").write_bytes(b"half a checkpoint")
+    save_checkpoint(path, linear())
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_folder_must_exist(tmp_path, linear):
+    with pytest.raises(CheckpointError, match="expected an existing folder"):
+        save_checkpoint(tmp_path / "nowhere" / "run.safetensors", linear())

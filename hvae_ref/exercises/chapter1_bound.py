@@ -1,8 +1,6 @@
-"""Exercises of chapter 1 on the bound and on collapse: 1.5 to 1.8."""
+"""Exercises of chapter 1 on the bound and on collapse: 1.5 to 1.7."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import torch
@@ -10,7 +8,7 @@ from torch import Tensor
 
 from hvae_ref.elbo import log_mean_exp
 from hvae_ref.exercises.exercise import Exercise, Misconception
-from hvae_ref.exercises.inputs import normal, size, uniform
+from hvae_ref.exercises.inputs import normal, size
 
 _BOUND = "1.5 · A bound, and its name"
 _AUTOREGRESSIVE = "1.6 · A decoder that needs no latent"
@@ -21,7 +19,7 @@ _REPAIRS = "1.7 · Six repairs, one table"
 
 
 def _log_weights(rng: np.random.Generator) -> tuple[Tensor]:
-    samples, batch = size(rng, low=2, high=9), size(rng)
+    samples, batch = size(rng, high=9), size(rng)
     return (normal(rng, samples, batch, scale=2) - float(rng.choice([1.0, 90.0, 900.0])),)
 
 
@@ -43,35 +41,6 @@ def _bound_not_divided(log_w: Tensor) -> Tensor:
 
 def _bound_of_one_sample(log_w: Tensor) -> Tensor:
     return log_w[0]
-
-
-# 1.6: from a density to bits ------------------------------------------------------------------------------------------
-
-
-def _density_and_sizes(rng: np.random.Generator) -> tuple[Tensor, int, int]:
-    pixels, values = size(rng, low=2, high=800), int(rng.choice([2, 17, 256]))
-    nats = uniform(rng, size(rng), low=-1.0, high=4.0, dtype=torch.float64) * pixels
-    return nats, pixels, values
-
-
-def _bits(log_density: Tensor, data_dim: int, num_values: int) -> Tensor:
-    return -log_density / (data_dim * math.log(2)) + math.log2(num_values)
-
-
-def _bits_of_the_density(log_density: Tensor, data_dim: int, num_values: int) -> Tensor:
-    return -log_density / (data_dim * math.log(2))
-
-
-def _bits_scaled_the_wrong_way(log_density: Tensor, data_dim: int, num_values: int) -> Tensor:
-    return -log_density / (data_dim * math.log(2)) - math.log2(num_values)
-
-
-def _nats_for_bits(log_density: Tensor, data_dim: int, num_values: int) -> Tensor:
-    return -log_density / data_dim + math.log(num_values)
-
-
-def _one_pixel_scaled(log_density: Tensor, data_dim: int, num_values: int) -> Tensor:
-    return (-log_density / math.log(2) + math.log2(num_values)) / data_dim
 
 
 ON_THE_BOUND: tuple[Exercise, ...] = (
@@ -115,44 +84,6 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="1.6",
-        title="From a density to bits",
-        kind="derive",
-        section=_BOUND,
-        reference=_bits,
-        inputs=_density_and_sizes,
-        rtol=1e-8,
-        atol=1e-9,
-        misconceptions=(
-            Misconception(
-                "O12",
-                _bits_of_the_density,
-                "The units are right, but this is still the cost of a density on [0, 1), which can be negative. "
-                "Each pixel was divided by the number of grey levels, and that changes its density.",
-                _BOUND,
-            ),
-            Misconception(
-                "O12",
-                _bits_scaled_the_wrong_way,
-                "The change of scale has the wrong sign: squeezing a pixel into a shorter interval makes its "
-                "density larger.",
-                _BOUND,
-            ),
-            Misconception(
-                "O12",
-                _nats_for_bits,
-                "All is there but the unit: these are nats for a dimension.",
-                _BOUND,
-            ),
-            Misconception(
-                "O12",
-                _one_pixel_scaled,
-                "The change of scale was counted once. Every one of the D pixels was divided.",
-                _BOUND,
-            ),
-        ),
-    ),
-    Exercise(
-        id="1.7",
         title="Which decoder leaves more to z?",
         kind="predict",
         section=_AUTOREGRESSIVE,
@@ -175,7 +106,7 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
         ),
     ),
     Exercise(
-        id="1.8",
+        id="1.7",
         title="The β at which the light goes out",
         kind="experiment",
         section=_REPAIRS,

@@ -2,6 +2,7 @@
 
 from hvae_ref.viz.bars import kl_bars
 from hvae_ref.viz.curves import kl_curves, training_curves
+from hvae_ref.viz.graphs import model_graphs
 from hvae_ref.viz.histograms import bound_histogram
 from hvae_ref.viz.images import image_grid
 from hvae_ref.viz.model_images import interpolation_strip, level_resampling, reconstructions, samples
@@ -25,6 +26,7 @@ __all__ = [
     "latent_map",
     "level_color",
     "level_resampling",
+    "model_graphs",
     "reconstructions",
     "results_table",
     "samples",

@@ -1,0 +1,66 @@
+"""Arrows found by gradients are the arrows the models were written with."""
+
+import pytest
+import torch
+
+from hvae_ref import viz
+from hvae_ref.evaluation import arrows
+from hvae_ref.models import VAE, DeepVAE, LadderVAE, TopDownVAE, TwoLevelVAE
+
+CHAIN = {("z2", "z1"), ("z1", "x")}
+X = (torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+
+
+@pytest.mark.parametrize(
+    ("model", "generative", "inference"),
+    [
+        (VAE(12, (3,), hidden=(8,)), {("z1", "x")}, {("x", "z1")}),
+        (TwoLevelVAE(12, (3, 2), (8,), (8,)), CHAIN, {("x", "z1"), ("z1", "z2")}),
+        (TwoLevelVAE(12, (3, 2), (8,), (8,), z2_sees_x=True), CHAIN, {("x", "z1"), ("z1", "z2"), ("x", "z2")}),
+        (LadderVAE(12, (3, 2), hidden=8), CHAIN, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
+        (TopDownVAE(12, (3, 2), hidden=8, residual=False), CHAIN, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
+        (TopDownVAE(12, (3, 2), hidden=8), CHAIN | {("z2", "x")}, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
+        (
+            DeepVAE(12, (4, 3, 2), hidden=8),
+            CHAIN | {("z3", "z2")},
+            {("x", "z1"), ("z1", "z2"), ("z2", "z3")},
+        ),
+        (
+            TopDownVAE(12, (4, 3, 2), hidden=8, residual=False),
+            CHAIN | {("z3", "z2")},
+            {("x", "z3"), ("x", "z2"), ("x", "z1"), ("z3", "z2"), ("z2", "z1")},
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else "",
+)
+def test_arrows(model, generative, inference):
+    found = arrows(model, X)
+    assert found.generative == generative
+    assert found.inference == inference
+
+
+def test_a_residual_path_joins_every_level_to_all_below():
+    found = arrows(TopDownVAE(12, (4, 3, 2), hidden=8), X)
+    below = ("z3", "z2", "z1", "x")
+    everything = {(a, b) for i, a in enumerate(below) for b in below[i + 1 :]}
+    assert found.generative == everything
+    assert found.inference == {(a, b) for a, b in everything if b != "x"} | {("x", level) for level in below[:3]}
+
+
+def test_looking_leaves_no_trace():
+    model = TopDownVAE(12, (3, 2), hidden=8)
+    before = torch.get_rng_state()
+    arrows(model, X)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(p.grad is None for p in model.parameters()) and not X.requires_grad
+
+
+def test_a_figure_has_a_panel_a_model_and_an_arrow_an_edge():
+    models = {"two levels": TwoLevelVAE(12, (3, 2), (8,), (8,)), "top-down": TopDownVAE(12, (3, 2), hidden=8)}
+    found = {name: arrows(model, X) for name, model in models.items()}
+    figure = viz.model_graphs(found)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == list(found)
+    for ax, one in zip(figure.axes, found.values(), strict=True):
+        assert len(ax.patches) == len(one.generative) + len(one.inference)
+    with pytest.raises(ValueError, match="models"):
+        viz.model_graphs({})

@@ -70,34 +70,41 @@ def own_randomness(device: torch.device) -> Iterator[None]:
 
 
 class Averages:
-    """Means over the steps of an epoch, kept on the device: a step never waits for the numbers of the last."""
+    """Means over the steps of an epoch.
+
+    The terms of each batch are kept on the device as they are, a number for an example and level, and added up once
+    at the end: a step neither waits for numbers nor pays for sums.
+    """
 
     def __init__(self) -> None:
-        self.levels: tuple[str, ...] = ()
-        self.total: Tensor | None = None
-        self.loss: Tensor | None = None
-        self.count = 0
+        self.terms: dict[str, list[Tensor]] = {}
+        self.losses: list[Tensor] = []
 
-    @torch.no_grad()
     def add(self, elbo: Elbo, loss: Tensor | None = None) -> None:
         """Take in the terms of a batch."""
-        self.levels = tuple(elbo.kl)
-        total = torch.stack((elbo.log_px, *elbo.kl.values())).sum(1, dtype=torch.float64)
-        self.total = total if self.total is None else self.total + total
-        self.count += len(elbo.log_px)
+        for name, value in (("log_px", elbo.log_px), *elbo.kl.items()):
+            self.terms.setdefault(name, []).append(value.detach())
         if loss is not None:
-            share = loss.detach().double() * len(elbo.log_px)
-            self.loss = share if self.loss is None else self.loss + share
+            self.losses.append(loss.detach())
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the levels seen, top to bottom."""
+        return tuple(name for name in self.terms if name != "log_px")
 
     def reduce(self, accelerator: Accelerator, levels: tuple[str, ...]) -> tuple[float, Terms]:
-        """The mean loss and terms over all batches and processes."""
-        device, size = accelerator.device, 1 + len(levels)
-        total = torch.zeros(size, dtype=torch.float64, device=device) if self.total is None else self.total
-        loss = torch.zeros((), dtype=torch.float64, device=device) if self.loss is None else self.loss
-        count = torch.tensor(float(self.count), dtype=torch.float64, device=device)
-        sums = accelerator.reduce(torch.cat([count[None], loss[None], total]), reduction="sum").tolist()
-        loss_mean, log_px, *kl = (value / sums[0] for value in sums[1:])
-        return loss_mean, Terms(log_px, dict(zip(levels, kl, strict=True)))
+        """The mean loss of the steps and the mean terms of the examples, over all processes."""
+        zero = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+
+        def total(values: list[Tensor]) -> Tensor:
+            return torch.cat([value.reshape(-1) for value in values]).sum(dtype=torch.float64) if values else zero
+
+        sums = [total(self.losses), *(total(self.terms.get(name, [])) for name in ("log_px", *levels))]
+        counts = [len(self.losses), sum(len(value) for value in self.terms.get("log_px", []))]
+        packed = torch.stack([*(zero + count for count in counts), *sums])
+        steps, examples, loss, *means = accelerator.reduce(packed, reduction="sum").tolist()
+        log_px, *kl = (value / examples for value in means)
+        return loss / max(steps, 1), Terms(log_px, dict(zip(levels, kl, strict=True)))
 
 
 def train_epoch(

@@ -158,7 +158,7 @@ class _Run:
         optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=decay, fused=True)
         if self.restored is not None:
             optimizer.load_state_dict(self.restored.optimizer)
-        self.bound, self.optimizer = self.accelerator.prepare(self.bound, optimizer)
+        self.bound, self.optimizer = self.accelerator.prepare(self.bound), optimizer
         self.ema = _on(device, self.ema)
         self.best = _on(device, self.best)
         if self.config.ema_decay is not None and self.ema is None:

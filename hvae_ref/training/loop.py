@@ -122,10 +122,10 @@ def train_epoch(
     Args:
         bound: a `BoundModule`, prepared by `accelerate`.
         objective: what is minimised.
-        optimizer: prepared by `accelerate`.
+        optimizer: of the model's parameters.
         batches: this process's batches.
         config: learning rate and clipping.
-        accelerator: does the backward pass.
+        accelerator: averages over processes.
         epoch: 0 for the first.
         after_step: called after each step, or None.
 
@@ -143,9 +143,10 @@ def train_epoch(
         elbo, latents = _record(bound(x))
         loss = objective(elbo, progress, latents)
         optimizer.zero_grad()
-        accelerator.backward(loss)
+        # bfloat16 needs no loss scaling, so accelerate's own backward and optimiser would only add their cost.
+        loss.backward()
         if config.gradient_clip is not None:
-            accelerator.clip_grad_norm_(bound.parameters(), config.gradient_clip)
+            nn.utils.clip_grad_norm_(bound.parameters(), config.gradient_clip)
         optimizer.step()
         objective.update(elbo, progress)
         if after_step is not None:

@@ -8,7 +8,6 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 RUN = cd "$(CURDIR)" && "$(PYTHON)" -m
 PORT ?= 8000
-BENCHMARKS ?= $(wildcard benchmarks/[a-z]*.py)
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -31,9 +30,9 @@ notebooks: python ## Run the chapters again and store their outputs (CHAPTERS="c
 	@$(RUN) tools.environments dev
 	@.venvs/dev/bin/python -m tools.notebooks $(CHAPTERS)
 
-benchmarks: python ## Measure the tables again, for hours (BENCHMARKS="benchmarks/iwae_cost.py" for some)
+benchmarks: python ## Measure the tables again, for hours (BENCHMARKS="iwae_cost" for some)
 	@$(RUN) tools.environments dev
-	@for script in $(BENCHMARKS); do echo "== $$script"; .venvs/dev/bin/python "$$script" || exit 1; done
+	@.venvs/dev/bin/python -m benchmarks $(BENCHMARKS)
 
 clean: ## Remove what was built; environments stay (rm -rf .venvs removes them)
 	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis

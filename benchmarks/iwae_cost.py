@@ -56,26 +56,26 @@ def main() -> None:
     if options.measure:
         return measure(options.measure)
     command = command_line("benchmarks/iwae_cost.py")
-    record = Record(options.out, ("way", "turn"), command, {"images": IMAGES, "samples": SAMPLES, "threads": 1})
+    record = Record(options.out, ("way", "repeat"), command, {"images": IMAGES, "samples": SAMPLES, "threads": 1})
     for turn in range(options.turns):
         for way, chunk in WAYS.items():
-            if record.has(way=way, turn=turn):
+            if record.has(way=way, repeat=turn):
                 continue
             line = subprocess.run(
                 [sys.executable, __file__, "--measure", str(chunk)], check=True, capture_output=True, text=True
             ).stdout
             seconds, mib, bound = map(float, line.split())
-            record.add(way=way, turn=turn, seconds=seconds, mib=mib, iwae512=bound)
+            record.add(way=way, repeat=turn, seconds=seconds, mib=mib, iwae512=bound)
             print(f"turn {turn}  {way:>14}: {seconds:6.2f} s  {mib:8.0f} MiB  bound {bound:.3f} nats", flush=True)
-    once = {run["turn"]: run for run in record.runs if run["way"] == "all at once"}
+    once = {run["repeat"]: run for run in record.runs if run["way"] == "all at once"}
     summary = {}
     for way in WAYS:
         runs = [run for run in record.runs if run["way"] == way]
         summary[way] = {
             "seconds": statistics.median(run["seconds"] for run in runs),
             "mib": statistics.median(run["mib"] for run in runs),
-            "time ratio": statistics.median(run["seconds"] / once[run["turn"]]["seconds"] for run in runs),
-            "memory ratio": statistics.median(run["mib"] / once[run["turn"]]["mib"] for run in runs),
+            "time ratio": statistics.median(run["seconds"] / once[run["repeat"]]["seconds"] for run in runs),
+            "memory ratio": statistics.median(run["mib"] / once[run["repeat"]]["mib"] for run in runs),
         }
     record.save(summary=summary)
 

@@ -1,8 +1,11 @@
-"""What `fit` costs over the bare loop that one would write: the same net, data, optimiser and batches.
+"""What `fit` costs over the bare loop that one would write, and over pythae's trainer where pythae is installed.
 
-The two take turns and the ratio is taken within a turn, in processor time of one thread, so that a busy machine slows
-both alike. The bare loop is the shortest one that trains the model: no history, no checkpoints, no devices.
+The same net, data, optimiser and batch size for all. The loops take turns and ratios are taken within a turn, in
+processor time of one thread, so that a busy machine slows all alike. The bare loop is the shortest one that trains the
+model: no history, no checkpoints, no devices. `fit` keeps the history of every level; pythae's trainer keeps a copy of
+its best model, as it always does, and gets no progress bar.
 
+    python -m pip install "pythae>=0.1.2"      (optional)
     python benchmarks/training_overhead.py
 """
 
@@ -14,24 +17,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pythae_loop
 import torch
+from torch import Tensor
 
-from hvae_ref import models
 from hvae_ref.data import load
+from hvae_ref.models import VAE, LatentVariableModel, TopDownVAE
 from hvae_ref.results.record import FOLDER, Record, command_line
 from hvae_ref.training import TrainConfig, fit
 
-BATCH = 100
-NETS = {
-    # Small enough that a step is a millisecond or two, where a loop's own cost shows the most.
-    "VAE": lambda values: models.VAE(64, (16,), likelihood="categorical", num_values=values),
-    "TopDownVAE": lambda values: models.TopDownVAE(64, (16, 8), likelihood="logistic_mixture", num_values=values),
-}
+BATCH, LEARNING_RATE = 100, 1e-3
+Loop = Callable[[LatentVariableModel, Tensor, int], None]
 
 
-def bare(model: torch.nn.Module, x: torch.Tensor, epochs: int) -> None:
+def bare(model: LatentVariableModel, x: Tensor, epochs: int) -> None:
     """The loop in its shortest form."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0, fused=True)
     for _ in range(epochs):
         for chosen in torch.randperm(len(x)).split(BATCH):
             loss = -model.elbo(x[chosen]).value.mean()
@@ -40,51 +41,82 @@ def bare(model: torch.nn.Module, x: torch.Tensor, epochs: int) -> None:
             optimizer.step()
 
 
-def ours(model: torch.nn.Module, x: torch.Tensor, epochs: int) -> None:
-    """The same through `fit`, with its history of every level."""
-    fit(model, x, config=TrainConfig(epochs=epochs, batch_size=BATCH, device="cpu", progress=False))
+def ours(model: LatentVariableModel, x: Tensor, epochs: int) -> None:
+    """The same through `fit`."""
+    config = TrainConfig(epochs=epochs, batch_size=BATCH, learning_rate=LEARNING_RATE, device="cpu", progress=False)
+    fit(model, x, config=config)
 
 
-LOOPS: dict[str, Callable[[torch.nn.Module, torch.Tensor, int], None]] = {"bare": bare, "fit": ours}
+def pythae(model: LatentVariableModel, x: Tensor, epochs: int) -> None:
+    """The model's own nets in pythae's VAE, through pythae's trainer."""
+    pythae_loop.train(model, x, epochs, BATCH, LEARNING_RATE)
+
+
+def net(name: str) -> LatentVariableModel:
+    """A model small enough that a step is a millisecond or two, where a loop's own cost shows the most."""
+    if name == "VAE":
+        return VAE(64, (16,))
+    return TopDownVAE(64, (16, 8), likelihood="logistic_mixture", num_values=17)
+
+
+def images(name: str) -> Tensor:
+    """The training digits as the model takes them."""
+    return load("digits", "train", "threshold" if name == "VAE" else None).x
+
+
+def loops(name: str, with_pythae: bool) -> dict[str, Loop]:
+    """The loops that can train a model: pythae has one level and pixels that are 0 or 1."""
+    return {"bare": bare, "fit": ours} | ({"pythae": pythae} if with_pythae and name == "VAE" else {})
+
+
+def measure(name: str, turn: int, epochs: int, with_pythae: bool) -> dict[str, float]:
+    """Milliseconds of one epoch through every loop, and how many times the bare loop's that is."""
+    x, milliseconds = images(name), {}
+    turns = list(loops(name, with_pythae).items())
+    # Whichever comes first in a turn meets the caches that another left behind, so they swap places.
+    for loop, train in turns[:: 1 if turn % 2 else -1]:
+        torch.manual_seed(turn)
+        model = net(name)
+        begun = time.process_time()
+        train(model, x, epochs)
+        milliseconds[loop] = 1000 * (time.process_time() - begun) / epochs
+    result = {f"{loop}_epoch_ms": milliseconds[loop] for loop, _ in turns}
+    return result | {f"{loop}_over_bare": milliseconds[loop] / milliseconds["bare"] for loop, _ in turns[1:]}
 
 
 def main() -> None:
-    """Measure both loops in turns and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure all loops in turns and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=9, help="how often each loop is measured")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs of one measurement")
+    parser.add_argument("--epochs", type=int, default=30, help="epochs of one measurement")
     parser.add_argument("--out", type=Path, default=FOLDER / "training_overhead.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    train = load("digits", "train")
-    settings = {"data": "digits", "batch_size": BATCH, "epochs": options.epochs, "threads": 1}
-    record = Record(options.out, ("net", "loop", "turn"), command_line("benchmarks/training_overhead.py"), settings)
+    version = pythae_loop.version()
+    if version is None:
+        print('pythae is not installed (python -m pip install "pythae>=0.1.2"); measuring without it', flush=True)
+    settings = {
+        "data": "digits; VAE: binarised by threshold, TopDownVAE: 17 grey levels",
+        "optimizer": f"AdamW, fused, learning rate {LEARNING_RATE}, no weight decay",
+        "batch_size": BATCH,
+        "epochs": options.epochs,
+        "threads": 1,
+        "pythae": version or "not installed",
+    }
+    record = Record(options.out, ("net", "repeat"), command_line("benchmarks/training_overhead.py"), settings)
     summary = {}
-    for net, build in NETS.items():
-        for loop in LOOPS.values():
-            loop(build(train.num_values), train.x, 1)  # what is loaded on first use is not the loop's cost
+    for name in ("VAE", "TopDownVAE"):
+        for train in loops(name, version is not None).values():
+            train(net(name), images(name), 1)  # what is loaded on first use is not the loop's cost
         for turn in range(options.turns):
-            # Whichever comes first in a turn meets the caches the other left behind, so they swap places.
-            for name in list(LOOPS)[:: 1 if turn % 2 else -1]:
-                if record.has(net=net, loop=name, turn=turn):
-                    continue
-                torch.manual_seed(turn)
-                model = build(train.num_values)
-                begun = time.process_time()
-                LOOPS[name](model, train.x, options.epochs)
-                milliseconds = 1000 * (time.process_time() - begun) / options.epochs
-                record.add(net=net, loop=name, turn=turn, epoch_ms=milliseconds)
-        by = {(run["loop"], run["turn"]): run["epoch_ms"] for run in record.runs if run["net"] == net}
-        summary[net] = {
-            "ratio": statistics.median(by["fit", turn] / by["bare", turn] for turn in range(options.turns)),
-            **{
-                f"{name}_epoch_ms": statistics.median(by[name, turn] for turn in range(options.turns)) for name in LOOPS
-            },
+            if not record.has(net=name, repeat=turn):
+                record.add(net=name, repeat=turn, **measure(name, turn, options.epochs, version is not None))
+        runs = [run for run in record.runs if run["net"] == name]
+        summary[name] = {
+            key: statistics.median(run[key] for run in runs) for key in runs[0] if key not in ("net", "repeat")
         }
-        one = summary[net]
-        times = f"{one['bare_epoch_ms']:.1f} ms an epoch bare, {one['fit_epoch_ms']:.1f} ms with fit"
-        print(f"{net}: {times}, ratio {one['ratio']:.3f}", flush=True)
-    record.save(summary=summary)
+        print(f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in summary[name].items()), flush=True)
+    record.save(median=summary)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def _log_bin_averaged(x: Tensor, loc: Tensor, scale: Tensor, num_values: int) ->
 def _nats_of_densities(rng: np.random.Generator) -> tuple[Tensor, int, int]:
     batch = size(rng)
     dim, values = int(rng.choice([4, 64, 784])), int(rng.choice([2, 17, 256]))
-    return dim * (normal(rng, batch, dtype=torch.float64) - 2), dim, values
+    # Between a fifth of log V and log V of them a pixel once they are on the grey levels' own axis.
+    return dim * math.log(values) * uniform(rng, batch, low=-0.8, high=0, dtype=torch.float64), dim, values
 
 
 def _bits(nats: Tensor, data_dim: int, num_values: int) -> Tensor:

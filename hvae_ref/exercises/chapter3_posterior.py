@@ -39,6 +39,10 @@ def _merged_average(loc_p: Tensor, scale_p: Tensor, loc_d: Tensor, scale_d: Tens
     return (loc_p + loc_d) / 2, ((scale_p**2 + scale_d**2) / 2).sqrt()
 
 
+def _merged_average_scale(loc_p: Tensor, scale_p: Tensor, loc_d: Tensor, scale_d: Tensor) -> Moments:
+    return (loc_p + loc_d) / 2, (scale_p + scale_d) / 2
+
+
 def _merged_plain_mean(loc_p: Tensor, scale_p: Tensor, loc_d: Tensor, scale_d: Tensor) -> Moments:
     return (loc_p + loc_d) / 2, _merged(loc_p, scale_p, loc_d, scale_d)[1]
 
@@ -86,6 +90,13 @@ ON_THE_POSTERIOR: tuple[Exercise, ...] = (
             Misconception(
                 "S10",
                 _merged_average,
+                "Prior and estimate are averaged, as if they were two votes. They are two sources of evidence about "
+                "one number: the sharper one must count for more, and the two together are sharper than either.",
+                _LADDER,
+            ),
+            Misconception(
+                "S10",
+                _merged_average_scale,
                 "Prior and estimate are averaged, as if they were two votes. They are two sources of evidence about "
                 "one number: the sharper one must count for more, and the two together are sharper than either.",
                 _LADDER,

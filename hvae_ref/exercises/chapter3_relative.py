@@ -35,6 +35,10 @@ def _price_of_log_variance(log_sigma: Tensor, delta_loc: Tensor, delta_log_sigma
     return _price(0.5 * log_sigma, delta_loc, 0.5 * delta_log_sigma)
 
 
+def _price_with_half_a_logarithm(log_sigma: Tensor, delta_loc: Tensor, delta_log_sigma: Tensor) -> Tensor:
+    return _price(log_sigma, delta_loc, delta_log_sigma) + 0.5 * delta_log_sigma.sum(-1)
+
+
 def _price_by_sigma(log_sigma: Tensor, delta_loc: Tensor, delta_log_sigma: Tensor) -> Tensor:
     return _price(0.5 * log_sigma, delta_loc, delta_log_sigma)
 
@@ -73,6 +77,10 @@ def _on_order(log_sigma: Tensor, nats: float) -> tuple[Tensor, Tensor, Tensor]:
 def _on_order_at_unit_scale(log_sigma: Tensor, nats: float) -> tuple[Tensor, Tensor, Tensor]:
     _, delta_loc, delta_log_sigma = _shifted(torch.zeros_like(log_sigma), 2 * nats)
     return log_sigma, delta_loc, delta_log_sigma
+
+
+def _on_order_spread_at_unit_scale(log_sigma: Tensor, nats: float) -> tuple[Tensor, Tensor, Tensor]:
+    return log_sigma, torch.full_like(log_sigma, math.sqrt(2 * nats / log_sigma.shape[-1])), torch.zeros_like(log_sigma)
 
 
 def _on_order_without_the_half(log_sigma: Tensor, nats: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,6 +129,13 @@ ON_THE_RELATIVE: tuple[Exercise, ...] = (
                 _RELATIVE,
             ),
             Misconception(
+                "O3",
+                _price_with_half_a_logarithm,
+                "`delta_log_sigma` stands where log Δσ² belongs. Inside the bracket the logarithm is that of the "
+                "ratio of variances.",
+                _RELATIVE,
+            ),
+            Misconception(
                 "O14",
                 _price_swapped,
                 "This is the KL of the prior from the posterior. The expectation in the bound is under q.",
@@ -152,6 +167,12 @@ ON_THE_RELATIVE: tuple[Exercise, ...] = (
             Misconception(
                 "O7",
                 _on_order_at_unit_scale,
+                "This costs what was ordered only where the prior has scale one. Measure the shift in units of σ.",
+                _RELATIVE,
+            ),
+            Misconception(
+                "O7",
+                _on_order_spread_at_unit_scale,
                 "This costs what was ordered only where the prior has scale one. Measure the shift in units of σ.",
                 _RELATIVE,
             ),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,12 +68,19 @@ VARIANTS = {
 
 
 class ManySamples(TwoLevelVAE):
-    """The same model and the same bound, averaged over several posterior samples: less noise, nothing else."""
+    """The same model and the same objectives, averaged over several posterior samples: less noise, nothing else."""
 
     def elbo_of_many(self, x: Tensor) -> Elbo:
         """The mean of n independent estimates of the ELBO."""
+        return self._mean_of_many(self.elbo, x)
+
+    def shortcut_of_many(self, x: Tensor) -> Elbo:
+        """The mean of n independent estimates of the shortcut."""
+        return self._mean_of_many(self.mistaken_shortcut, x)
+
+    def _mean_of_many(self, objective: Callable[[Tensor], Elbo], x: Tensor) -> Elbo:
         n = SETTINGS["suspects"]["posterior samples"]
-        elbo = self.elbo(x.repeat(n, 1))
+        elbo = objective(x.repeat(n, 1))
         return Elbo(elbo.log_px.view(n, -1).mean(0), {name: kl.view(n, -1).mean(0) for name, kl in elbo.kl.items()})
 
 
@@ -112,6 +119,9 @@ def tasks(study: str, seeds: int) -> Iterator[Task]:
             yield Task({"suspect": "one level", "seed": seed}, VAE(784, sizes[:1], hidden=(256, 256)), NegativeElbo())
             key = {"suspect": "eight samples", "seed": seed}
             yield Task(key, ManySamples(784, sizes), NegativeElbo(), "elbo_of_many")
+            key = {"suspect": "shortcut, eight samples", "seed": seed}
+            torch.manual_seed(seed)
+            yield Task(key, ManySamples(784, sizes), NegativeElbo(), "shortcut_of_many")
         elif study == "decoder":
             for kind in ("independent pixels", "autoregressive"):
                 torch.manual_seed(seed)

@@ -108,6 +108,10 @@ def _kl_unscaled_distance(loc_q: Tensor, log_sigma_q: Tensor, loc_p: Tensor, log
     return (0.5 * ((loc_q - loc_p) ** 2 + (2 * log_ratio).exp() - 1) - log_ratio).sum(-1)
 
 
+def _kl_of_log_variances(loc_q: Tensor, log_sigma_q: Tensor, loc_p: Tensor, log_sigma_p: Tensor) -> Tensor:
+    return _kl(loc_q, log_sigma_q / 2, loc_p, log_sigma_p / 2)
+
+
 # 2.4: how far the shortcut is from the bound --------------------------------------------------------------------------
 
 
@@ -228,6 +232,12 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
                 _kl_unscaled_distance,
                 "The distance of the means is not measured in the prior's own units: a shift of 1 is a long way for "
                 "a narrow prior.",
+                _ELBO,
+            ),
+            Misconception(
+                "O3",
+                _kl_of_log_variances,
+                "The heads were read as logarithms of variances. They are logarithms of standard deviations.",
                 _ELBO,
             ),
             Misconception(

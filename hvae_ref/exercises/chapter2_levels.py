@@ -35,6 +35,10 @@ def _information_not_divided(log_q: Tensor) -> Tensor:
     return (log_q.diagonal() - torch.logsumexp(log_q, dim=1)).mean()
 
 
+def _information_over_samples(log_q: Tensor) -> Tensor:
+    return (log_q.diagonal() - torch.logsumexp(log_q, dim=0)).mean() + math.log(len(log_q))
+
+
 def _negative_entropy(log_q: Tensor) -> Tensor:
     return log_q.diagonal().mean()
 
@@ -113,6 +117,12 @@ ON_THE_LEVELS: tuple[Exercise, ...] = (
                 "O11",
                 _information_not_divided,
                 "The densities are summed, not averaged, so log N is missing and the value is never positive.",
+                _HOLDS,
+            ),
+            Misconception(
+                "O11",
+                _information_over_samples,
+                "The average runs over samples under one posterior. q(z) is an average over posteriors at one sample.",
                 _HOLDS,
             ),
             Misconception(

@@ -30,6 +30,8 @@ def train(recipe: str, out: str, overrides: Sequence[str], seed: int | None, res
         raise CheckpointError(
             f"--out {out}: holds a run already; add --resume or --overwrite, or choose another folder"
         )
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out: expected a folder, {out} is a file")
     run = recipes.build(recipes.load(recipe, overrides), seed)
     if resume and path.exists():
         _same_run(run.recipe, load_checkpoint(path), path)
@@ -71,6 +73,8 @@ def sample(checkpoint: str, out: str, n: int, temperature: float, fix: Sequence[
     target = Path(out)
     if target.suffix not in (".png", ".npz"):
         raise ValueError(f"--out: expected a file ending in .png or .npz, got {out!r}")
+    if not target.parent.is_dir():
+        raise ValueError(f"--out: expected a file in a folder that exists, got {out!r}")
     if n < 1:
         raise ValueError(f"--n: expected at least 1, got {n}")
     _, _, run = _open(checkpoint)

@@ -8,8 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from hvae_ref import models, objectives
+from hvae_ref.data import SPLITS
 from hvae_ref.data import load as load_data
+from hvae_ref.elbo import Elbo
 from hvae_ref.evaluation import evaluate
+from hvae_ref.recipes.kinds import fits, in_words, kinds
 from hvae_ref.training import TrainConfig
 
 MODELS: dict[str, Callable[..., Any]] = {
@@ -63,6 +66,22 @@ def arguments(function: Callable[..., Any], without: Collection[str] = ()) -> tu
     return tuple(name for name in inspect.signature(function).parameters if name not in without)
 
 
+def check_values(table: str, content: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Refuse a value that the callable's annotations rule out, such as text for a number."""
+    for key, kind in kinds(function).items():
+        if key in content and not fits(content[key], kind):
+            raise RecipeError(f"{table}.{key}: expected {in_words(kind)}, got {content[key]!r}")
+
+
+def bounds(model: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of a model's methods that answer an `Elbo` for x: what a run can be trained with."""
+    found = []
+    for name, method in inspect.getmembers(model, inspect.isfunction):
+        if not name.startswith("_") and inspect.signature(method, eval_str=True).return_annotation is Elbo:
+            found.append(name)
+    return tuple(found)
+
+
 def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
     """Check every key of a recipe against the callables' signatures.
 
@@ -71,23 +90,38 @@ def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
     """
     model = MODELS[choose("model", tables["model"], MODELS)]
     check_keys("model", tables["model"], ("name", *arguments(model)))
+    check_values("model", tables["model"], model)
     if "name" not in tables["data"]:
         raise RecipeError("data.name: missing; expected the name of a data set, such as digits")
     check_keys("data", tables["data"], arguments(load_data, without=("split",)))
+    check_values("data", tables["data"], load_data)
     _check_objective(tables["objective"])
+    bound = tables["objective"].get("bound", "elbo")
+    if bound not in bounds(model):
+        raise RecipeError(f"objective.bound: unknown {bound!r}{closest(str(bound), bounds(model))}")
     check_keys("training", tables["training"], arguments(TrainConfig))
+    check_values("training", tables["training"], TrainConfig)
     known = ("split", *arguments(evaluate, without=("model", "x", "progress")))
     check_keys("evaluation", tables["evaluation"], known)
+    check_values("evaluation", tables["evaluation"], evaluate)
+    split = tables["evaluation"].get("split", "test")
+    if split not in SPLITS:
+        raise RecipeError(f"evaluation.split: unknown {split!r}{closest(str(split), SPLITS)}")
 
 
 def _check_objective(content: Mapping[str, Any]) -> None:
     objective = OBJECTIVES[choose("objective", {"name": "NegativeElbo"} | dict(content), OBJECTIVES)]
     check_keys("objective", content, ("name", "bound", *arguments(objective)))
+    check_values("objective", content, objective)
+    for name, parameter in inspect.signature(objective).parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in content:
+            raise RecipeError(f"objective.{name}: missing; {objective.__name__} needs it")
     for name, part in PARTS.items():
         if name in content:
             if not isinstance(content[name], Mapping):
                 raise RecipeError(f"objective.{name}: expected a table, got {content[name]!r}")
             check_keys(f"objective.{name}", content[name], arguments(part))
+            check_values(f"objective.{name}", content[name], part)
     _check_beta("objective.beta", content.get("beta", 1.0))
 
 
@@ -96,6 +130,7 @@ def _check_beta(where: str, beta: Any) -> None:  # noqa: ANN401  (any TOML value
         if "schedule" in beta:
             schedule = SCHEDULES[choose(where, beta, SCHEDULES, key="schedule")]
             check_keys(where, beta, ("schedule", *arguments(schedule)))
+            check_values(where, beta, schedule)
             return
         levels = [key for key, value in beta.items() if not (key.startswith("z") and key[1:].isdigit())]
         if levels or not beta:

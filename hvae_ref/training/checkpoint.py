@@ -64,7 +64,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint | nn.Module) -> Non
         checkpoint: a run's state, or just a model.
 
     Raises:
-        CheckpointError: where the folder does not exist.
+        CheckpointError: where the folder does not exist, cannot be written to, or has no space left.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -82,7 +82,12 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint | nn.Module) -> Non
     metadata = {"format": FORMAT, "version": str(VERSION), "header": json.dumps(header)}
     # One fixed name: a file left behind by a killed process is overwritten by the next.
     temporary = path.with_name(f".{path.name}.tmp")
-    save_file(tensors, temporary, metadata)
+    try:
+        save_file(tensors, temporary, metadata)
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path}: could not be written, what was there is kept ({error}); free some space or choose another folder"
+        ) from error
     # The library makes the file readable for its owner alone; a checkpoint is as public as any other result.
     temporary.chmod(0o644)
     with open(temporary, "rb") as file:

@@ -113,6 +113,12 @@ def test_mistakes_are_told_in_one_line(capsys, tmp_path, monkeypatch, arguments,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_is_no_folder_for_a_run(tmp_path, capsys):
+    (tmp_path / "notes").write_text("mine")
+    assert "expected a folder" in refused(capsys, "train", "smoke", "--out", tmp_path / "notes")
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
 def test_evaluate_writes_what_it_says(run, capsys):
     assert main(["evaluate", str(run), "--iwae", "8", "--split", "validation"]) == 0
     said = capsys.readouterr().out
@@ -159,6 +165,7 @@ def test_samples_as_a_picture(run, tmp_path):
     ("arguments", "told"),
     [
         (("--out", "x.jpg"), "ending in .png or .npz"),
+        (("--out", "nowhere/x.png"), "--out: expected a file in a folder that exists, got 'nowhere/x.png'"),
         (("--out", "x.png", "--n", "0"), "--n: expected at least 1"),
         (("--out", "x.png", "--fix", "z9"), "--fix: expected one of z2, z1, got 'z9'"),
         (("--out", "x.png", "--temperature", "-1"), "temperature: expected a number of at least 0"),

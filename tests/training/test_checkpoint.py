@@ -159,6 +159,17 @@ def test_an_interrupted_write_leaves_the_old_file(path, linear, monkeypatch, ste
     assert path.read_bytes() == content
 
 
+def test_a_full_disk_is_told_and_keeps_the_old_file(path, linear, monkeypatch):
+    def full(*_):
+        raise module.SafetensorError("No space left on device (os error 28)")
+
+    before = path.read_bytes()
+    monkeypatch.setattr(module, "save_file", full)
+    with pytest.raises(CheckpointError, match="could not be written, what was there is kept .*No space left"):
+        save_checkpoint(path, linear)
+    assert path.read_bytes() == before
+
+
 def test_what_a_killed_writer_left_behind_is_overwritten(path, linear):
     (path.parent / f".{path.name}.tmp").write_bytes(b"half a checkpoint")
     save_checkpoint(path, linear())

@@ -95,8 +95,8 @@ def mutual_information(model: nn.Module, x: Tensor, paths: int = 4, seed: int = 
     This is the index-code term of the split  E_x KL(q(z|x) ‖ p(z)) = I_q(x; z) + KL(q(z) ‖ p(z)).  The N
     examples stand for the population, so **no value can exceed log N** (6.9 nats with 1,000), however much z
     knows: near that ceiling read it as "at least". A level that depends on others along a sampled path has
-    q(z_l|x) = E[q(z_l|z_other, x)]; the average of `paths` draws stands for it, which overstates I by at
-    most log(paths) and less the more there are.
+    q(z_l|x) = E[q(z_l|z_other, x)]; the average of `paths` draws stands for it. On average that overstates I,
+    less the more paths there are, and never by more than I_q(z_l; z_other|x).
 
     Args:
         model: with `encode(x) -> dict[str, Distribution]`.

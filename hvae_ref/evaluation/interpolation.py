@@ -88,8 +88,9 @@ def interpolate(
 ) -> Tensor:
     """Mean images along a walk in one level, from the posterior mean of x_a to that of x_b.
 
-    The other levels must come from somewhere. With `others="prior"` they are drawn from the model given the
-    walked level, with the same noise at every step, so that whatever changes comes from the walk. With
+    The other levels must come from somewhere. With `others="prior"` those below are drawn from the model given
+    the walked level, and those above from their prior, which does not know it; with the same noise at every
+    step, so that whatever changes comes from the walk. With
     `others="posterior"` they are held where x_a has them; where x depends on z1 alone, a walk in z2 then
     shows *nothing*, by construction.
 

@@ -166,7 +166,7 @@ def test_a_full_disk_is_told_and_keeps_the_old_file(path, linear, monkeypatch):
     before = path.read_bytes()
     monkeypatch.setattr(module, "save_file", full)
     with pytest.raises(CheckpointError, match="could not be written, what was there is kept .*No space left"):
-        save_checkpoint(path, linear)
+        save_checkpoint(path, linear())
     assert path.read_bytes() == before
 
 

@@ -1,7 +1,7 @@
 """Time and memory of IWAE-512: in chunks, as `importance_bound` does it, beside all samples at once.
 
-Each measurement runs in a process of its own, so that its peak memory is its own. The ways take turns, and the ratio is
-taken within a turn, so that a busy machine slows both alike.
+Each measurement runs in a process of its own, so that its peak memory is its own. The ways take turns, the ratio is
+taken within a turn, and seconds are processor time of one thread: a busy machine slows all ways alike.
 
     python benchmarks/iwae_cost.py
 """
@@ -28,7 +28,7 @@ def peak_mib() -> float:
 
 
 def measure(chunk: int) -> None:
-    """Print seconds, MiB on top of the loaded model, and the bound, for one way of computing IWAE-512."""
+    """Print seconds of processor time, MiB on top of the loaded model, and the bound, for one way of computing IWAE-512."""
     import torch
 
     from hvae_ref.data import load
@@ -41,9 +41,9 @@ def measure(chunk: int) -> None:
     model = TopDownVAE(64, (16, 8), likelihood="logistic_mixture", num_values=test.num_values).eval()
     importance_bound(model, test.x[:8], 8, chunk=8)
     torch.manual_seed(0)
-    before, start = peak_mib(), time.perf_counter()
+    before, start = peak_mib(), time.process_time()
     bound = importance_bound(model, test.x[:IMAGES], SAMPLES, chunk=chunk).mean().item()
-    print(time.perf_counter() - start, peak_mib() - before, bound)
+    print(time.process_time() - start, peak_mib() - before, bound)
 
 
 def main() -> None:

@@ -112,7 +112,8 @@ def logistic_mixture(raw: Tensor, num_values: int) -> DiscretizedLogisticMixture
     """
     logits, loc, log_scale = raw.chunk(3, -1)
     half = (num_values - 1) / 2
-    return DiscretizedLogisticMixture(logits, half * (1 + loc), bounded_log_sigma(log_scale).exp() * half / 4, num_values)
+    scale = bounded_log_sigma(log_scale).exp() * half / 4
+    return DiscretizedLogisticMixture(logits, half * (1 + loc), scale, num_values)
 
 
 class ConditionalLogisticMixture(nn.Module):

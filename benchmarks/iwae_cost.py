@@ -28,7 +28,7 @@ def peak_mib() -> float:
 
 
 def measure(chunk: int) -> None:
-    """Print seconds of processor time, MiB on top of the loaded model, and the bound, for one way of computing IWAE-512."""
+    """Print processor seconds, MiB on top of the loaded model, and the bound, for one way of computing IWAE-512."""
     import torch
 
     from hvae_ref.data import load

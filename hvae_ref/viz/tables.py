@@ -55,7 +55,9 @@ class ResultsTable:
         def cell(tag: str, text: str, column: int, bold: bool = False) -> str:
             align = "right" if self.numeric[column] else "left"
             weight = "font-weight:bold;" if bold else ""
-            style = f"text-align:{align};padding:0.25em 0.8em;background:transparent;color:inherit;{weight}"
+            # A mean stays on one line with its spread; a narrow page scrolls instead.
+            wrap = "white-space:nowrap;" if self.numeric[column] else ""
+            style = f"text-align:{align};padding:0.25em 0.7em;background:transparent;color:inherit;{weight}{wrap}"
             return f'<{tag} style="{style}font-variant-numeric:tabular-nums">{html.escape(text)}</{tag}>'
 
         row_tag = '<tr style="background:transparent">'

@@ -23,14 +23,18 @@ SOFT_LOG_SIGMA = 5.0
 LIKELIHOODS = ("bernoulli", "categorical", "logistic_mixture")
 
 
+def slowed(raw: Tensor) -> Tensor:
+    """The identity up to `SOFT_LOG_SIGMA`, logarithmic growth above it; smooth, and with a gradient everywhere."""
+    above = SOFT_LOG_SIGMA + torch.log1p(torch.relu(raw - SOFT_LOG_SIGMA))
+    return torch.where(raw > SOFT_LOG_SIGMA, above, raw)
+
+
 def bounded_log_sigma(raw: Tensor) -> Tensor:
     """What every head does to its raw log σ: a smooth floor, and a slow growth where σ would soon overflow.
 
     In between it is the identity to three digits, and the gradient is never zero.
     """
-    above = SOFT_LOG_SIGMA + torch.log1p(torch.relu(raw - SOFT_LOG_SIGMA))
-    slow = torch.where(raw > SOFT_LOG_SIGMA, above, raw)
-    return MIN_LOG_SIGMA + nn.functional.softplus(slow - MIN_LOG_SIGMA)
+    return MIN_LOG_SIGMA + nn.functional.softplus(slowed(raw) - MIN_LOG_SIGMA)
 
 
 def full_precision(h: Tensor) -> Tensor:

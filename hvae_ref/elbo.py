@@ -64,6 +64,8 @@ class Elbo:
     kl: Mapping[str, Float[Tensor, " batch"]]
 
     def __post_init__(self) -> None:
+        if not self.kl:
+            raise ValueError("kl: expected an entry for every level, got none")
         for name, value in self.kl.items():
             if value.shape != self.log_px.shape:
                 raise ValueError(

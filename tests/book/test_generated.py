@@ -10,6 +10,7 @@ from ladders_site.chapters import headings, slugify
 from ladders_site.errata import errata_table, read_errata
 from ladders_site.exercises import exercise_index, exercise_kinds, recognising_exercises
 from ladders_site.generate import GENERATORS, fill, has_placeholder
+from ladders_site.headline import headline
 from ladders_site.markdown import code, escape, table
 from ladders_site.project import Project
 from ladders_site.results import results_tables, runs_table, spread
@@ -208,3 +209,22 @@ def test_each_level_of_the_logo_is_a_density_with_twice_the_bumps():
         heights = [logo.density(level, -1 + step / 2000) for step in range(4001)]
         peaks = sum(a < b > c for a, b, c in zip(heights, heights[1:], heights[2:], strict=False))
         assert peaks == 2**level
+
+
+def test_the_headline_is_computed_from_the_study(tmp_path):
+    run = {"recipe": "digits-top-down", "variant": "warm-up + free bits", "kl": {"z2": 5.0, "z1": 2.0}}
+    runs = [run | {"neg_elbo": value, "iwae512": value - 3} for value in (84.0, 86.0)]
+    flat = {
+        "recipe": "digits-vae",
+        "variant": "warm-up + free bits",
+        "neg_elbo": 90.0,
+        "iwae512": 88.0,
+        "kl": {"z1": 9.0},
+    }
+    path = tmp_path / "hvae_ref" / "results" / "digits_study.json"
+    write(path, json.dumps({"runs": [*runs, flat]}))
+    text = headline(Project(tmp_path))
+    assert "**85.00 ± 1.41** nats over 2 seeds" in text and "KL(z2) = 5," in text and "ends at 90." in text
+    write(path, json.dumps({"runs": runs}))
+    with pytest.raises(ValueError, match="digits-vae"):
+        headline(Project(tmp_path))

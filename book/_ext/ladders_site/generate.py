@@ -9,6 +9,7 @@ from .api import api_index, api_reference, api_rest
 from .cards import chapter_cards
 from .errata import errata_table
 from .exercises import exercise_index
+from .headline import headline
 from .project import Project
 from .results import benchmark_tables, results_tables
 from .times import execution_times
@@ -24,6 +25,7 @@ GENERATORS: dict[str, Callable[..., str]] = {
     "errata-table": errata_table,
     "execution-times": execution_times,
     "exercise-index": exercise_index,
+    "headline": headline,
     "results": results_tables,
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from hvae_ref.exercises.exercise import Exercise, Misconception
 from hvae_ref.exercises.inputs import normal, size
 
 _BOUND = "1.5 · A bound, and its name"
-_AUTOREGRESSIVE = "1.6 · A decoder that needs no latent"
+_AUTOREGRESSIVE = "1.6 · A decoder that draws pixel by pixel"
 _REPAIRS = "1.7 · Six repairs, one table"
 
 
@@ -20,7 +22,9 @@ _REPAIRS = "1.7 · Six repairs, one table"
 
 def _log_weights(rng: np.random.Generator) -> tuple[Tensor]:
     samples, batch = size(rng, high=9), size(rng)
-    return (normal(rng, samples, batch, scale=2) - float(rng.choice([1.0, 90.0, 900.0])),)
+    # Each example is far from the others, so that one maximum taken out of the whole batch leaves zeros behind.
+    far = torch.as_tensor(rng.choice([1.0, 90.0, 900.0], size=batch), dtype=torch.float32)
+    return (normal(rng, samples, batch, scale=2) - far,)
 
 
 def _bound(log_w: Tensor) -> Tensor:
@@ -37,6 +41,14 @@ def _bound_upside_down(log_w: Tensor) -> Tensor:
 
 def _bound_not_divided(log_w: Tensor) -> Tensor:
     return torch.logsumexp(log_w, dim=0)
+
+
+def _bound_divided_outside(log_w: Tensor) -> Tensor:
+    return torch.logsumexp(log_w, dim=0) / len(log_w)
+
+
+def _bound_less_log_batch(log_w: Tensor) -> Tensor:
+    return torch.logsumexp(log_w, dim=0) - math.log(log_w.shape[1])
 
 
 def _bound_of_one_sample(log_w: Tensor) -> Tensor:
@@ -72,6 +84,20 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
                 _bound_not_divided,
                 "The weights are summed, not averaged: log K is missing, and the value grows without end as K "
                 "does, past log p(x).",
+                _BOUND,
+            ),
+            Misconception(
+                "O11",
+                _bound_divided_outside,
+                "The division by K came after the logarithm. What divides the weights is subtracted from their "
+                "logarithm.",
+                _BOUND,
+            ),
+            Misconception(
+                "O11",
+                _bound_less_log_batch,
+                "The logarithm of the batch size is subtracted. The mean is over the K samples, which are the "
+                "first axis.",
                 _BOUND,
             ),
             Misconception(

@@ -1,4 +1,4 @@
-"""Exercises of chapter 1 on the model and its loss: 1.1 to 1.4."""
+"""Exercises of chapter 1 on the model and its loss: 1.1 to 1.3."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from hvae_ref.exercises.evaluate import UnsupportedAnswerError
 from hvae_ref.exercises.exercise import Exercise, Misconception
 from hvae_ref.exercises.inputs import integers, normal, size, uniform
 
 _FAMILY = "1.2 · Same p(x), different usefulness"
 _VAE = "1.3 · The single-level VAE"
-_NUMPY = "1.4 · The same VAE in plain NumPy"
 
 
 # 1.1: a model of N(0, Σ) whose latent holds a given number of nats ----------------------------------------------------
@@ -45,6 +45,15 @@ def _order_in_bits(covariance: Tensor, nats: float) -> tuple[Tensor, Tensor]:
     return _share(covariance, 1 - 4.0**-nats)
 
 
+def _order_with_share_for_root(covariance: Tensor, nats: float) -> tuple[Tensor, Tensor]:
+    return _share(covariance, (1 - math.exp(-2 * nats)) ** 2)
+
+
+def _order_for_each_of_two(covariance: Tensor, nats: float) -> tuple[Tensor, Tensor]:
+    weight = math.sqrt(1 - math.exp(-2 * nats)) * torch.linalg.cholesky(covariance)[:, :2]
+    return weight, covariance - weight @ weight.mT
+
+
 def _noise_kept(covariance: Tensor, nats: float) -> tuple[Tensor, Tensor]:
     # I = ½ log(1 + s) in nats for W W^T = s l l^T beside the noise Σ.
     return math.sqrt(math.expm1(2 * nats)) * torch.linalg.cholesky(covariance)[:, :1], covariance
@@ -52,7 +61,24 @@ def _noise_kept(covariance: Tensor, nats: float) -> tuple[Tensor, Tensor]:
 
 def _marginal_and_information(answer: tuple[Tensor, Tensor]) -> dict[str, Any]:
     """What counts of a pair (W, Ψ): the covariance of p(x), and I(x; z). Any pair that has both right is right."""
-    weight, noise = (torch.as_tensor(part, dtype=torch.float64) for part in answer)
+    pair = "expected a pair (W of shape (D, d), Ψ of shape (D, D))"
+    if not isinstance(answer, list | tuple) or len(answer) != 2:
+        size = f" of length {len(answer)}" if isinstance(answer, list | tuple) else ""
+        raise UnsupportedAnswerError(f"{pair}, got {type(answer).__name__}{size}")
+    try:
+        weight, noise = (torch.as_tensor(part, dtype=torch.float64) for part in answer)
+    except (TypeError, ValueError, RuntimeError):
+        kinds = " and ".join(type(part).__name__ for part in answer)
+        raise UnsupportedAnswerError(f"{pair}, got {kinds}") from None
+    if weight.ndim != 2 or noise.shape != (len(weight), len(weight)):
+        raise UnsupportedAnswerError(f"{pair}, got shapes {tuple(weight.shape)} and {tuple(noise.shape)}")
+    if not torch.allclose(noise, noise.mT):
+        raise UnsupportedAnswerError("the noise Ψ is expected to be a covariance; yours is not symmetric")
+    lowest = float(torch.linalg.eigvalsh(noise)[0])
+    if not lowest > 0:
+        raise UnsupportedAnswerError(
+            f"the noise Ψ is expected to be positive definite; its smallest eigenvalue is {lowest:.3g}"
+        )
     marginal = weight @ weight.mT + noise
     return {"covariance of x": marginal, "I(x; z)": 0.5 * (torch.logdet(marginal) - torch.logdet(noise))}
 
@@ -75,6 +101,10 @@ def _kl_mean_over_dimensions(loc: Tensor, log_sigma: Tensor) -> Tensor:
 
 def _kl_of_log_variance(loc: Tensor, log_sigma: Tensor) -> Tensor:
     return 0.5 * (loc**2 + log_sigma.exp() - 1 - log_sigma).sum(-1)
+
+
+def _kl_sigma_not_squared(loc: Tensor, log_sigma: Tensor) -> Tensor:
+    return (0.5 * (loc**2 + log_sigma.exp() - 1) - log_sigma).sum(-1)
 
 
 def _kl_of_squared_logarithm(loc: Tensor, log_sigma: Tensor) -> Tensor:
@@ -118,39 +148,16 @@ def _loss_squashed_twice(logits: Tensor, x: Tensor, kl: Tensor) -> Tensor:
     return _loss(logits.sigmoid(), x, kl)
 
 
+def _loss_minus_kl(logits: Tensor, x: Tensor, kl: Tensor) -> Tensor:
+    return _loss(logits, x, -kl)
+
+
+def _loss_arguments_swapped(logits: Tensor, x: Tensor, kl: Tensor) -> Tensor:
+    return _loss(x, logits, kl)
+
+
 def _loss_kl_rewarded(logits: Tensor, x: Tensor, kl: Tensor) -> Tensor:
     return -_loss(logits, x, -kl)
-
-
-# 1.4: one line of backpropagation -------------------------------------------------------------------------------------
-
-
-def _upstream_noise_and_log_sigma(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    batch, dim = size(rng), size(rng, high=6)
-    upstream, eps, log_sigma = (normal(rng, batch, dim, dtype=torch.float64) for _ in range(3))
-    return upstream, eps, 0.5 * log_sigma
-
-
-def _backward(d_z: Tensor, eps: Tensor, log_sigma: Tensor) -> Tensor:
-    sigma = log_sigma.exp()
-    return d_z * eps * sigma + sigma**2 - 1
-
-
-def _backward_to_sigma(d_z: Tensor, eps: Tensor, log_sigma: Tensor) -> Tensor:
-    sigma = log_sigma.exp()
-    return d_z * eps + sigma - 1 / sigma
-
-
-def _backward_to_log_variance(d_z: Tensor, eps: Tensor, log_sigma: Tensor) -> Tensor:
-    return 0.5 * _backward(d_z, eps, log_sigma)
-
-
-def _backward_of_reconstruction_alone(d_z: Tensor, eps: Tensor, log_sigma: Tensor) -> Tensor:
-    return d_z * eps * log_sigma.exp()
-
-
-def _backward_through_the_mean(d_z: Tensor, eps: Tensor, log_sigma: Tensor) -> Tensor:
-    return (2 * log_sigma).exp() - 1 + 0 * d_z * eps
 
 
 ON_THE_MODEL: tuple[Exercise, ...] = (
@@ -174,6 +181,20 @@ ON_THE_MODEL: tuple[Exercise, ...] = (
                 "O12",
                 _order_in_bits,
                 "The marginal is right and the amount is, in bits. The order was in nats: one bit is log 2 of them.",
+                _FAMILY,
+            ),
+            Misconception(
+                "O14",
+                _order_with_share_for_root,
+                "The marginal is right, but the column was scaled by t² where t belongs: W enters the covariance "
+                "squared, so the share of the variance became its square.",
+                _FAMILY,
+            ),
+            Misconception(
+                "O14",
+                _order_for_each_of_two,
+                "Each of two latents holds the whole order, so together they hold twice as much. Information of "
+                "independent latents adds up.",
                 _FAMILY,
             ),
             Misconception(
@@ -213,6 +234,13 @@ ON_THE_MODEL: tuple[Exercise, ...] = (
                 _kl_of_log_variance,
                 "`log_sigma` is read as the logarithm of the variance. It is the logarithm of the standard "
                 "deviation; the two differ by a factor of two.",
+                _VAE,
+            ),
+            Misconception(
+                "O3",
+                _kl_sigma_not_squared,
+                "σ stands where σ² belongs: the exponential of log σ is the standard deviation, and the "
+                "divergence asks for the variance.",
                 _VAE,
             ),
             Misconception(
@@ -269,46 +297,24 @@ ON_THE_MODEL: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "O9",
+                _loss_minus_kl,
+                "The KL is subtracted. In the bound it carries a minus, and the loss is minus the bound: as it "
+                "stands, training is rewarded for codes far from the prior.",
+                _VAE,
+            ),
+            Misconception(
+                "O8",
+                _loss_arguments_swapped,
+                "The cross-entropy takes the pixels for logits and the logits for pixels. Its first argument is "
+                "what the decoder puts out, its second what is to be predicted.",
+                _VAE,
+            ),
+            Misconception(
+                "O9",
                 _loss_kl_rewarded,
                 "The cross-entropy already is −log p(x|z). Negating the difference of the two terms makes "
                 "training maximise the reconstruction error.",
                 _VAE,
-            ),
-        ),
-    ),
-    Exercise(
-        id="1.4",
-        title="One line of backpropagation",
-        kind="derive",
-        section=_NUMPY,
-        reference=_backward,
-        inputs=_upstream_noise_and_log_sigma,
-        rtol=1e-8,
-        atol=1e-9,
-        misconceptions=(
-            Misconception(
-                "O3",
-                _backward_to_sigma,
-                "This is the derivative by σ. The head puts out log σ, and the chain rule has one more factor.",
-                _NUMPY,
-            ),
-            Misconception(
-                "O3",
-                _backward_to_log_variance,
-                "This is the derivative by log σ², which is half of the one by log σ.",
-                _NUMPY,
-            ),
-            Misconception(
-                "O14",
-                _backward_of_reconstruction_alone,
-                "Only the path through z is there. log σ has a second way into the loss, through the KL.",
-                _NUMPY,
-            ),
-            Misconception(
-                "O15",
-                _backward_through_the_mean,
-                "Only the KL is there, as if the decoder were fed μ. z = μ + σ ε moves with σ as well, by ε.",
-                _NUMPY,
             ),
         ),
     ),

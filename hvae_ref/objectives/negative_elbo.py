@@ -45,4 +45,4 @@ class NegativeElbo(Objective):
 
     def __call__(self, elbo: Elbo, progress: Progress | None = None, latents: LatentSamples | None = None) -> Tensor:
         """The loss of a batch, a scalar in nats for an example."""
-        return -elbo.log_px.mean() + self.rate(elbo, progress or Progress(), latents)
+        return self.rate(elbo, progress or Progress(), latents) - elbo.log_px.mean()

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from hvae_ref.elbo import Elbo
@@ -76,16 +75,16 @@ class Objective(ABC):
         """Everything that is charged for the latents, a scalar in nats."""
         if isinstance(self.beta, Mapping) and (unknown := sorted(set(self.beta) - set(elbo.kl))):
             raise ValueError(f"beta: expected the levels {list(elbo.kl)}, got {unknown} as well")
-        terms = [
-            self.beta_of(level, progress)
-            * (kl.mean() if self.free_bits is None else self.free_bits(level, kl, progress))
-            for level, kl in elbo.kl.items()
-        ]
+        terms = []
+        for level, kl in elbo.kl.items():
+            beta = self.beta_of(level, progress)
+            charged = kl.mean() if self.free_bits is None else self.free_bits(level, kl, progress)
+            terms.append(charged if beta == 1.0 else beta * charged)
         if self.mmd is not None:
             if latents is None:
                 raise ValueError("latents: expected LatentSamples because the objective has an MMD penalty, got None")
             terms.append(self.mmd(latents))
-        return torch.stack(terms).sum()
+        return sum(terms[1:], start=terms[0])
 
     def update(self, elbo: Elbo, progress: Progress) -> None:  # noqa: B027  (nothing to learn is a valid answer)
         """Learn from one step's terms; called once after each optimiser step."""

@@ -80,7 +80,7 @@ class Batches:
         noise = torch.Generator(self.x.device).manual_seed(derived_seed(self.seed, epoch, 1, self.process))
         for step in range(len(self)):
             chosen = permutation[step * self.batch_size : (step + 1) * self.batch_size]
-            batch = self.x[chosen[self.process :: self.processes]]
+            batch = self.x[chosen if self.processes == 1 else chosen[self.process :: self.processes]]
             yield batch if self.transform is None else self.transform(batch, noise)
 
 

@@ -12,7 +12,7 @@ import digits_study
 from digits_study import BUDGETS, NO_RESIDUAL, Budget
 
 
-@pytest.fixture(scope="module", params=["short"])
+@pytest.fixture(scope="module", params=list(BUDGETS))
 def budget(request: pytest.FixtureRequest) -> Budget:
     return BUDGETS[request.param]
 

@@ -37,6 +37,11 @@ def _backward_line_copied(d_z: Tensor, eps: Tensor, log_var: Tensor) -> Tensor:
     return _both_ways(d_z, eps, log_var.exp())
 
 
+def _backward_line_copied_with_the_mean(d_z: Tensor, eps: Tensor, log_var: Tensor) -> Tensor:
+    sigma = log_var.exp()
+    return d_z * eps * sigma + (sigma**2 - 1) / len(d_z)
+
+
 def _backward_half_of_line_copied(d_z: Tensor, eps: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * _both_ways(d_z, eps, log_var.exp())
 
@@ -93,6 +98,13 @@ ON_THE_GRADIENT: tuple[Exercise, ...] = (
                 _backward_line_copied,
                 "`log_var` is read as log σ: its exponential is the variance already, and the chain "
                 "rule has one more factor.",
+                _NUMPY,
+            ),
+            Misconception(
+                "O3",
+                _backward_line_copied_with_the_mean,
+                "This is the line of `NumpyVAE`. There the head puts out log σ, and the loss is a mean over the batch; "
+                "here the head puts out log σ², and each example has a loss of its own.",
                 _NUMPY,
             ),
             Misconception(

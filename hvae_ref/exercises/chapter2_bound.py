@@ -43,6 +43,20 @@ def _scales_added(loc: Tensor, scale: Tensor, weight: Tensor, noise: Tensor) -> 
     return weight * loc, (weight.abs() * scale + noise) ** 2
 
 
+def _told_deviation(loc: Tensor, scale: Tensor, weight: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    mean, variance = _told(loc, scale, weight, noise)
+    return mean, variance.sqrt()
+
+
+def _told_from_variances(loc: Tensor, scale: Tensor, weight: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    return weight * loc, weight**2 * scale + noise
+
+
+def _told_in_the_other_order(loc: Tensor, scale: Tensor, weight: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    mean, variance = _told(loc, scale, weight, noise)
+    return variance, mean
+
+
 # 2.2: one sample of the bound -----------------------------------------------------------------------------------------
 
 
@@ -112,6 +126,14 @@ def _kl_of_log_variances(loc_q: Tensor, log_sigma_q: Tensor, loc_p: Tensor, log_
     return _kl(loc_q, log_sigma_q / 2, loc_p, log_sigma_p / 2)
 
 
+def _kl_without_the_one(loc_q: Tensor, log_sigma_q: Tensor, loc_p: Tensor, log_sigma_p: Tensor) -> Tensor:
+    return _kl(loc_q, log_sigma_q, loc_p, log_sigma_p) + loc_q.shape[-1] / 2
+
+
+def _kl_with_the_ratio_turned(loc_q: Tensor, log_sigma_q: Tensor, loc_p: Tensor, log_sigma_p: Tensor) -> Tensor:
+    return _kl(loc_q, log_sigma_q, loc_p, log_sigma_p) + 2 * (log_sigma_q - log_sigma_p).sum(-1)
+
+
 # 2.4: how far the shortcut is from the bound --------------------------------------------------------------------------
 
 
@@ -168,6 +190,18 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
                 _scales_added,
                 "Standard deviations were added. Of independent parts it is the variances that add.",
                 _WAYS_UP,
+            ),
+            Misconception(
+                "O3", _told_deviation, "The second tensor is a standard deviation. Asked for is the variance.", _WAYS_UP
+            ),
+            Misconception(
+                "O3",
+                _told_from_variances,
+                "scale and noise were taken for variances. They are standard deviations.",
+                _WAYS_UP,
+            ),
+            Misconception(
+                "O14", _told_in_the_other_order, "Mean and variance are there, in the other order.", _WAYS_UP
             ),
         ),
     ),
@@ -238,6 +272,18 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
                 "O3",
                 _kl_of_log_variances,
                 "The heads were read as logarithms of variances. They are logarithms of standard deviations.",
+                _ELBO,
+            ),
+            Misconception(
+                "O14",
+                _kl_without_the_one,
+                "Half a nat too much for each coordinate: for q = p the divergence has to be 0. Is yours?",
+                _ELBO,
+            ),
+            Misconception(
+                "O14",
+                _kl_with_the_ratio_turned,
+                "The logarithm of the ratio has the wrong sign. A q narrower than the prior must cost more, not less.",
                 _ELBO,
             ),
             Misconception(

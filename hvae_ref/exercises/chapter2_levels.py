@@ -19,8 +19,9 @@ _HOLDS = "2.5 · What each level holds"
 
 def _table(rng: np.random.Generator) -> tuple[Tensor]:
     examples = size(rng, high=8)
+    shift = float(rng.choice([-20.0, -1000.0]))  # at −1000 a density is zero to the machine, its logarithm is not
     own = 6 * torch.eye(examples, dtype=torch.float64) * float(rng.uniform(0, 1))
-    return (normal(rng, examples, examples, scale=2, dtype=torch.float64) + own - 20,)
+    return (normal(rng, examples, examples, scale=2, dtype=torch.float64) + own + shift,)
 
 
 def _information(log_q: Tensor) -> Tensor:
@@ -66,9 +67,18 @@ def _levels_without_the_half(nats_1: float, nats_2: float) -> tuple[float, float
     return _levels(nats_1 / 2, nats_2 / 2)
 
 
+def _levels_in_the_other_order(nats_1: float, nats_2: float) -> tuple[float, float, float, float]:
+    w, sigma, u, tau = _levels(nats_1, nats_2)
+    return sigma, w, u, tau
+
+
 def _amounts(answer: tuple[float, float, float, float]) -> dict[str, Tensor]:
     """What counts of four numbers (w, σ, u, τ): the two informations. Any four that have both right are right."""
+    if not isinstance(answer, (tuple, list, Tensor)) or len(answer) != 4:
+        raise ValueError("answer four numbers, (w, σ, u, τ).")
     w, sigma, u, tau = (torch.as_tensor(number, dtype=torch.float64).reshape(()) for number in answer)
+    if sigma < 0 or tau <= 0:
+        raise ValueError("σ and τ are standard deviations: expected σ at least 0 and τ above 0.")
     total, below = (u * w) ** 2 + (u * sigma) ** 2 + tau**2, (u * sigma) ** 2 + tau**2
     return {"I(x; z1)": 0.5 * torch.log(total / tau**2), "I(x; z2)": 0.5 * torch.log(total / below)}
 
@@ -157,6 +167,9 @@ ON_THE_LEVELS: tuple[Exercise, ...] = (
                 "Both levels hold half of what was ordered: the information of a Gaussian channel is ½ log(1 + signal "
                 "to noise).",
                 _HOLDS,
+            ),
+            Misconception(
+                "O14", _levels_in_the_other_order, "w and σ are in the other order: first w, then σ.", _HOLDS
             ),
         ),
     ),

@@ -64,9 +64,7 @@ def read_idx(path: Path) -> np.ndarray:
     sizes = np.frombuffer(content, dtype=">u4", count=rank, offset=4).astype(int)
     values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * rank)
     if values.size != sizes.prod():
-        raise ValueError(
-            f"{path}: expected {sizes.prod()} bytes of data, got {values.size}. Delete it and load again."
-        )
+        raise ValueError(f"{path}: expected {sizes.prod()} bytes of data, got {values.size}. Delete it and load again.")
     return values.reshape(sizes)
 
 
@@ -90,9 +88,7 @@ def _download(name: str) -> None:
     except (ImportError, OSError, RuntimeError) as error:
         searched = ", ".join(str(folder) for folder in _folders(name))
         reason = (str(error).strip().splitlines() or ["no detail"])[-1]
-        package = (
-            "; on Debian and Ubuntu: apt install dataset-fashion-mnist" if name == "fashion_mnist" else ""
-        )
+        package = "; on Debian and Ubuntu: apt install dataset-fashion-mnist" if name == "fashion_mnist" else ""
         raise DataUnavailable(
             f"{name}: found no copy in {searched} and could not download one "
             f'({type(error).__name__}: {reason}). Offline, use load("mnist5k", …): 5,000 MNIST images that '

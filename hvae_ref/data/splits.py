@@ -12,9 +12,7 @@ def _hash(seed: int, index: int) -> bytes:
     return hashlib.sha256(f"{seed}:{index}".encode("ascii")).digest()
 
 
-def stratified_split(
-    labels: Sequence[int] | np.ndarray, sizes: Sequence[int], seed: int = 0
-) -> list[np.ndarray]:
+def stratified_split(labels: Sequence[int] | np.ndarray, sizes: Sequence[int], seed: int = 0) -> list[np.ndarray]:
     """Cut a data set into parts that hold each class in the proportion of the whole.
 
     The members of a class are ordered by a SHA-256 hash of `seed` and index, never by a random number

@@ -120,9 +120,7 @@ class LinearGaussianModel(LatentVariableModel):
     def exact_arrows(self) -> list[LinearGaussian]:
         """The posterior of p as arrows from x up: p(z1|x), p(z2|z1), …."""
         moments, top = self.prior_moments(), len(self.levels)
-        return [
-            arrow.arrow.reverse(*moments.joint(top - above)) for above, arrow in enumerate(self.p_given_above, 1)
-        ]
+        return [arrow.arrow.reverse(*moments.joint(top - above)) for above, arrow in enumerate(self.p_given_above, 1)]
 
     def posterior(self, x: Tensor) -> MultivariateNormal:
         """p(z_L, …, z_1 | x) of the concatenated latents, in the order of `levels`; batch (B,)."""

@@ -62,8 +62,11 @@ class NumpyVAE:
         self.data_dim, self.latent_dim, self.activation = data_dim, latent_dim, activation
         self.rng = np.random.default_rng(seed)
         shapes = {
-            "A": (data_dim, hidden), "M": (hidden, latent_dim), "S": (hidden, latent_dim),
-            "C": (latent_dim, hidden), "D": (hidden, data_dim),
+            "A": (data_dim, hidden),
+            "M": (hidden, latent_dim),
+            "S": (hidden, latent_dim),
+            "C": (latent_dim, hidden),
+            "D": (hidden, data_dim),
         }
         self.parameters: dict[str, Array] = {}
         for name, (size_in, size_out) in shapes.items():
@@ -106,17 +109,17 @@ class NumpyVAE:
         h, mu, log_sigma, z, g, logits = out = self.forward(x, eps)
         sigma = np.exp(log_sigma)
 
-        d_logits = (sigmoid(logits) - x) / n                 # ∂/∂l [log(1 + e^l) − x l] = σ(l) − x
+        d_logits = (sigmoid(logits) - x) / n  # ∂/∂l [log(1 + e^l) − x l] = σ(l) − x
         grad["D"], grad["d"] = g.T @ d_logits, d_logits.sum(0)  # logits = g D + d
-        d_g = d_logits @ w["D"].T * self._slope(g)           # through g = f(·)
-        grad["C"], grad["c"] = z.T @ d_g, d_g.sum(0)         # · = z C + c
+        d_g = d_logits @ w["D"].T * self._slope(g)  # through g = f(·)
+        grad["C"], grad["c"] = z.T @ d_g, d_g.sum(0)  # · = z C + c
         d_z = d_g @ w["C"].T
-        d_mu = d_z + mu / n                                  # ∂z/∂μ = 1;            ∂KL/∂μ = μ
-        d_log_sigma = d_z * eps * sigma + (sigma**2 - 1) / n    # ∂z/∂log σ = σ ε;  ∂KL/∂log σ = σ² − 1
-        grad["M"], grad["m"] = h.T @ d_mu, d_mu.sum(0)       # μ = h M + m
+        d_mu = d_z + mu / n  # ∂z/∂μ = 1;            ∂KL/∂μ = μ
+        d_log_sigma = d_z * eps * sigma + (sigma**2 - 1) / n  # ∂z/∂log σ = σ ε;  ∂KL/∂log σ = σ² − 1
+        grad["M"], grad["m"] = h.T @ d_mu, d_mu.sum(0)  # μ = h M + m
         grad["S"], grad["s"] = h.T @ d_log_sigma, d_log_sigma.sum(0)  # log σ = h S + s
         d_h = (d_mu @ w["M"].T + d_log_sigma @ w["S"].T) * self._slope(h)  # h feeds both heads
-        grad["A"], grad["a"] = x.T @ d_h, d_h.sum(0)         # h = f(x A + a)
+        grad["A"], grad["a"] = x.T @ d_h, d_h.sum(0)  # h = f(x A + a)
         return float(self._negative_elbo(x, out).mean()), grad
 
     def step(self, x: Array, eps: Array | None = None, learning_rate: float = 1e-3) -> float:

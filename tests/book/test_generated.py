@@ -221,7 +221,7 @@ def test_the_headline_is_computed_from_the_study(tmp_path):
         "iwae512": 88.0,
         "kl": {"z1": 9.0},
     }
-    path = tmp_path / "hvae_ref" / "results" / "digits_study.json"
+    path = tmp_path / "hvae_ref" / "results" / "digits_study_long.json"
     write(path, json.dumps({"runs": [*runs, flat]}))
     text = headline(Project(tmp_path))
     assert "**85.00 ± 1.41** nats over 2 seeds" in text and "KL(z2) = 5," in text and "ends at 90." in text

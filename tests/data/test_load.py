@@ -72,9 +72,7 @@ def test_mnist5k_is_balanced_in_every_split_and_prefix() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=5), seed=st.integers(0, 9), data=st.data())
-def test_stratified_split_is_a_partition_in_proportion(
-    counts: list[int], seed: int, data: st.DataObject
-) -> None:
+def test_stratified_split_is_a_partition_in_proportion(counts: list[int], seed: int, data: st.DataObject) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     first = data.draw(st.integers(0, len(labels)))
     parts = stratified_split(labels, (first, len(labels) - first), seed)

@@ -24,6 +24,7 @@ def mixture(shape: tuple, components: int, num_values: int, seed: int, dtype=tor
 def reference(logits: list, loc: list, scale: list, num_values: int, x: int) -> float:
     """log P(x) from the definition, at 500 digits, where a difference of sigmoids does not cancel."""
     with mpmath.workdps(500):
+
         def cdf(v, m, s):
             return 1 / (1 + mpmath.exp(-(mpmath.mpf(v) - m) / s))
 

@@ -49,7 +49,9 @@ class Case:
         if self.kind == "linear-gaussian":
             return LinearGaussianModel.random(data_dim, (3, 2), seed=seed, q="random")
         model = KINDS[self.kind](
-            data_dim, likelihood=self.likelihood, num_values=LIKELIHOODS[self.likelihood],
+            data_dim,
+            likelihood=self.likelihood,
+            num_values=LIKELIHOODS[self.likelihood],
             **({} if self.likelihood != "logistic_mixture" else {"components": 2}),
         )
         with torch.no_grad():

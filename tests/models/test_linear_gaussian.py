@@ -157,6 +157,7 @@ def test_every_closed_form_is_the_expectation_of_its_samples(latent_dims: tuple)
         def choose(level, prior):
             priors[level] = prior
             return latents[level]
+
         return choose
 
     log_px = model.descend(visit(z), n).log_prob(x)
@@ -252,9 +253,7 @@ def test_the_best_q_of_the_shortcut_keeps_less_information_between_its_levels() 
     x = model.sample(30)
     information = {}
     for name in ("exact_elbo", "exact_shortcut"):
-        start = [
-            ConditionalLinearGaussian(0.3 * torch.ones(2, d).triu(), covariance=torch.eye(2)) for d in (4, 2)
-        ]
+        start = [ConditionalLinearGaussian(0.3 * torch.ones(2, d).triu(), covariance=torch.eye(2)) for d in (4, 2)]
         q = LinearGaussianModel(model.p_given_above, start)
         optimizer = torch.optim.LBFGS(list(q.q_given_below.parameters()), max_iter=60, line_search_fn="strong_wolfe")
 

@@ -8,8 +8,8 @@ from typing import Any
 from .project import Project
 from .results import spread
 
-STUDY = "digits_study"
-SHIPPED = ("recipe", "warm-up + free bits")
+STUDY = "digits_study_long"
+SHIPPED = "warm-up + free bits"
 
 
 def headline(project: Project) -> str:
@@ -31,8 +31,7 @@ def headline(project: Project) -> str:
 
 
 def _runs(content: dict[str, Any], recipe: str) -> list[dict[str, Any]]:
-    for variant in SHIPPED:
-        runs = [run for run in content["runs"] if (run["recipe"], run["variant"]) == (recipe, variant)]
-        if runs:
-            return runs
-    raise ValueError(f"{STUDY}.json: expected runs of {recipe} as shipped ({' or '.join(SHIPPED)}), found none")
+    runs = [run for run in content["runs"] if (run["recipe"], run["variant"]) == (recipe, SHIPPED)]
+    if not runs:
+        raise ValueError(f"{STUDY}.json: expected runs of {recipe} as shipped ({SHIPPED}), found none")
+    return runs

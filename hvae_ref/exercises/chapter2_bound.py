@@ -216,20 +216,20 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
             Misconception(
                 "O6",
                 _prior_subtracted,
-                "ln p(z1 | z2) enters with a minus. It is a factor of the model's joint, as p(x | z1) is, and "
+                "log p(z1 | z2) enters with a minus. It is a factor of the model's joint, as p(x | z1) is, and "
                 "factors of the joint count for the bound, not against it.",
                 _ELBO,
             ),
             Misconception(
                 "O6",
                 _entropy_left_out,
-                "ln q(z1 | x) is missing. Without it nothing stops q(z1 | x) from shrinking to a point.",
+                "log q(z1 | x) is missing. Without it nothing stops q(z1 | x) from shrinking to a point.",
                 _ELBO,
             ),
             Misconception(
                 "O4",
                 _prior_left_out,
-                "ln p(z1 | z2) is missing, so z2 generates nothing: x and z1 would be drawn without it.",
+                "log p(z1 | z2) is missing, so z2 generates nothing: x and z1 would be drawn without it.",
                 _ELBO,
             ),
         ),

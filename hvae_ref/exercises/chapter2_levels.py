@@ -75,10 +75,10 @@ def _levels_in_the_other_order(nats_1: float, nats_2: float) -> tuple[float, flo
 def _amounts(answer: tuple[float, float, float, float]) -> dict[str, Tensor]:
     """What counts of four numbers (w, σ, u, τ): the two informations. Any four that have both right are right."""
     if not isinstance(answer, (tuple, list, Tensor)) or len(answer) != 4:
-        raise ValueError("answer four numbers, (w, σ, u, τ).")
+        raise ValueError("answer four numbers, (w, σ, u, τ)")
     w, sigma, u, tau = (torch.as_tensor(number, dtype=torch.float64).reshape(()) for number in answer)
     if sigma < 0 or tau <= 0:
-        raise ValueError("σ and τ are standard deviations: expected σ at least 0 and τ above 0.")
+        raise ValueError("σ and τ are standard deviations: expected σ at least 0 and τ above 0")
     total, below = (u * w) ** 2 + (u * sigma) ** 2 + tau**2, (u * sigma) ** 2 + tau**2
     return {"I(x; z1)": 0.5 * torch.log(total / tau**2), "I(x; z2)": 0.5 * torch.log(total / below)}
 

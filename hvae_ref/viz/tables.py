@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+UNBROKEN = 16
+"""Texts of up to so many characters stay on one line."""
+
 Cell = str | float | int | None | Sequence[float] | np.ndarray | np.generic
 
 
@@ -56,8 +59,8 @@ class ResultsTable:
             align = "right" if self.numeric[column] else "left"
             weight = "font-weight:bold;" if bold else ""
             # A mean stays on one line with its spread; a narrow page scrolls instead.
-            wrap = "white-space:nowrap;" if self.numeric[column] else ""
-            style = f"text-align:{align};padding:0.25em 0.7em;background:transparent;color:inherit;{weight}{wrap}"
+            wrap = "white-space:nowrap;" if self.numeric[column] or len(text) <= UNBROKEN else ""
+            style = f"text-align:{align};padding:0.25em 0.55em;background:transparent;color:inherit;{weight}{wrap}"
             return f'<{tag} style="{style}font-variant-numeric:tabular-nums">{html.escape(text)}</{tag}>'
 
         row_tag = '<tr style="background:transparent">'

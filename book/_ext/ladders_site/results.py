@@ -1,4 +1,4 @@
-"""Tables of results: shipped runs in `hvae_ref/results/*.json` and measurements in `benchmarks/**/*.json`.
+"""Tables of results: the shipped runs in `hvae_ref/results/*.json`.
 
 A file holds `command`, `date`, `machine`, `versions`, perhaps `settings`, and `runs`: one record a run. Runs
 that differ in nothing but their seed become one row, with mean ± standard deviation of every number.
@@ -44,19 +44,27 @@ class Look:
         return escape(self.labels.get(name, name.replace("_", " ")))
 
 
+SPEED = "speed"
+
+
 def results_tables(project: Project) -> str:
-    """Write one section a file of `hvae_ref/results`."""
-    return _sections(project, sorted((project.root / "hvae_ref" / "results").glob("*.json")))
+    """Write one section a file of `hvae_ref/results`, but for measurements of speed."""
+    return _sections(project, speed=False)
 
 
 def benchmark_tables(project: Project) -> str:
-    """Write one section a file of results under `benchmarks`."""
-    return _sections(project, sorted((project.root / "benchmarks").rglob("*.json")))
+    """Write one section a file of `hvae_ref/results` that `results.yml` says is about speed."""
+    return _sections(project, speed=True)
 
 
-def _sections(project: Project, paths: list[Path]) -> str:
+def _sections(project: Project, speed: bool) -> str:
     look = Look.read(project.root)
     order = list(look.tables)
+    paths = [
+        path
+        for path in (project.root / "hvae_ref" / "results").glob("*.json")
+        if (look.tables.get(path.stem, {}).get("about") == SPEED) == speed
+    ]
     paths.sort(key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem))
     parts = [_section(project, path, look) for path in paths]
     return "\n\n".join(parts) or "*Nothing has been measured yet.*"

@@ -63,4 +63,4 @@ def test_summary_is_one_line():
 
 @pytest.mark.parametrize("text", ["", "Args:", "Args:\n", "   ", "Raises:\n    free text, no name"])
 def test_odd_docstrings_end(text):
-    render(text)
+    assert isinstance(render(text), str)

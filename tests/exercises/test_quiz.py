@@ -61,7 +61,10 @@ def test_an_id_twice_is_refused():
 
 
 def test_the_tags_of_formulas_are_allowed():
-    validate([question(question="Is <em>q</em>(z<sub>1</sub>) &lt; x<sup>2</sup>,<br>or <code>loc</code>?")])
+    with_tags = "Is <em>q</em>(z<sub>1</sub>) &lt; x<sup>2</sup>,<br>or <code>loc</code>?"
+    validate([question(question=with_tags)])
+    with pytest.raises(ValueError, match="script"):
+        validate([question(question=with_tags + "<script>")])
 
 
 def test_questions_are_chosen_by_id():

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
-from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.base import Choose, Inference
+from hvae_ref.models.bottom_up_model import BottomUpModel
 from hvae_ref.nets import Rescale, mlp
 
 
-class DeepVAE(LatentVariableModel):
+class DeepVAE(BottomUpModel):
     """p(x|z1) Π p(z_l|z_{l+1}) p(z_L) with q(z1|x) Π q(z_{l+1}|z_l); eq. 2.8 in the book.
 
     Args:
@@ -60,19 +60,6 @@ class DeepVAE(LatentVariableModel):
             q[level] = q_given_below(z[f"z{int(level[1:]) - 1}"])
             z[level] = q[level].rsample()
         return Inference(q={name: q[name] for name in self.levels}, z={name: z[name] for name in self.levels})
-
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
-        """E_q[log p(x|z1) − Σ_l (log q(z_l|z_{l−1}) − log p(z_l|z_{l+1}))], from one sample of each latent."""
-        q, z = self.infer(x)
-        divergence: dict[str, Tensor] = {}
-
-        def from_posterior(level: str, p: Distribution) -> Tensor:
-            estimate = kl if level == self.levels[0] else sampled_kl
-            divergence[level] = estimate(q[level], p, z[level])
-            return z[level]
-
-        p_x = self.descend(from_posterior, len(x))
-        return Elbo(p_x.log_prob(x), divergence)
 
     def descend(self, choose: Choose, n: int) -> Distribution:
         """Top down: each latent given the one above, then p(x|z1)."""

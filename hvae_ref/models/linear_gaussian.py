@@ -17,11 +17,12 @@ from hvae_ref.distributions.gaussian_algebra import (
     expected_log_normal,
     gaussian_entropy,
 )
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
-from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.elbo import Elbo
+from hvae_ref.models.base import Choose, Inference
+from hvae_ref.models.bottom_up_model import BottomUpModel
 
 
-class LinearGaussianModel(LatentVariableModel):
+class LinearGaussianModel(BottomUpModel):
     """z_L ~ N(0, I), z_l|z_{l+1} and x|z_1 linear-Gaussian, q(z_1|x) Π q(z_{l+1}|z_l) linear-Gaussian too.
 
     The oracle of the book: log p(x), the posterior, mutual information and every bound in closed form, beside the
@@ -145,19 +146,6 @@ class LinearGaussianModel(LatentVariableModel):
             q[level] = arrow(below)
             z[level] = below = q[level].rsample()
         return Inference(q={name: q[name] for name in self.levels}, z={name: z[name] for name in self.levels})
-
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
-        """E_q[log p(x|z1) − Σ_l (log q(z_l|z_{l−1}) − log p(z_l|z_{l+1}))], from one sample of each latent."""
-        q, z = self.infer(x)
-        divergence: dict[str, Tensor] = {}
-
-        def from_posterior(level: str, p: Distribution) -> Tensor:
-            estimate = kl if level == self.levels[0] else sampled_kl
-            divergence[level] = estimate(q[level], p, z[level])
-            return z[level]
-
-        p_x = self.descend(from_posterior, len(x))
-        return Elbo(p_x.log_prob(x), divergence)
 
     def descend(self, choose: Choose, n: int) -> Distribution:
         """Top down: each latent given the one above, then p(x|z1)."""

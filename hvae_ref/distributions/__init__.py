@@ -1,7 +1,19 @@
 """Distributions that torch lacks."""
 
 from hvae_ref.distributions.autoregressive import Autoregressive
+from hvae_ref.distributions.bessel import bessel_ratio, log_bessel_i
 from hvae_ref.distributions.discretized_logistic import DiscretizedLogisticMixture
+from hvae_ref.distributions.hyperspherical_uniform import HypersphericalUniform
 from hvae_ref.distributions.merge import precision_weighted, relative_normal
+from hvae_ref.distributions.von_mises_fisher import VonMisesFisher
 
-__all__ = ["Autoregressive", "DiscretizedLogisticMixture", "precision_weighted", "relative_normal"]
+__all__ = [
+    "Autoregressive",
+    "DiscretizedLogisticMixture",
+    "HypersphericalUniform",
+    "VonMisesFisher",
+    "bessel_ratio",
+    "log_bessel_i",
+    "precision_weighted",
+    "relative_normal",
+]

@@ -1,0 +1,260 @@
+r"""Logarithms and ratios of the modified Bessel functions I_ν, with gradients, at any order and argument.
+
+I_ν itself is never formed: at x = 10 it underflows in float32 from ν = 42 on, and from x ≈ 90 on it overflows
+(misconception V8). What is computed, all in float64 and without a choice of regime (V5), is
+
+  L_ν(x) = log[Γ(ν+1) (2/x)^ν I_ν(x)] ≥ 0,    A_ν(x) = I_{ν+1}(x) / I_ν(x) ∈ [0, 1),    L_ν′ = A_ν
+
+first at an order ν + N ≥ 30 by Debye's expansion, then downwards by recursions of positive terms (book, eq. 5.7)
+
+  A_ν = a / (1 + a A_{ν+1}),    L_ν = L_{ν+1} + log(1 + a A_{ν+1}),    a = x / (2(ν+1))
+
+so that x = 0 needs no special case. The results are cast to the dtype of `x`, on whose device everything stays.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.autograd.function import Function, FunctionCtx
+
+from hvae_ref.distributions.debye import LOWEST_ORDER, DebyeStart, Order
+
+
+def _evaluate(kind: str, order: Order, x: Tensor) -> Tensor:
+    """One of the functions below at float64 `x`: start high, come down."""
+    steps = math.ceil(LOWEST_ORDER) if isinstance(order, Tensor) else max(0, math.ceil(LOWEST_ORDER - order))
+    start = DebyeStart(order + steps, x)
+    wants_log = kind in ("log_normalized", "log_scaled", "kl_to_uniform")
+    wants_complement = kind in ("complement", "kl_to_uniform")
+    derivatives = {"ratio_derivative": 1, "ratio_second": 2}.get(kind, 0)
+
+    # Where x is large beside the order, L is followed as L − x.
+    far = x > 2 * (order + 1) if kind in ("log_scaled", "kl_to_uniform") else None
+    log = start.log_normalized(far) if wants_log else None
+    ratio, complement, first, second = start.ratios(wants_complement, derivatives)
+
+    for step in range(steps, 0, -1):
+        b = 0.5 / (order + step)
+        a = b * x
+        y = a * ratio
+        rho = 1 / (1 + y)
+        following = a * rho
+        if log is not None:
+            log = log + torch.log1p(y)
+        if complement is not None:
+            # (1 − a (1 − A_{ν+1})) / (1 + a A_{ν+1}), each multiplied by 2(ν+1).
+            complement = (1 / b - x * complement) / (1 / b + x * ratio)
+        if first is not None:
+            first_below = b * rho * rho - following * following * first
+            if second is not None:
+                rho_derivative = -rho * rho * (b * ratio + a * first)
+                second = (
+                    2 * b * rho * rho_derivative - 2 * following * first_below * first - following * following * second
+                )
+            first = first_below
+        ratio = following
+
+    if kind == "log_normalized":
+        return log
+    if kind == "log_scaled":
+        return torch.where(far, log, log - x)
+    if kind == "ratio":
+        return ratio
+    if kind == "complement":
+        return complement
+    if kind == "ratio_derivative":
+        return first
+    if kind == "ratio_second":
+        return second
+    return torch.where(far, -x * complement, x * ratio) - log
+
+
+class _Bessel(Function):
+    """One function of (order, x) whose derivative in x is another one, computed from its own accurate formula."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(kind: str, order: Order, x: Tensor) -> Tensor:
+        """Compute in float64, answer in x's dtype."""
+        return _evaluate(kind, order, x.to(torch.float64)).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: FunctionCtx, inputs: tuple[str, Order, Tensor], output: Tensor) -> None:
+        """Keep the inputs; the derivative is computed only where it is asked for."""
+        ctx.kind, order, x = inputs
+        if isinstance(order, Tensor):
+            ctx.order = None
+            ctx.save_for_backward(x, order)
+        else:
+            ctx.order = order
+            ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[None, None, Tensor]:
+        """L′ = A, (L − x)′ = −(1 − A), A′, A″, and (x A − L)′ = x A′."""
+        x, *rest = ctx.saved_tensors
+        order = rest[0] if rest else ctx.order
+
+        def f(kind: str) -> Tensor:
+            return _Bessel.apply(kind, order, x)
+
+        match ctx.kind:
+            case "log_normalized":
+                slope = f("ratio")
+            case "log_scaled":
+                slope = -f("complement")
+            case "ratio":
+                slope = f("ratio_derivative")
+            case "complement":
+                slope = -f("ratio_derivative")
+            case "ratio_derivative":
+                slope = f("ratio_second")
+            case "kl_to_uniform":
+                slope = x * f("ratio_derivative")
+            case _:
+                raise NotImplementedError("bessel: I_{ν+1}/I_ν has derivatives up to the second here, not beyond")
+        return None, None, grad * slope
+
+
+def _checked(order: float | Tensor, x: Tensor) -> tuple[Order, Tensor]:
+    """The arguments as the computation needs them, or ValueError; an accelerator's values are not looked at."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise ValueError(f"x: expected a floating-point tensor, got {getattr(x, 'dtype', type(x).__name__)}")
+    if isinstance(order, Tensor):
+        if not order.is_floating_point():
+            raise ValueError(f"order: expected a number or a floating-point tensor, got {order.dtype}")
+        if order.requires_grad:
+            raise ValueError("order: expected no gradient, got a tensor that requires one; only x is differentiable")
+        if order.device.type == "cpu" and not bool(((order >= 0) & torch.isfinite(order)).all()):
+            raise ValueError(f"order: expected finite values of at least 0, got {order}")
+        order, x = torch.broadcast_tensors(order.to(torch.float64), x)
+    else:
+        if isinstance(order, bool) or not (math.isfinite(order) and order >= 0):
+            raise ValueError(f"order: expected a finite value of at least 0, got {order}")
+        order = float(order)
+    if x.device.type == "cpu":
+        wrong = ~((x >= 0) & torch.isfinite(x))
+        if bool(wrong.any()):
+            raise ValueError(f"x: expected finite values of at least 0, got {x[wrong].flatten()[0].item()}")
+    return order, x
+
+
+def log_bessel_normalized(order: float | Tensor, x: Tensor) -> Tensor:
+    """L_ν(x) = log[Γ(ν+1) (2/x)^ν I_ν(x)] = log ₀F₁(; ν+1; x²/4), which is 0 at x = 0.
+
+    Relative accuracy everywhere, as x → 0 too, where L ≈ x²/(4(ν+1)). Its gradient is `bessel_ratio`.
+
+    Args:
+        order: ν ≥ 0, a number or a tensor that broadcasts with `x`.
+        x: at least 0, floating point, any shape.
+
+    Returns:
+        the broadcast shape, dtype of `x`.
+
+    Raises:
+        ValueError: where ν or x is negative or not finite, or x holds integers. Values on an accelerator are not
+            looked at, which would stall it; there the answer is NaN.
+
+    >>> log_bessel_normalized(0.5, torch.tensor([0.0, 1.0], dtype=torch.float64))  # log(sinh(x) / x)
+    tensor([0.0000, 0.1614], dtype=torch.float64)
+    """
+    return _Bessel.apply("log_normalized", *_checked(order, x))
+
+
+def log_bessel_scaled(order: float | Tensor, x: Tensor) -> Tensor:
+    """L_ν(x) − x, without the cancellation of the subtraction at large x; `log_bessel_normalized` has the arguments."""
+    return _Bessel.apply("log_scaled", *_checked(order, x))
+
+
+def log_bessel_i(order: float | Tensor, x: Tensor) -> Tensor:
+    """log I_ν(x), the logarithm of the modified Bessel function of the first kind.
+
+    log I_ν(x) = L_ν(x) + ν log(x/2) − log Γ(ν+1)
+
+    Differentiable in `x`, with gradient A_ν(x) + ν/x. At x = 0 it is 0 for ν = 0 and −∞ for ν > 0.
+
+    Args:
+        order: ν ≥ 0, a number or a tensor that broadcasts with `x`.
+        x: at least 0, floating point, any shape.
+
+    Returns:
+        the broadcast shape, dtype of `x`.
+
+    Raises:
+        ValueError: as for `log_bessel_normalized`.
+
+    Reference:
+        NIST Digital Library of Mathematical Functions, 10.25 and 10.41, https://dlmf.nist.gov/10.25
+
+    >>> log_bessel_i(1e5, torch.tensor(1.0, dtype=torch.float64))
+    tensor(-1120613.9400, dtype=torch.float64)
+    """
+    order, x = _checked(order, x)
+    wide = x.to(torch.float64)
+    log = _Bessel.apply("log_normalized", order, wide)
+    if isinstance(order, Tensor):
+        zero = order == 0
+        inner = torch.where(zero, torch.ones_like(wide), wide)
+        return (log + order * torch.log(inner / 2).masked_fill(zero, 0.0) - torch.lgamma(order + 1)).to(x.dtype)
+    if order == 0:
+        return log.to(x.dtype)
+    return (log + (order * torch.log(wide / 2) - math.lgamma(order + 1))).to(x.dtype)
+
+
+def bessel_ratio(order: float | Tensor, x: Tensor) -> Tensor:
+    """A_ν(x) = I_{ν+1}(x) / I_ν(x), which rises from 0 at x = 0 to 1.
+
+    With ν = m/2 − 1 this is the mean resultant length of a von Mises-Fisher distribution on the sphere in R^m (book,
+    eq. 5.3). Its gradient A′ = 1 − A² − (2ν+1) A/x (eq. 5.6) comes from a recursion of its own, because that
+    difference cancels at both ends.
+
+    Args:
+        order: ν ≥ 0, a number or a tensor that broadcasts with `x`.
+        x: at least 0, floating point, any shape.
+
+    Returns:
+        the broadcast shape, dtype of `x`.
+
+    Raises:
+        ValueError: as for `log_bessel_normalized`.
+
+    Reference:
+        Amos (1974), Computation of modified Bessel functions and their ratios, https://doi.org/10.1090/S0025-5718-1974-0333287-7
+
+    >>> bessel_ratio(0.5, torch.tensor([0.0, 1.0], dtype=torch.float64))  # coth(x) − 1/x
+    tensor([0.0000, 0.3130], dtype=torch.float64)
+    """
+    return _Bessel.apply("ratio", *_checked(order, x))
+
+
+def bessel_ratio_complement(order: float | Tensor, x: Tensor) -> Tensor:
+    """1 − A_ν(x) with its relative accuracy at large x, where A → 1; `bessel_ratio` has the arguments."""
+    return _Bessel.apply("complement", *_checked(order, x))
+
+
+def bessel_ratio_derivative(order: float | Tensor, x: Tensor) -> Tensor:
+    """A_ν′(x) with relative accuracy everywhere, 1/(2(ν+1)) at x = 0; `bessel_ratio` has the arguments."""
+    return _Bessel.apply("ratio_derivative", *_checked(order, x))
+
+
+def bessel_kl(order: float | Tensor, x: Tensor) -> Tensor:
+    """x A_ν(x) − L_ν(x): with ν = m/2 − 1, the divergence of a von Mises-Fisher distribution from the uniform one.
+
+    As x → 0 it is x²/(4(ν+1)), and at large x it is −x (1 − A) − (L − x); each with relative accuracy. Its gradient
+    is x A_ν′(x).
+
+    Args:
+        order: ν ≥ 0, a number or a tensor that broadcasts with `x`.
+        x: at least 0, floating point, any shape.
+
+    Returns:
+        the broadcast shape, dtype of `x`, in nats, at least 0.
+
+    Raises:
+        ValueError: as for `log_bessel_normalized`.
+    """
+    return _Bessel.apply("kl_to_uniform", *_checked(order, x))

@@ -1,0 +1,120 @@
+"""The uniform distribution on a unit sphere: the prior of hyperspherical latents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Size, Tensor
+from torch.distributions import Distribution, constraints
+from torch.distributions.constraints import Constraint
+
+
+class UnitVector(Constraint):
+    """Vectors of length 1, up to the rounding of their dtype: 1e-5 in float32, 1e-11 in float64."""
+
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        """Whether each vector along the last dimension has length 1."""
+        tolerance = torch.finfo(value.dtype).eps ** 0.7
+        return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
+
+
+unit_vector = UnitVector()
+
+
+def log_sphere_area(dim: int) -> float:
+    """log of the surface area of the unit sphere in R^m: log[2 π^{m/2} / Γ(m/2)].
+
+    Args:
+        dim: m, the dimension of the space *around* the sphere, at least 2.
+
+    >>> round(math.exp(log_sphere_area(3)) / math.pi, 12)
+    4.0
+    """
+    return math.log(2.0) + 0.5 * dim * math.log(math.pi) - math.lgamma(0.5 * dim)
+
+
+class HypersphericalUniform(Distribution):
+    r"""The uniform distribution on the unit sphere S^{m−1} in R^m.
+
+    p(z) = Γ(m/2) / (2 π^{m/2})
+
+    with respect to the sphere's surface measure. It is the von Mises-Fisher distribution with κ = 0.
+
+    Args:
+        dim: m, the number of coordinates of a point, at least 2. The sphere itself has m − 1 dimensions.
+        batch_shape: shape of the batch.
+        dtype: floating-point type of the samples; torch's default where it is None.
+        device: where samples are drawn.
+        validate_args: whether `log_prob` checks that its values lie on the sphere; torch's default where it is None.
+
+    Raises:
+        ValueError: where `dim` is below 2 or not an integer.
+
+    >>> round(float(HypersphericalUniform(3).entropy()), 4)  # log 4π
+    2.531
+    """
+
+    arg_constraints: dict[str, Constraint] = {}
+    has_rsample = True
+
+    def __init__(
+        self,
+        dim: int,
+        batch_shape: Sequence[int] = (),
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        if isinstance(dim, bool) or not isinstance(dim, int) or dim < 2:
+            raise ValueError(f"dim: expected an integer of at least 2, got {dim!r}")
+        self.dim = dim
+        self._like = torch.empty((), dtype=dtype, device=device)
+        super().__init__(Size(batch_shape), Size((dim,)), validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=1)
+    def support(self) -> Constraint:
+        """The unit sphere."""
+        return unit_vector
+
+    def expand(
+        self, batch_shape: Sequence[int], _instance: HypersphericalUniform | None = None
+    ) -> HypersphericalUniform:
+        """Answer the same distribution with another batch shape."""
+        new = HypersphericalUniform(self.dim, batch_shape, self._like.dtype, self._like.device, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    @property
+    def mean(self) -> Tensor:
+        """The centre of the sphere, batch shape + (m,)."""
+        return self._like.new_zeros(self._extended_shape())
+
+    @property
+    def variance(self) -> Tensor:
+        """1/m in every coordinate, batch shape + (m,)."""
+        return self._like.new_full(self._extended_shape(), 1 / self.dim)
+
+    def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+        """Draw points, shape `sample_shape + batch_shape + (m,)`: directions of Gaussian vectors."""
+        shape = self._extended_shape(Size(sample_shape))
+        gaussian = torch.randn(shape, dtype=self._like.dtype, device=self._like.device)
+        norm = torch.linalg.vector_norm(gaussian, dim=-1, keepdim=True)
+        # A vector of exact zeros has no direction; the first axis is as good as any.
+        first_axis = torch.arange(self.dim, device=gaussian.device) == 0
+        gaussian = torch.where(norm == 0, first_axis.to(gaussian.dtype), gaussian)
+        return gaussian / torch.where(norm == 0, 1.0, norm)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Minus the log of the sphere's area, shape of `value` without its last dimension, in nats."""
+        if self._validate_args:
+            self._validate_sample(value)
+        shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
+        return value.new_full(shape, -log_sphere_area(self.dim))
+
+    def entropy(self) -> Tensor:
+        """The log of the sphere's area, batch shape, in nats."""
+        return self._like.new_full(self.batch_shape, log_sphere_area(self.dim))

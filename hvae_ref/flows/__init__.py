@@ -1,0 +1,28 @@
+"""Amortised normalising flows: invertible maps whose parameters are functions of a context."""
+
+from hvae_ref.flows.base import AmortizedFlow, FlowOutput
+from hvae_ref.flows.iaf import InverseAutoregressiveFlow
+from hvae_ref.flows.named import FLOWS, build_flow
+from hvae_ref.flows.planar import PlanarFlow
+from hvae_ref.flows.posterior import FlowDistribution, FlowPosterior
+from hvae_ref.flows.sylvester import (
+    HouseholderSylvesterFlow,
+    OrthogonalSylvesterFlow,
+    SylvesterFlow,
+    TriangularSylvesterFlow,
+)
+
+__all__ = [
+    "FLOWS",
+    "AmortizedFlow",
+    "FlowDistribution",
+    "FlowOutput",
+    "FlowPosterior",
+    "HouseholderSylvesterFlow",
+    "InverseAutoregressiveFlow",
+    "OrthogonalSylvesterFlow",
+    "PlanarFlow",
+    "SylvesterFlow",
+    "TriangularSylvesterFlow",
+    "build_flow",
+]

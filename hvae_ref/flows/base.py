@@ -1,0 +1,151 @@
+"""What all flows of the package share: their direction, their checks and one hyper-network for all steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hvae_ref.conditional import full_precision
+
+START = 0.2
+"""Spread of a flow's own parameters before training, times 1/√D: near the identity, and never exactly there."""
+
+HYPER_SHARE = 0.1
+"""Share of that spread which varies with the context before training."""
+
+
+class FlowOutput(NamedTuple):
+    """Moved points and what the move does to volumes.
+
+    Attributes:
+        z: (B, D).
+        log_abs_det: log |det| of the Jacobian of the map that was called, (B,).
+    """
+
+    z: Float[Tensor, "batch dim"]
+    log_abs_det: Float[Tensor, " batch"]
+
+
+class HyperNetwork(nn.Linear):
+    """One affine map from the context to the parameters of all steps; (B, C) to (B, steps · P).
+
+    C = 0 is allowed: the parameters are then the bias alone, the same for every row.
+
+    Args:
+        context_dim: C.
+        spread: standard deviation of the P parameters of one step before training, (P,).
+        steps: how often these P are needed.
+    """
+
+    def __init__(self, context_dim: int, spread: Tensor, steps: int) -> None:
+        self._spread = spread.repeat(steps)
+        super().__init__(context_dim, len(self._spread))
+
+    def reset_parameters(self) -> None:
+        """Draw a random bias, and weights small enough that the context starts as a small part of it."""
+        with torch.no_grad():
+            spread = self._spread.to(self.bias)
+            self.bias.normal_().mul_(spread)
+            if self.in_features:
+                self.weight.normal_().mul_(HYPER_SHARE * spread[:, None] / self.in_features**0.5)
+
+
+class AmortizedFlow(nn.Module, ABC):
+    """An invertible map z_0 → z_T in T steps, whose parameters are functions of a context.
+
+    The direction, once for the whole package: a call goes from the base distribution to the flexible one, so that for
+    z_0 ~ q_0 the point z_T = `flow(z_0, h).z` has
+
+        log q_T(z_T | h) = log q_0(z_0 | h) − Σ_t log |det ∂z_t / ∂z_{t−1}|   (book, eq. 4.1)
+
+    and the sum is the `log_abs_det` of that call. `inverse` goes the other way and answers the log-determinant of the
+    way back, which is minus this one.
+
+    Args:
+        latent_dim: D.
+        context_dim: C; 0 for a flow whose parameters depend on nothing, called with a context of shape (B, 0).
+        steps: T.
+        spread: standard deviation of each parameter of a step before training, (P,).
+
+    Raises:
+        ValueError: for a dimension or a number of steps that is too small.
+
+    Reference:
+        Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, https://arxiv.org/abs/1505.05770
+    """
+
+    def __init__(self, latent_dim: int, context_dim: int, steps: int, spread: Tensor) -> None:
+        super().__init__()
+        self.latent_dim, self.context_dim, self.steps = latent_dim, context_dim, steps
+        self.hyper = HyperNetwork(context_dim, spread, steps)
+
+    @staticmethod
+    def check_sizes(latent_dim: int, context_dim: int, steps: int, **more: int) -> None:
+        """Raise a ValueError that names the first size which is too small; `more` are at least 1 each."""
+        for name, value in {"latent_dim": latent_dim, "steps": steps, **more}.items():
+            if value < 1:
+                raise ValueError(f"{name}: expected at least 1, got {value}")
+        if context_dim < 0:
+            raise ValueError(f"context_dim: expected at least 0, got {context_dim}")
+
+    def forward(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> FlowOutput:
+        """Move z_0 ~ base (B, D) to z_T (B, D) given the context (B, C)."""
+        return self.trajectory(z, context)[-1]
+
+    def inverse(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> FlowOutput:
+        """Take z_T (B, D) back to z_0 (B, D); `log_abs_det` is that of this way back."""
+        z = self._checked(z, context)
+        log_abs_det = z.new_zeros(len(z))
+        parameters = self._prepare(context)
+        for step in reversed(range(self.steps)):
+            z, change = self._undo(step, z, parameters[step])
+            log_abs_det = log_abs_det + change
+        return FlowOutput(z, log_abs_det)
+
+    def trajectory(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> list[FlowOutput]:
+        """The points z_0, z_1, …, z_T and the log-determinant so far at each: T + 1 entries."""
+        path = [FlowOutput(z := self._checked(z, context), z.new_zeros(len(z)))]
+        for step, parameters in enumerate(self._prepare(context)):
+            z, change = self._step(step, z, parameters)
+            path.append(FlowOutput(z, path[-1].log_abs_det + change))
+        return path
+
+    def _prepare(self, context: Tensor) -> list[object]:
+        """The parameters of every step, as `_step` takes them; by default (B, P) each.
+
+        Flows prepare here, for all steps at once, what does not depend on z.
+        """
+        return list(self._raw(context).unbind(1))
+
+    def _raw(self, context: Tensor) -> Tensor:
+        """Outputs of the hyper-network, (B, T, P), in single precision at least."""
+        return full_precision(self.hyper(context)).unflatten(-1, (self.steps, -1))
+
+    @abstractmethod
+    def _step(self, step: int, z: Tensor, parameters: object) -> tuple[Tensor, Tensor]:
+        """One step z_{t−1} → z_t: (B, D) and log |det ∂z_t / ∂z_{t−1}|, (B,)."""
+
+    @abstractmethod
+    def _undo(self, step: int, z: Tensor, parameters: object) -> tuple[Tensor, Tensor]:
+        """One step z_t → z_{t−1}: (B, D) and log |det ∂z_{t−1} / ∂z_t|, (B,)."""
+
+    def _checked(self, z: Tensor, context: Tensor) -> Tensor:
+        """Answer z in the precision of the flow's arithmetic, or say which argument does not fit."""
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z: expected shape (B, {self.latent_dim}), got {tuple(z.shape)}")
+        if context.ndim != 2 or context.shape != (len(z), self.context_dim):
+            raise ValueError(
+                f"context: expected shape ({len(z)}, {self.context_dim}), one row for each of z, "
+                f"got {tuple(context.shape)}"
+            )
+        weight = self.hyper.weight
+        for name, value in (("z", z), ("context", context)):
+            if value.device != weight.device:
+                raise ValueError(f"{name}: expected device {weight.device}, where the flow is, got {value.device}")
+            if not torch.is_autocast_enabled(value.device.type) and value.dtype != weight.dtype:
+                raise ValueError(f"{name}: expected dtype {weight.dtype}, that of the flow, got {value.dtype}")
+        return full_precision(z)

@@ -1,0 +1,103 @@
+"""Inverse autoregressive flows: every coordinate is gated by a net that sees the coordinates before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid, silu
+
+from hvae_ref.flows.base import START, AmortizedFlow
+from hvae_ref.nets import MaskedLinear
+
+OPEN = 2.0
+"""Logit of the gates of a flow of one step before training: a gate that is nearly open."""
+
+
+class GateNet(nn.Module):
+    """One masked net a step: from z (B, D) and biases of its hidden units (B, …) to (m, s), each (B, D).
+
+    Unit i of the output sees the coordinates before i in the order of this step, and the context through the hidden
+    biases. Hidden units of degree 0 see the context alone, so that the first coordinate too depends on it.
+    """
+
+    def __init__(self, latent_dim: int, hidden: Sequence[int], backwards: bool) -> None:
+        super().__init__()
+        order = torch.arange(latent_dim).flip(0) if backwards else torch.arange(latent_dim)
+        degree, layers = order + 1, []
+        for size in hidden:
+            units = torch.arange(size) % latent_dim
+            layers.append(MaskedLinear(units[:, None] >= degree[None, :]))
+            degree = units
+        self.layers = nn.ModuleList(layers)
+        # The biases of the hidden layers come from the context.
+        for layer in layers:
+            layer.register_parameter("bias", None)
+        self.head = MaskedLinear((order[:, None] >= degree[None, :]).repeat(2, 1))
+        with torch.no_grad():
+            self.head.weight.mul_(START)
+            self.head.bias.mul_(START)
+
+    def forward(self, z: Tensor, biases: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Answer m and s."""
+        h = z
+        for layer, bias in zip(self.layers, biases, strict=True):
+            h = silu(torch.addmm(bias, h, (layer.weight * layer.mask).T))
+        m, s = self.head(h).chunk(2, -1)
+        return m, s
+
+
+class InverseAutoregressiveFlow(AmortizedFlow):
+    """z_t = σ z_{t−1} + (1 − σ) m with (m, σ) from a masked net on z_{t−1} and the context (book, eq. 4.7).
+
+    log |det ∂z_t / ∂z_{t−1}| = Σ_i log σ_i
+
+    Gates σ_i in (0, 1) make every step invertible. The nets' weights are their own; the context enters through the
+    biases of their hidden units. The order of the coordinates is reversed from step to step. The way out is one pass
+    a step, the way back D passes, one for each coordinate.
+
+    Args:
+        latent_dim: D.
+        context_dim: C, may be 0.
+        steps: number of steps.
+        hidden: units of each hidden layer of a step's net.
+
+    Raises:
+        ValueError: for a size that is too small, or no hidden layer.
+
+    Reference:
+        Kingma et al. (2016), Improved Variational Inference with Inverse Autoregressive Flow,
+        https://arxiv.org/abs/1606.04934
+    """
+
+    def __init__(self, latent_dim: int, context_dim: int, steps: int = 4, hidden: Sequence[int] = (320,)) -> None:
+        self.check_sizes(latent_dim, context_dim, steps)
+        if not hidden or min(hidden) < 1:
+            raise ValueError(f"hidden: expected at least one layer of at least 1 unit, got {tuple(hidden)}")
+        super().__init__(latent_dim, context_dim, steps, torch.ones(sum(hidden)))
+        self.hidden = tuple(hidden)
+        self.nets = nn.ModuleList(GateNet(latent_dim, hidden, step % 2 == 1) for step in range(steps))
+        # All gates together let e^(−2) of the way pass less than the identity, whatever the number of steps.
+        self.open = OPEN + math.log(steps)
+
+    def _prepare(self, context: Tensor) -> list[tuple[Tensor, ...]]:
+        return [biases.split(self.hidden, -1) for biases in super()._prepare(context)]
+
+    def _gates(self, step: int, z: Tensor, biases: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        m, s = self.nets[step](z, biases)
+        return m, s + self.open
+
+    def _step(self, step: int, z: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        m, s = self._gates(step, z, parameters)
+        return torch.lerp(m, z, torch.sigmoid(s)), logsigmoid(s).sum(-1)
+
+    def _undo(self, step: int, z: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        start = torch.zeros_like(z)
+        # After pass i the first i coordinates of the order are right, and they are all that the next one looks at.
+        for _ in range(self.latent_dim + 1):
+            m, s = self._gates(step, start, parameters)
+            log_gate = logsigmoid(s)
+            start, known = m + (z - m) * torch.exp(-log_gate), start
+        return known, -log_gate.sum(-1)

@@ -7,7 +7,10 @@ from hvae_ref.viz.histograms import bound_histogram
 from hvae_ref.viz.images import image_grid
 from hvae_ref.viz.model_images import interpolation_strip, level_resampling, reconstructions, samples
 from hvae_ref.viz.scatter import latent_map, scatter_usefulness
+from hvae_ref.viz.sizes import size_curves
 from hvae_ref.viz.source import SourceCode, show
+from hvae_ref.viz.sphere_maps import circle_map, sphere_images, sphere_map
+from hvae_ref.viz.spheres import sphere_densities
 from hvae_ref.viz.style import CYCLE, GROUND, INK, STYLE, level_color, use_style
 from hvae_ref.viz.tables import ResultsTable, results_table
 
@@ -19,6 +22,7 @@ __all__ = [
     "ResultsTable",
     "SourceCode",
     "bound_histogram",
+    "circle_map",
     "image_grid",
     "interpolation_strip",
     "kl_bars",
@@ -32,6 +36,10 @@ __all__ = [
     "samples",
     "scatter_usefulness",
     "show",
+    "size_curves",
+    "sphere_densities",
+    "sphere_images",
+    "sphere_map",
     "training_curves",
     "use_style",
 ]

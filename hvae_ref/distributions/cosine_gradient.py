@@ -15,7 +15,7 @@ from hvae_ref.distributions.cosine_sampling import sample_cosine_complement
 
 NODES = 24
 # The integrand is followed until it has fallen by this many nats.
-DEPTH = 64.0
+DEPTH = 50.0
 # Draws whose integrals are taken at once. On a processor a chunk stays in its cache, which is worth a factor of four.
 CHUNK, CHUNK_OF_AN_ACCELERATOR = 1 << 9, 1 << 16
 
@@ -81,12 +81,14 @@ def _integral(w: Tensor, kappa: Tensor, mean_complement: Tensor, dim: int) -> Te
     curvature = 2 * kappa * kappa / twice.clamp(min=1e-150) + twice / 2
     slope = outwards * (kappa * sine - (dim - 2) * tangent)
     reach = 2 * DEPTH / (slope + (slope * slope + 2 * DEPTH * curvature).sqrt())
-    reach = torch.minimum(reach, torch.where(outwards > 0, torch.pi - angle, angle))
+    # e^{κ cos s} flattens towards π: for small κ it has not fallen there, and the way leads to the end.
+    end = torch.where(outwards > 0, torch.pi - angle, angle)
+    reach = torch.where(reach > end / torch.where(kappa < DEPTH / 2, 2.0, 1.0), end, reach)
 
     # s = θ ± δ by ρ = tan(δ/4): sine and cosine of δ/2 are then rational.
     nodes, weights = _gauss_legendre(w.device)
-    end = (reach / 4).tan()
-    rho = nodes * end
+    last = (reach / 4).tan()
+    rho = nodes * last
     square = rho * rho
     over = 1 / (1 + square)
     half_sine, half_cosine = 2 * rho * over, (1 - square) * over
@@ -97,4 +99,4 @@ def _integral(w: Tensor, kappa: Tensor, mean_complement: Tensor, dim: int) -> Te
     ratio = 1 - versine + tangent * both
     density = torch.exp((dim - 2) * ratio.clamp(min=1e-300).log() - kappa * fall)
     distance = outwards * (w - mean_complement + fall)
-    return (weights * 4 * over * density * distance).sum(0) * end
+    return (weights * 4 * over * density * distance).sum(0) * last

@@ -16,17 +16,20 @@ KlEstimator = Callable[[Distribution, Distribution, Tensor], Tensor]
 
 
 def exact_kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
-    """KL(q ‖ p) in closed form; the sample is not needed.
+    """KL(q ‖ p) in closed form; where none is known, as for a flow, log q(z) − log p(z) at the sample.
 
     Args:
         q: posterior of one level, batch shape (B,).
         p: prior of that level given the levels above, batch shape (B,).
-        z: sample (B, D) from q; ignored.
+        z: sample (B, D) from q; ignored where there is a closed form.
 
     Returns:
         (B,) nats.
     """
-    return kl_divergence(q, p)
+    try:
+        return kl_divergence(q, p)
+    except NotImplementedError:
+        return sampled_kl(q, p, z)
 
 
 def sampled_kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:

@@ -58,6 +58,22 @@ class Rescale(nn.Module):
         return x * (2.0 / self.high) - 1.0
 
 
+class Scale(nn.Module):
+    """Multiply by a constant, such as √m for unit vectors: their coordinates then have the variance of a N(0, 1)."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x to factor · x, same shape."""
+        return x * self.factor
+
+    def extra_repr(self) -> str:
+        """The factor, for printing."""
+        return f"{self.factor:g}"
+
+
 class MaskedLinear(nn.Linear):
     """A linear layer some of whose connections are cut by a fixed mask (out_features, in_features)."""
 

@@ -3,6 +3,7 @@
 from hvae_ref.distributions.autoregressive import Autoregressive
 from hvae_ref.distributions.bessel import bessel_ratio, log_bessel_i
 from hvae_ref.distributions.discretized_logistic import DiscretizedLogisticMixture
+from hvae_ref.distributions.flat import Flat
 from hvae_ref.distributions.hyperspherical_uniform import HypersphericalUniform
 from hvae_ref.distributions.merge import precision_weighted, relative_normal
 from hvae_ref.distributions.von_mises_fisher import VonMisesFisher
@@ -10,6 +11,7 @@ from hvae_ref.distributions.von_mises_fisher import VonMisesFisher
 __all__ = [
     "Autoregressive",
     "DiscretizedLogisticMixture",
+    "Flat",
     "HypersphericalUniform",
     "VonMisesFisher",
     "bessel_ratio",

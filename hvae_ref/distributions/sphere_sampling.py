@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hvae_ref.distributions.cosine_gradient import ReparameterisedCosine
+from hvae_ref.distributions.direction_gradient import DirectionGradient
 
 
 def sample_von_mises_fisher(
@@ -18,8 +19,8 @@ def sample_von_mises_fisher(
 
     z = t μ + √(1 − t²) v,  v uniform among the unit vectors orthogonal to μ
 
-    The gradient in κ is that of `ReparameterisedCosine` (5.9), the one in μ that of `place_around` (5.10); both are
-    unbiased for the expectation of any differentiable function of z.
+    The gradient in κ is that of `ReparameterisedCosine` (5.9), the one in μ that of `DirectionGradient` (5.16); both
+    are unbiased for the expectation of any differentiable function of z.
 
     Args:
         loc: μ, unit vectors of m ≥ 2 coordinates.
@@ -32,7 +33,9 @@ def sample_von_mises_fisher(
     shape = torch.Size(sample_shape) + loc.shape[:-1]
     # Scalars are float64 until they meet the vectors: 1 − t has no digits left in float32 once κ ≫ m.
     cosine, sine = ReparameterisedCosine.apply(concentration.double(), loc.shape[-1], shape)
-    return place_around(loc, cosine.to(loc.dtype), sine.to(loc.dtype), torch.randn_like(loc.expand(*shape, -1)))
+    noise = torch.randn_like(loc.expand(*shape, -1))
+    z = place_around(loc.detach(), cosine.to(loc.dtype), sine.to(loc.dtype), noise)
+    return DirectionGradient.apply(z, loc.expand_as(z), concentration.detach().expand(shape))
 
 
 def place_around(

@@ -63,6 +63,9 @@ def active_units(
 
     A_u = Var_x(E_q[z_u|x]) > threshold
 
+    The threshold is relative to a prior variance of 1. The m coordinates of a unit vector have 1/m each, so for a level
+    on a sphere it is divided by m.
+
     Args:
         model: with `encode(x) -> dict[str, Distribution]`.
         x: (N, D).
@@ -79,7 +82,11 @@ def active_units(
         https://arxiv.org/abs/1509.00519
     """
     variance = posterior_mean_variance(model, x, paths, batch_size, seed)
-    return {level: int((value > threshold).sum()) for level, value in variance.items()}
+    spheres = getattr(model, "spheres", {})
+    return {
+        level: int((value > threshold * spheres.get(level, len(value)) / len(value)).sum())
+        for level, value in variance.items()
+    }
 
 
 def _pairwise_log_prob(q: Distribution, z: Tensor, rows: int) -> Tensor:

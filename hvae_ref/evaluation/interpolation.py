@@ -72,6 +72,11 @@ def spherical(a: Tensor, b: Tensor, steps: int) -> Tensor:
     return torch.where(sine < SAME_DIRECTION, linear(a, b, steps), arc)
 
 
+def _on_spheres(mean: Tensor, spheres: int) -> Tensor:
+    """The directions (B, S, m) of a posterior mean (B, S·m): a mean of unit vectors lies inside the sphere."""
+    return torch.nn.functional.normalize(mean.unflatten(-1, (spheres, -1)), dim=-1)
+
+
 OTHERS = ("prior", "posterior")
 WALKS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"linear": linear, "spherical": spherical}
 
@@ -83,7 +88,7 @@ def interpolate(
     level: str,
     steps: int = 9,
     others: str = "prior",
-    walk: str = "linear",
+    walk: str | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Mean images along a walk in one level, from the posterior mean of x_a to that of x_b.
@@ -101,18 +106,22 @@ def interpolate(
         level: name of the walked level, such as "z2".
         steps: images, both ends included.
         others: "prior" or "posterior".
-        walk: "linear" or "spherical".
+        walk: "linear" or "spherical"; by default a straight line, and the arc for a level on a sphere, which no
+            straight line stays on.
         seed: of all draws.
 
     Returns:
         (steps, D) or (steps, B, D), E[x|z] in grey levels.
 
     Raises:
-        ValueError: for an unknown level, walk or source of the other levels, or images of different shapes.
+        ValueError: for an unknown level, walk or source of the other levels, a straight walk on a sphere, or images
+            of different shapes.
     """
+    spheres = getattr(model, "spheres", {})
+    walk = walk or ("spherical" if level in spheres else "linear")
     for name, value, known in (
         ("level", level, model.levels),
-        ("walk", walk, WALKS),
+        ("walk", walk, ("spherical",) if level in spheres else WALKS),
         ("others", others, OTHERS),
     ):
         if value not in known:
@@ -123,8 +132,13 @@ def interpolate(
         start = {name: q.mean for name, q in model.encode(rows_a).items()}
     with quiet(model, seed):
         end = model.encode(rows_b)[level].mean
+    start |= {name: _on_spheres(start[name], count).flatten(1) for name, count in spheres.items()}
+    if level in spheres:
+        path = spherical(*(_on_spheres(one, spheres[level]) for one in (start[level], end)), steps).flatten(-2)
+    else:
+        path = WALKS[walk](start[level], end, steps)
     images = []
-    for z in WALKS[walk](start[level], end, steps):
+    for z in path:
         with quiet(model, seed):
             held = {**start, level: z} if others == "posterior" else {level: z}
             images.append(model.decode(model.sample_latents(len(z), fixed=held)).mean)

@@ -3,6 +3,7 @@
 from hvae_ref.models.autoregressive_vae import AutoregressiveVAE
 from hvae_ref.models.base import Inference, LatentVariableModel
 from hvae_ref.models.deep_vae import DeepVAE
+from hvae_ref.models.hyperspherical_vae import HypersphericalVAE
 from hvae_ref.models.ladder_vae import LadderVAE
 from hvae_ref.models.linear_gaussian import LinearGaussianModel
 from hvae_ref.models.numpy_vae import NumpyVAE
@@ -15,6 +16,7 @@ __all__ = [
     "VAE",
     "AutoregressiveVAE",
     "DeepVAE",
+    "HypersphericalVAE",
     "Inference",
     "LadderVAE",
     "LatentVariableModel",

@@ -9,12 +9,12 @@ from torch.distributions import Distribution, Independent
 
 from hvae_ref.conditional import (
     ConditionalAutoregressive,
-    ConditionalNormal,
     outputs_per_pixel,
     standard_normal,
 )
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
 from hvae_ref.nets import MADE, Rescale, mlp
 
 
@@ -32,6 +32,9 @@ class AutoregressiveVAE(LatentVariableModel):
         likelihood: "bernoulli", "categorical" or "logistic_mixture".
         num_values: V.
         components: logistics a pixel, for "logistic_mixture".
+        flow: family of `hvae_ref.flows` that bends the Gaussian posterior: "planar", "orthogonal", "householder",
+            "triangular" or "iaf". The KL is then a one-sample estimate.
+        flow_steps: length of the flow.
 
     Reference:
         Chen et al. (2017), Variational Lossy Autoencoder, https://arxiv.org/abs/1611.02731
@@ -46,13 +49,20 @@ class AutoregressiveVAE(LatentVariableModel):
         likelihood: str = "bernoulli",
         num_values: int = 2,
         components: int = 5,
+        flow: Flow = None,
+        flow_steps: int = 4,
     ) -> None:
         super().__init__(data_dim, latent_dims, num_values)
         if len(latent_dims) != 1:
             raise ValueError(f"latent_dims: expected one level, got {len(latent_dims)}")
         size, rescale = latent_dims[0], Rescale(num_values - 1)
         made = MADE(data_dim, outputs_per_pixel(likelihood, num_values, components), made_hidden, context_dim=size)
-        self.q_z1_given_x = ConditionalNormal(nn.Sequential(rescale, mlp([data_dim, *hidden, 2 * size])))
+
+        def encoder(outputs: int) -> nn.Module:
+            return nn.Sequential(rescale, mlp([data_dim, *hidden, outputs]))
+
+        family = flow_names(flow, self.levels)["z1"]
+        self.q_z1_given_x = conditional_posterior(encoder, size, family, flow_steps)
         self.p_x_given_z1 = ConditionalAutoregressive(made, likelihood, num_values, rescale)
 
     def p_z1(self, n: int) -> Independent:

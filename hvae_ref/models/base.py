@@ -17,6 +17,10 @@ Choose = Callable[[str, Distribution], Tensor]
 """Where a level's value comes from: called with the level's name and its prior, answers z (B, D)."""
 
 
+UNIT_TOLERANCE = 1e-3
+"""How far from 1 the norm of a latent on a sphere may be: a slip is caught, rounding in any precision is not."""
+
+
 class Inference(NamedTuple):
     """Posteriors of one batch and the sample drawn from each of them, both ordered top to bottom."""
 
@@ -38,6 +42,7 @@ class LatentVariableModel(nn.Module, ABC):
     Attributes:
         levels: names of the latents from the top to the bottom, such as ("z2", "z1").
         dims: their sizes by name.
+        spheres: of the levels whose z is not free but made of unit vectors, how many such vectors it joins.
     """
 
     def __init__(self, data_dim: int, latent_dims: Sequence[int], num_values: int | None) -> None:
@@ -52,6 +57,7 @@ class LatentVariableModel(nn.Module, ABC):
         bottom_up = {f"z{level}": size for level, size in enumerate(latent_dims, start=1)}
         self.dims: dict[str, int] = dict(reversed(bottom_up.items()))
         self.levels: tuple[str, ...] = tuple(self.dims)
+        self.spheres: dict[str, int] = {}
 
     # What a model brings ------------------------------------------------------------------------------------------
 
@@ -196,6 +202,11 @@ class LatentVariableModel(nn.Module, ABC):
                 raise ValueError(
                     f"{level}: expected the model's {like.dtype} on {like.device}, got {value.dtype} on {value.device}"
                 )
+            if level in self.spheres:
+                norm = value.detach().unflatten(-1, (self.spheres[level], -1)).norm(dim=-1)
+                if not ((norm - 1).abs() < UNIT_TOLERANCE).all():
+                    worst = norm.flatten()[(norm - 1).abs().argmax()].item()
+                    raise ValueError(f"{level}: expected unit vectors, got a norm of {worst:g}")
 
     def _prior_source(
         self, n: int, fixed: Mapping[str, Tensor] | None, temperature: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.models.base import Choose, Inference
 from hvae_ref.models.bottom_up_model import BottomUpModel
+from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
 from hvae_ref.nets import Rescale, mlp
 
 
@@ -23,6 +24,10 @@ class DeepVAE(BottomUpModel):
         likelihood: "bernoulli", "categorical" or "logistic_mixture".
         num_values: V.
         components: logistics a pixel, for "logistic_mixture".
+        flow: family of `hvae_ref.flows` that bends the Gaussian posteriors ("planar", "orthogonal", "householder",
+            "triangular", "iaf"): one for all levels, or one by level, {"z1": "iaf"}. The KL of a level with a flow is
+            a one-sample estimate.
+        flow_steps: length of each flow.
 
     The KL of the top level is exact (unless `kl` says otherwise); those below are one-sample estimates.
 
@@ -38,15 +43,27 @@ class DeepVAE(BottomUpModel):
         likelihood: str = "bernoulli",
         num_values: int = 2,
         components: int = 5,
+        flow: Flow = None,
+        flow_steps: int = 4,
     ) -> None:
         super().__init__(data_dim, latent_dims, num_values)
         d1, out = latent_dims[0], data_dim * outputs_per_pixel(likelihood, num_values, components)
-        encoder = nn.Sequential(Rescale(num_values - 1), mlp([data_dim, hidden, hidden, 2 * d1]))
-        self.q_z1_given_x = ConditionalNormal(encoder)
+        family = flow_names(flow, self.levels)
+
+        def encoder(outputs: int) -> nn.Module:
+            return nn.Sequential(Rescale(num_values - 1), mlp([data_dim, hidden, hidden, outputs]))
+
+        def net_given(below: int) -> Callable[[int], nn.Module]:
+            return lambda outputs: mlp([below, hidden, outputs])
+
+        self.q_z1_given_x = conditional_posterior(encoder, d1, family["z1"], flow_steps)
         self.p_x_given_z1 = conditional_pixels(mlp([d1, hidden, hidden, out]), likelihood, num_values, components)
         pairs = list(zip(latent_dims[:-1], latent_dims[1:], strict=True))
         self.q_given_below = nn.ModuleDict(
-            {f"z{i}": ConditionalNormal(mlp([below, hidden, 2 * size])) for i, (below, size) in enumerate(pairs, 2)}
+            {
+                f"z{i}": conditional_posterior(net_given(below), size, family[f"z{i}"], flow_steps)
+                for i, (below, size) in enumerate(pairs, 2)
+            }
         )
         self.p_given_above = nn.ModuleDict(
             {f"z{i}": ConditionalNormal(mlp([above, hidden, 2 * size])) for i, (size, above) in enumerate(pairs, 1)}

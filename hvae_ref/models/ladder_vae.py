@@ -9,6 +9,7 @@ from torch.distributions import Independent
 
 from hvae_ref.conditional import ConditionalNormal
 from hvae_ref.distributions import precision_weighted
+from hvae_ref.models.posteriors import Flow
 from hvae_ref.models.top_down_model import TopDownModel
 from hvae_ref.nets import mlp
 
@@ -28,6 +29,10 @@ class LadderVAE(TopDownModel):
         num_values: V.
         components: logistics a pixel, for "logistic_mixture".
         dropout: probability of dropping a hidden unit while training.
+        flow: family of `hvae_ref.flows` that bends the Gaussian posteriors: one for all levels, or one by level,
+            {"z1": "iaf"}. The KL of a level with a flow is a one-sample estimate.
+        flow_steps: length of each flow.
+        top: "gaussian", or "sphere" for a top level on the unit sphere, of m = its size coordinates.
 
     Reference:
         Sønderby et al. (2016), Ladder Variational Autoencoders, https://arxiv.org/abs/1602.02282
@@ -43,10 +48,28 @@ class LadderVAE(TopDownModel):
         num_values: int = 2,
         components: int = 5,
         dropout: float = 0.0,
+        flow: Flow = None,
+        flow_steps: int = 4,
+        top: str = "gaussian",
     ) -> None:
-        super().__init__(data_dim, latent_dims, hidden, residual, likelihood, num_values, components, dropout)
+        super().__init__(
+            data_dim,
+            latent_dims,
+            hidden,
+            residual,
+            likelihood,
+            num_values,
+            components,
+            dropout,
+            flow,
+            flow_steps,
+            top,
+        )
         self.estimate_given_x = nn.ModuleDict(
-            {level: ConditionalNormal(mlp([hidden, hidden, 2 * size], dropout)) for level, size in self.dims.items()}
+            {
+                level: ConditionalNormal(mlp([hidden, hidden, 2 * self.dims[level]], dropout))
+                for level in self.gaussian_levels
+            }
         )
 
     def q_z_given_above_x(self, level: str, p: Independent, r: Tensor) -> Independent:

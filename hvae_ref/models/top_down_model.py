@@ -8,10 +8,22 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
+from hvae_ref.conditional import (
+    ConditionalNormal,
+    ConditionalVonMisesFisher,
+    conditional_pixels,
+    full_precision,
+    outputs_per_pixel,
+    standard_normal,
+)
+from hvae_ref.distributions import HypersphericalUniform
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
+from hvae_ref.flows import FlowDistribution, build_flow
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
-from hvae_ref.nets import Rescale, ResidualBlock, mlp
+from hvae_ref.models.posteriors import Flow, flow_names
+from hvae_ref.nets import Rescale, ResidualBlock, Scale, mlp
+
+TOPS = ("gaussian", "sphere")
 
 
 class TopDownModel(LatentVariableModel):
@@ -32,6 +44,9 @@ class TopDownModel(LatentVariableModel):
         num_values: V.
         components: logistics a pixel, for "logistic_mixture".
         dropout: probability of dropping a hidden unit while training.
+        flow: family of `hvae_ref.flows` for every Gaussian level, or families by level; None for none.
+        flow_steps: length of each flow.
+        top: "gaussian", or "sphere" for z_L uniform on the unit sphere with a von Mises-Fisher posterior (eq. 5.14).
     """
 
     def __init__(
@@ -44,8 +59,15 @@ class TopDownModel(LatentVariableModel):
         num_values: int,
         components: int,
         dropout: float,
+        flow: Flow,
+        flow_steps: int,
+        top: str,
     ) -> None:
         super().__init__(data_dim, latent_dims, num_values)
+        if top not in TOPS:
+            raise ValueError(f"top: expected one of {', '.join(TOPS)}, got {top!r}")
+        if top == "sphere":
+            self.spheres[self.levels[0]] = 1
         out = data_dim * outputs_per_pixel(likelihood, num_values, components)
         self.hidden, self.residual = hidden, residual
         self.side_path = nn.ModuleDict()
@@ -54,7 +76,8 @@ class TopDownModel(LatentVariableModel):
         for level, size in reversed(self.dims.items()):
             into = [Rescale(num_values - 1), nn.Linear(data_dim, hidden)] if level == "z1" else []
             self.side_path[level] = nn.Sequential(*into, ResidualBlock(hidden, dropout=dropout))
-            self.embed[level] = nn.Sequential(nn.Linear(size, hidden), ResidualBlock(hidden, dropout=dropout))
+            scale = [Scale(size**0.5)] if level in self.spheres else []
+            self.embed[level] = nn.Sequential(*scale, nn.Linear(size, hidden), ResidualBlock(hidden, dropout=dropout))
             if level != self.levels[0]:
                 self.p_given_state[level] = ConditionalNormal(mlp([hidden, hidden, 2 * size], dropout))
         self.p_x_given_state = conditional_pixels(
@@ -63,10 +86,39 @@ class TopDownModel(LatentVariableModel):
             num_values,
             components,
         )
+        self.q_sphere_given_x = nn.ModuleDict(
+            {
+                level: ConditionalVonMisesFisher(mlp([hidden, hidden, self.dims[level] + 1], dropout))
+                for level in self.spheres
+            }
+        )
+        self.gaussian_levels = tuple(level for level in self.levels if level not in self.spheres)
+        family = flow_names(flow, self.gaussian_levels)
+        self.flows = nn.ModuleDict(
+            {
+                level: build_flow(family[level], self.dims[level], hidden, flow_steps)
+                for level in self.gaussian_levels
+                if family[level] is not None
+            }
+        )
 
     @abstractmethod
     def q_z_given_above_x(self, level: str, p: Independent, r: Tensor) -> Independent:
-        """q(z_l|z_>l, x) from the level's prior p(z_l|z_>l) and the side path's r_l (B, hidden)."""
+        """The Gaussian q(z_l|z_>l, x) from the level's prior p(z_l|z_>l) and the side path's r_l (B, hidden)."""
+
+    def posterior(self, level: str, p: Distribution, r: Tensor) -> Distribution:
+        """q(z_l|z_>l, x): von Mises-Fisher on a sphere, else the Gaussian, bent by the level's flow if it has one."""
+        if level in self.spheres:
+            return self.q_sphere_given_x[level](r)
+        q = self.q_z_given_above_x(level, p, r)
+        return FlowDistribution(q, self.flows[level], full_precision(r)) if level in self.flows else q
+
+    def p_top(self, n: int) -> Distribution:
+        """The prior of the top level, batch (n,): N(0, I), or the uniform distribution on the sphere."""
+        size = self.dims[self.levels[0]]
+        if self.levels[0] in self.spheres:
+            return HypersphericalUniform(size, (n,), dtype=self.like.dtype, device=self.like.device)
+        return standard_normal(n, size, like=self.like)
 
     def side(self, x: Tensor) -> dict[str, Tensor]:
         """r_1 = f_1(x), r_2 = f_2(r_1), …: what each level is told of x, (B, hidden) each."""
@@ -81,7 +133,7 @@ class TopDownModel(LatentVariableModel):
         r, q, z = self.side(x), {}, {}
 
         def from_posterior(level: str, p: Distribution) -> Tensor:
-            q[level] = self.q_z_given_above_x(level, p, r[level])
+            q[level] = self.posterior(level, p, r[level])
             z[level] = q[level].rsample()
             return z[level]
 
@@ -93,7 +145,7 @@ class TopDownModel(LatentVariableModel):
         r, divergence = self.side(x), {}
 
         def from_posterior(level: str, p: Distribution) -> Tensor:
-            q = self.q_z_given_above_x(level, p, r[level])
+            q = self.posterior(level, p, r[level])
             z = q.rsample()
             divergence[level] = kl(q, p, z)
             return z
@@ -104,7 +156,7 @@ class TopDownModel(LatentVariableModel):
     def descend(self, choose: Choose, n: int) -> Distribution:
         """The shared top-down path: prior, latent, state, level by level; then p(x|state)."""
         top, *below = self.levels
-        z = choose(top, standard_normal(n, self.dims[top], like=self.like))
+        z = choose(top, self.p_top(n))
         state = self.embed[top](z)
         for level in below:
             z = choose(level, self.p_given_state[level](state))

@@ -10,6 +10,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
 from hvae_ref.nets import Rescale, mlp
 
 
@@ -26,6 +27,10 @@ class TwoLevelVAE(LatentVariableModel):
         num_values: V.
         components: logistics a pixel, for "logistic_mixture".
         dropout: probability of dropping a hidden unit while training.
+        flow: family of `hvae_ref.flows` that bends the Gaussian posteriors ("planar", "orthogonal", "householder",
+            "triangular", "iaf"): one for all levels, or one by level, {"z1": "iaf"}. The KL of a level with a flow is
+            a one-sample estimate.
+        flow_steps: length of each flow.
 
     The KL of z1 is a one-sample estimate, because q(z1|x) does not know the z2 that p(z1|z2) is given;
     the KL of z2 is exact unless `kl` says otherwise.
@@ -42,6 +47,8 @@ class TwoLevelVAE(LatentVariableModel):
         num_values: int = 2,
         components: int = 5,
         dropout: float = 0.0,
+        flow: Flow = None,
+        flow_steps: int = 4,
     ) -> None:
         super().__init__(data_dim, latent_dims, num_values)
         if len(latent_dims) != 2:
@@ -50,8 +57,16 @@ class TwoLevelVAE(LatentVariableModel):
         self.z2_sees_x, self.rescale = z2_sees_x, Rescale(num_values - 1)
         seen = d1 + (data_dim if z2_sees_x else 0)
         decoder = mlp([d1, *reversed(hidden), out], dropout)
-        self.q_z1_given_x = ConditionalNormal(nn.Sequential(self.rescale, mlp([data_dim, *hidden, 2 * d1], dropout)))
-        self.q_z2_given_below = ConditionalNormal(mlp([seen, *hidden_top, 2 * d2], dropout))
+
+        def encoder(outputs: int) -> nn.Module:
+            return nn.Sequential(self.rescale, mlp([data_dim, *hidden, outputs], dropout))
+
+        def encoder_top(outputs: int) -> nn.Module:
+            return mlp([seen, *hidden_top, outputs], dropout)
+
+        family = flow_names(flow, self.levels)
+        self.q_z1_given_x = conditional_posterior(encoder, d1, family["z1"], flow_steps)
+        self.q_z2_given_below = conditional_posterior(encoder_top, d2, family["z2"], flow_steps)
         self.p_z1_given_z2 = ConditionalNormal(mlp([d2, *reversed(hidden_top), 2 * d1], dropout))
         self.p_x_given_z1 = conditional_pixels(decoder, likelihood, num_values, components)
 
@@ -59,7 +74,7 @@ class TwoLevelVAE(LatentVariableModel):
         """The prior N(0, I) of the top level, batch (n,)."""
         return standard_normal(n, self.dims["z2"], like=self.like)
 
-    def q_z2_given_z1_x(self, z1: Tensor, x: Tensor) -> Independent:
+    def q_z2_given_z1_x(self, z1: Tensor, x: Tensor) -> Distribution:
         """q(z2|z1), or q(z2|z1, x) where the model was built with `z2_sees_x`."""
         return self.q_z2_given_below(z1, self.rescale(x)) if self.z2_sees_x else self.q_z2_given_below(z1)
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
+from hvae_ref.conditional import conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
 from hvae_ref.nets import Rescale, mlp
 
 
@@ -24,6 +25,9 @@ class VAE(LatentVariableModel):
         num_values: V, grey levels of the data; 2 for binarised data.
         components: logistics a pixel, for "logistic_mixture".
         dropout: probability of dropping a hidden unit while training.
+        flow: family of `hvae_ref.flows` that bends the Gaussian posterior: "planar", "orthogonal", "householder",
+            "triangular" or "iaf". The KL is then a one-sample estimate.
+        flow_steps: length of the flow.
 
     Reference:
         Kingma and Welling (2014), Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114
@@ -43,14 +47,20 @@ class VAE(LatentVariableModel):
         num_values: int = 2,
         components: int = 5,
         dropout: float = 0.0,
+        flow: Flow = None,
+        flow_steps: int = 4,
     ) -> None:
         super().__init__(data_dim, latent_dims, num_values)
         if len(latent_dims) != 1:
             raise ValueError(f"latent_dims: expected one level, got {len(latent_dims)}; see DeepVAE and TopDownVAE")
         size, out = latent_dims[0], data_dim * outputs_per_pixel(likelihood, num_values, components)
-        encoder = nn.Sequential(Rescale(num_values - 1), mlp([data_dim, *hidden, 2 * size], dropout))
+
+        def encoder(outputs: int) -> nn.Module:
+            return nn.Sequential(Rescale(num_values - 1), mlp([data_dim, *hidden, outputs], dropout))
+
+        family = flow_names(flow, self.levels)["z1"]
+        self.q_z1_given_x = conditional_posterior(encoder, size, family, flow_steps)
         decoder = mlp([size, *reversed(hidden), out], dropout)
-        self.q_z1_given_x = ConditionalNormal(encoder)
         self.p_x_given_z1 = conditional_pixels(decoder, likelihood, num_values, components)
 
     def p_z1(self, n: int) -> Independent:

@@ -10,6 +10,7 @@ from hvae_ref.models import (
     VAE,
     AutoregressiveVAE,
     DeepVAE,
+    HypersphericalVAE,
     LadderVAE,
     LatentVariableModel,
     LinearGaussianModel,
@@ -27,6 +28,19 @@ KINDS: dict[str, Callable[..., LatentVariableModel]] = {
     "top-down": lambda d, **k: TopDownVAE(d, (3, 2), 10, residual=False, **k),
     "top-down-residual": lambda d, **k: TopDownVAE(d, (3, 2, 2), 10, **k),
     "deep": lambda d, **k: DeepVAE(d, (3, 2, 2), 10, **k),
+}
+# The same models with other posteriors and latents: with one likelihood each, which they don't touch.
+VARIANTS: dict[str, Callable[..., LatentVariableModel]] = {
+    "vae-triangular": lambda d, **k: VAE(d, (3,), (10,), flow="triangular", flow_steps=2, **k),
+    "autoregressive-planar": lambda d, **k: AutoregressiveVAE(d, (2,), (10,), (12, 12), flow="planar", **k),
+    "two-level-householder": lambda d, **k: TwoLevelVAE(d, (3, 2), (10,), (9,), flow="householder", **k),
+    "deep-iaf": lambda d, **k: DeepVAE(d, (3, 2, 2), 10, flow={"z2": "iaf"}, flow_steps=2, **k),
+    "ladder-orthogonal": lambda d, **k: LadderVAE(d, (3, 2), 10, flow={"z1": "orthogonal"}, **k),
+    "top-down-planar": lambda d, **k: TopDownVAE(d, (3, 2), 10, flow="planar", flow_steps=2, **k),
+    "sphere": lambda d, **k: HypersphericalVAE(d, (3,), hidden=(10,), **k),
+    "spheres": lambda d, **k: HypersphericalVAE(d, (6,), spheres=2, hidden=(10,), **k),
+    "top-down-sphere": lambda d, **k: TopDownVAE(d, (3, 3), 10, top="sphere", **k),
+    "ladder-sphere-planar": lambda d, **k: LadderVAE(d, (3, 2), 10, top="sphere", flow="planar", **k),
 }
 LIKELIHOODS = {"bernoulli": 2, "categorical": 3, "logistic_mixture": 3}
 
@@ -48,7 +62,7 @@ class Case:
         torch.manual_seed(seed)
         if self.kind == "linear-gaussian":
             return LinearGaussianModel.random(data_dim, (3, 2), seed=seed, q="random")
-        model = KINDS[self.kind](
+        model = (KINDS | VARIANTS)[self.kind](
             data_dim,
             likelihood=self.likelihood,
             num_values=LIKELIHOODS[self.likelihood],
@@ -67,7 +81,16 @@ class Case:
         return torch.randint(0, LIKELIHOODS[self.likelihood], (n, data_dim), generator=generator).to(dtype)
 
 
+def latents(model: LatentVariableModel, level: str, n: int) -> torch.Tensor:
+    """Values (n, size) that a level could have, wherever its prior puts them: unit vectors on a sphere."""
+    z = torch.randn(n, model.dims[level], dtype=torch.float64)
+    if level in model.spheres:
+        z = torch.nn.functional.normalize(z.unflatten(-1, (model.spheres[level], -1)), dim=-1).flatten(1)
+    return z
+
+
 NETS = [Case(kind, likelihood) for kind in KINDS for likelihood in LIKELIHOODS]
+NETS += [Case(kind, "bernoulli") for kind in VARIANTS]
 ORACLE = Case("linear-gaussian", "gaussian")
 
 
@@ -87,7 +110,7 @@ def net_case(request) -> Case:
     return request.param
 
 
-@pytest.fixture(params=[*(Case(kind, "bernoulli") for kind in KINDS), ORACLE], ids=lambda case: case.kind)
+@pytest.fixture(params=[*(Case(kind, "bernoulli") for kind in KINDS | VARIANTS), ORACLE], ids=lambda case: case.kind)
 def kind(request) -> Case:
     """Each model once, where the likelihood makes no difference."""
     return request.param

@@ -1,0 +1,88 @@
+"""What the studies of posteriors share: train a recipe with changes, measure it, and go through a list of runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hvae_ref import recipes
+from hvae_ref.results.record import Record, mean_and_sd
+
+QUIET = ("training.progress=false", 'training.device="cpu"')
+
+
+@dataclass(frozen=True)
+class RecipeRun:
+    """One run of a study.
+
+    Attributes:
+        labels: the fields that tell it from others, besides the seed.
+        recipe: name of a recipe that ships with the package.
+        overrides: what it changes, as on the command line.
+        evaluation: settings of `evaluate` instead of the recipe's.
+    """
+
+    labels: Mapping[str, Any]
+    recipe: str
+    overrides: tuple[str, ...] = ()
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+def measure(task: RecipeRun, seed: int) -> dict[str, Any]:
+    """Train, keep the weights that validated best, and measure on the test set."""
+    ready = recipes.build(recipes.load(task.recipe, (*task.overrides, *QUIET)), seed)
+    processor = time.process_time()
+    history = ready.fit()
+    processor = time.process_time() - processor
+    result = ready.evaluate(seed=seed, **task.evaluation)
+    steps = len(history) * -(-len(ready.data("train")) // ready.config.batch_size)
+    return {
+        "neg_elbo": result.negative_elbo,
+        f"iwae{result.iwae_samples}": result.iwae_nll,
+        "gap": result.negative_elbo - result.iwae_nll,
+        "kl": result.kl,
+        "active_units": result.active_units,
+        "steps": steps,
+        "ms_per_step": 1000 * processor / steps,
+        "parameters": sum(p.numel() for p in ready.model.parameters()),
+    }
+
+
+def summary(runs: Iterable[Mapping[str, Any]], labels: Iterable[str]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over seeds, one row for each value of the labels."""
+    labels = tuple(labels)
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run[label] for label in labels), []).append(run)
+    rows = []
+    for values, group in groups.items():
+        row: dict[str, Any] = {**dict(zip(labels, values, strict=True)), "seeds": len(group)}
+        for name, value in group[0].items():
+            if isinstance(value, float):
+                row[name] = mean_and_sd(run[name] for run in group)
+            elif isinstance(value, dict):
+                row[name] = {key: mean_and_sd(run[name][key] for run in group) for key in value}
+        rows.append(row)
+    return rows
+
+
+def go_through(
+    record: Record,
+    tasks: Iterable[tuple[RecipeRun, int]],
+    labels: Iterable[str],
+    run: Callable[[RecipeRun, int], dict[str, Any]] = measure,
+) -> None:
+    """Run what is missing in the record, and keep its summary up to date."""
+    tasks, labels = list(tasks), tuple(labels)
+    for number, (task, seed) in enumerate(tasks, start=1):
+        name = f"[{number}/{len(tasks)}] " + ", ".join(str(value) for value in task.labels.values()) + f", seed {seed}"
+        if record.has(**task.labels, seed=seed):
+            continue
+        row = run(task, seed)
+        record.add(**task.labels, seed=seed, **row)
+        record.save(summary=summary(record.runs, labels))
+        kl = "  ".join(f"KL({level}) {value:.2f}" for level, value in row["kl"].items())
+        print(f"{name}: −ELBO {row['neg_elbo']:.2f}  gap {row['gap']:.2f}  {kl}", flush=True)
+    record.save(summary=summary(record.runs, labels))

@@ -1,0 +1,137 @@
+"""Latents on spheres beside Gaussian ones, over seeds.
+
+Parts, each with a table of its own:
+
+- `digits` and `mnist5k`: Gaussian and hyperspherical VAE of equal nets, d = 2 … 128 coordinates
+  (sphere_digits.json, sphere_mnist5k.json);
+- `collapse`: why hyperspherical VAEs collapse: how κ is read from the encoder, how the gradient reaches μ, and whether
+  the decoder sees z or √m z; without KL annealing (sphere_collapse.json);
+- `products`: 40 coordinates as one sphere, several, or many (sphere_products.json);
+- `hierarchy`: a sphere as the top level of a top-down model (sphere_hierarchy.json).
+
+A run that is recorded is not repeated.
+
+    python benchmarks/sphere_study.py digits mnist5k collapse products hierarchy
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any
+from unittest import mock
+
+import torch
+from recipe_runs import RecipeRun, go_through, measure
+from torch import Tensor
+
+from hvae_ref.distributions import von_mises_fisher
+from hvae_ref.distributions.cosine_gradient import ReparameterisedCosine
+from hvae_ref.distributions.sphere_sampling import place_around
+from hvae_ref.results.record import FOLDER, Record, command_line
+
+SIZES = (2, 3, 5, 8, 10, 16, 20, 40, 64, 128)
+MODELS = {"Gaussian": (), "sphere": ('model.name="HypersphericalVAE"',)}
+# As public code has it, then one change at a time.
+WAYS = (
+    ("softplus", "reflection", "z"),
+    ("softplus", "reflection", "√m z"),
+    ("softplus", "field", "√m z"),
+    ("scaled", "reflection", "√m z"),
+    ("scaled", "field", "√m z"),
+    ("natural", "reflection", "√m z"),
+    ("natural", "field", "√m z"),
+)
+PATIENT = ("training.epochs={0}", "training.patience={0}")
+DIGITS = "digits, 17 grey levels, 1000/350/447 in file order, 19 deformed copies beside each training image"
+SETTINGS = {
+    "digits": {"data": DIGITS, "recipe": "digits-vae without free bits, 1,000 steps", "iwae_samples": 512},
+    "mnist5k": {
+        "data": "mnist5k, dynamic binarisation",
+        "recipe": "mnist5k-vae, 1,000 steps",
+        "iwae_samples": 256,
+    },
+    "collapse": {
+        "data": DIGITS,
+        "recipe": "digits-vae without free bits and without annealing, 1,000 steps",
+        "iwae_samples": 512,
+    },
+    "products": {"data": DIGITS, "recipe": "digits-vae without free bits, 1,000 steps", "iwae_samples": 512},
+    "hierarchy": {"data": DIGITS, "recipe": "digits-top-down, 1,000 steps", "iwae_samples": 512},
+}
+LABELS = {
+    "digits": ("model", "d"),
+    "mnist5k": ("model", "d"),
+    "collapse": ("d", "concentration", "gradient", "decoder_sees"),
+    "products": ("spheres", "d"),
+    "hierarchy": ("top",),
+}
+
+
+def tasks(part: str) -> Iterator[RecipeRun]:
+    """The runs of one part, for one seed."""
+    evaluation = {"iwae_samples": SETTINGS[part]["iwae_samples"], "information_examples": 2}
+    epochs = 25 if part == "mnist5k" else 5
+    shared = tuple(text.format(epochs) for text in PATIENT)
+    plain = (*shared, "objective.free_bits=none")
+    if part in ("digits", "mnist5k"):
+        for size in SIZES:
+            for model, changes in MODELS.items():
+                overrides = (*(plain if part == "digits" else shared), f"model.latent_dims=[{size}]", *changes)
+                yield RecipeRun({"model": model, "d": size}, f"{part}-vae", overrides, evaluation)
+    elif part == "collapse":
+        for size in (8, 16, 64):
+            for concentration, gradient, sees in WAYS:
+                overrides = (
+                    *plain,
+                    "objective.beta=1.0",
+                    *MODELS["sphere"],
+                    f"model.latent_dims=[{size}]",
+                    f'model.concentration="{concentration}"',
+                    f"model.rescale={'true' if sees == '√m z' else 'false'}",
+                )
+                labels = {"d": size, "concentration": concentration, "gradient": gradient, "decoder_sees": sees}
+                yield RecipeRun(labels, "digits-vae", overrides, evaluation)
+    elif part == "products":
+        for spheres in (1, 2, 4, 8, 20):
+            overrides = (*plain, *MODELS["sphere"], "model.latent_dims=[40]", f"model.spheres={spheres}")
+            yield RecipeRun({"spheres": spheres, "d": 40 // spheres}, "digits-vae", overrides, evaluation)
+    else:
+        for top in ("gaussian", "sphere"):
+            yield RecipeRun({"top": top}, "digits-top-down", (*shared, f'model.top="{top}"'), evaluation)
+
+
+def through_the_reflection(loc: Tensor, concentration: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
+    """The package's draw with the customary gradient in μ, that of the reflection which carries e₁ to it."""
+    shape = torch.Size(sample_shape) + loc.shape[:-1]
+    cosine, sine = ReparameterisedCosine.apply(concentration.double(), loc.shape[-1], shape)
+    return place_around(loc, cosine.to(loc.dtype), sine.to(loc.dtype), torch.randn_like(loc.expand(*shape, -1)))
+
+
+def with_gradient(task: RecipeRun, seed: int) -> dict[str, Any]:
+    """`measure`, with the gradient in μ that the task's labels name."""
+    if task.labels.get("gradient") != "reflection":
+        return measure(task, seed)
+    with mock.patch.object(von_mises_fisher, "sample_von_mises_fisher", through_the_reflection):
+        return measure(task, seed)
+
+
+def main() -> None:
+    """Run what is missing, seed by seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(SETTINGS)}; all by default")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    if unknown := sorted(set(options.parts) - set(SETTINGS)):
+        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(SETTINGS)}")
+    torch.set_num_threads(1)
+    for part in options.parts or SETTINGS:
+        command = command_line("benchmarks/sphere_study.py")
+        record = Record(FOLDER / f"sphere_{part}.json", (*LABELS[part], "seed"), command, SETTINGS[part])
+        go_through(
+            record, ((task, seed) for seed in range(options.seeds) for task in tasks(part)), LABELS[part], with_gradient
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Flows by name, as recipes and models ask for them."""
+
+from __future__ import annotations
+
+from hvae_ref.flows.base import AmortizedFlow
+from hvae_ref.flows.iaf import InverseAutoregressiveFlow
+from hvae_ref.flows.planar import PlanarFlow
+from hvae_ref.flows.sylvester import HouseholderSylvesterFlow, OrthogonalSylvesterFlow, TriangularSylvesterFlow
+
+FLOWS: dict[str, type[AmortizedFlow]] = {
+    "planar": PlanarFlow,
+    "orthogonal": OrthogonalSylvesterFlow,
+    "householder": HouseholderSylvesterFlow,
+    "triangular": TriangularSylvesterFlow,
+    "iaf": InverseAutoregressiveFlow,
+}
+
+
+def build_flow(name: str, latent_dim: int, context_dim: int, steps: int) -> AmortizedFlow:
+    """A flow of the family `name`, with that family's own settings at their defaults.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name not in FLOWS:
+        raise ValueError(f"flow: expected one of {', '.join(FLOWS)}, got {name!r}")
+    return FLOWS[name](latent_dim, context_dim, steps=steps)

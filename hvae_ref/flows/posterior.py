@@ -1,0 +1,109 @@
+"""A flow as the posterior of a level: a distribution whose samples carry their own log density."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal, constraints
+
+from hvae_ref.conditional import bounded_log_sigma, full_precision
+from hvae_ref.flows.base import AmortizedFlow
+
+MEAN_DRAWS = 64
+"""Samples behind `FlowDistribution.mean`, which has no closed form."""
+
+ROWS_AT_ONCE = 4096
+"""Points inverted at once: the parameters of a flow are one set for each, and they take memory."""
+
+
+class FlowDistribution(Distribution):
+    """The law of z = f(z_0; h) for z_0 ~ base and an invertible f that depends on a context h.
+
+    log q(z) = log q_0(z_0) − log |det ∂f/∂z_0|   (book, eq. 4.1)
+
+    The density of a sample is known from drawing it, so `log_prob` of the very tensor that `rsample` answered last
+    costs nothing. Any other z is taken back through the inverse of the flow, numerically where it has no closed form.
+
+    Args:
+        base: q_0, batch shape (B,), event shape (D,).
+        flow: f, `flow(z, context)`.
+        context: h, (B, C).
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(self, base: Distribution, flow: AmortizedFlow, context: Tensor) -> None:
+        if context.ndim != 2 or base.batch_shape != context.shape[:1]:
+            raise ValueError(
+                f"context: expected (B, C) with one row for each of the base's {tuple(base.batch_shape)}, "
+                f"got {tuple(context.shape)}"
+            )
+        self.base, self.flow, self.context = base, flow, context
+        self._last: tuple[Tensor, Tensor] | None = None
+        super().__init__(base.batch_shape, base.event_shape, validate_args=False)
+
+    def rsample_with_log_prob(self, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+        """Draw z and answer (z, log q(z)), shapes sample_shape + (B, D) and sample_shape + (B,); differentiable."""
+        start = self.base.rsample(torch.Size(sample_shape))
+        moved = self.flow(start.flatten(0, -2), self._context_for(start))
+        z = moved.z.view_as(start)
+        log_prob = self.base.log_prob(start) - moved.log_abs_det.view(start.shape[:-1])
+        self._last = (z, log_prob)
+        return z, log_prob
+
+    def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+        """Draw z, sample_shape + (B, D), by moving a draw from the base."""
+        return self.rsample_with_log_prob(sample_shape)[0]
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log q(value), broadcast over the batch; nothing is inverted for the sample that was drawn last."""
+        if self._last is not None and value is self._last[0]:
+            return self._last[1]
+        if value.shape[-1:] != self.event_shape:
+            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
+        shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, *self.event_shape))
+        wanted = value.expand(shape)
+        rows, contexts = wanted.flatten(0, -2), self._context_for(wanted)
+        back = [
+            self.flow.inverse(z, h) for z, h in zip(rows.split(ROWS_AT_ONCE), contexts.split(ROWS_AT_ONCE), strict=True)
+        ]
+        start = torch.cat([part.z for part in back]).view(shape)
+        return self.base.log_prob(start) + torch.cat([part.log_abs_det for part in back]).view(shape[:-1])
+
+    @property
+    def mean(self) -> Tensor:
+        """An estimate of E[z] from `MEAN_DRAWS` samples, (B, D): it differs from call to call by their noise."""
+        last = self._last
+        mean = self.rsample((MEAN_DRAWS,)).mean(0)
+        self._last = last
+        return mean
+
+    def _context_for(self, z: Tensor) -> Tensor:
+        return self.context.expand(*z.shape[:-1], self.context.shape[-1]).flatten(0, -2)
+
+
+class FlowPosterior(nn.Module):
+    """q(z|given): a diagonal Gaussian, bent by a flow whose parameters depend on what stands behind the bar.
+
+    (μ, log σ, h) = net(given),  z_0 ~ N(μ, diag σ²),  z = f(z_0; h)   (book, eq. 4.8)
+
+    Args:
+        net: maps (B, H) to (B, 2 D + C): D locations, D values of log σ before the floor, then the context h.
+        flow: f, of latent_dim D and context_dim C.
+    """
+
+    def __init__(self, net: nn.Module, flow: AmortizedFlow) -> None:
+        super().__init__()
+        self.net, self.flow = net, flow
+
+    def forward(self, *given: Tensor) -> FlowDistribution:
+        """Answer the posterior, batch (B,), event (D,); several conditions are concatenated."""
+        dim = self.flow.latent_dim
+        out = full_precision(self.net(torch.cat(given, -1)))
+        loc, raw, context = out.split([dim, dim, out.shape[-1] - 2 * dim], -1)
+        base = Independent(Normal(loc, bounded_log_sigma(raw).exp()), 1)
+        return FlowDistribution(base, self.flow, nn.functional.silu(context))

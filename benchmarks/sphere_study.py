@@ -31,7 +31,11 @@ from hvae_ref.distributions.sphere_sampling import place_around
 from hvae_ref.results.record import FOLDER, Record, command_line
 
 SIZES = (2, 3, 5, 8, 10, 16, 20, 40, 64, 128)
-MODELS = {"Gaussian": (), "sphere": ('model.name="HypersphericalVAE"',)}
+MODELS = {
+    "Gaussian": (),
+    "sphere": ('model.name="HypersphericalVAE"',),
+    "sphere, κ = m/σ²": ('model.name="HypersphericalVAE"', 'model.concentration="scaled"'),
+}
 # As public code has it, then one change at a time.
 WAYS = (
     ("softplus", "reflection", "z"),

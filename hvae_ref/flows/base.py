@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hvae_ref.conditional import full_precision
-
 START = 0.2
 """Spread of a flow's own parameters before training, times 1/√D: near the identity, and never exactly there."""
 
@@ -41,7 +39,7 @@ class HyperNetwork(nn.Linear):
         steps: how often these P are needed.
     """
 
-    def __init__(self, context_dim: int, spread: Tensor, steps: int) -> None:
+    def __init__(self, context_dim: int, spread: Tensor, steps: int = 1) -> None:
         self._spread = spread.repeat(steps)
         super().__init__(context_dim, len(self._spread))
 
@@ -63,7 +61,8 @@ class AmortizedFlow(nn.Module, ABC):
         log q_T(z_T | h) = log q_0(z_0 | h) − Σ_t log |det ∂z_t / ∂z_{t−1}|   (book, eq. 4.1)
 
     and the sum is the `log_abs_det` of that call. `inverse` goes the other way and answers the log-determinant of the
-    way back, which is minus this one.
+    way back, which is minus this one. Under autocast all of it runs in the precision of the flow's own weights:
+    log-determinants of many steps add up, and so would their rounding.
 
     Args:
         latent_dim: D.
@@ -98,20 +97,23 @@ class AmortizedFlow(nn.Module, ABC):
 
     def inverse(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> FlowOutput:
         """Take z_T (B, D) back to z_0 (B, D); `log_abs_det` is that of this way back."""
-        z = self._checked(z, context)
+        z, context = self._checked(z, context)
         log_abs_det = z.new_zeros(len(z))
-        parameters = self._prepare(context)
-        for step in reversed(range(self.steps)):
-            z, change = self._undo(step, z, parameters[step])
-            log_abs_det = log_abs_det + change
+        with torch.autocast(z.device.type, enabled=False):
+            parameters = self._prepare(context)
+            for step in reversed(range(self.steps)):
+                z, change = self._undo(step, z, parameters[step])
+                log_abs_det = log_abs_det + change
         return FlowOutput(z, log_abs_det)
 
     def trajectory(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> list[FlowOutput]:
         """The points z_0, z_1, …, z_T and the log-determinant so far at each: T + 1 entries."""
-        path = [FlowOutput(z := self._checked(z, context), z.new_zeros(len(z)))]
-        for step, parameters in enumerate(self._prepare(context)):
-            z, change = self._step(step, z, parameters)
-            path.append(FlowOutput(z, path[-1].log_abs_det + change))
+        z, context = self._checked(z, context)
+        path = [FlowOutput(z, z.new_zeros(len(z)))]
+        with torch.autocast(z.device.type, enabled=False):
+            for step, parameters in enumerate(self._prepare(context)):
+                z, change = self._step(step, z, parameters)
+                path.append(FlowOutput(z, path[-1].log_abs_det + change))
         return path
 
     def _prepare(self, context: Tensor) -> list[object]:
@@ -122,8 +124,8 @@ class AmortizedFlow(nn.Module, ABC):
         return list(self._raw(context).unbind(1))
 
     def _raw(self, context: Tensor) -> Tensor:
-        """Outputs of the hyper-network, (B, T, P), in single precision at least."""
-        return full_precision(self.hyper(context)).unflatten(-1, (self.steps, -1))
+        """Outputs of the hyper-network, (B, T, P)."""
+        return self.hyper(context).unflatten(-1, (self.steps, -1))
 
     @abstractmethod
     def _step(self, step: int, z: Tensor, parameters: object) -> tuple[Tensor, Tensor]:
@@ -133,8 +135,8 @@ class AmortizedFlow(nn.Module, ABC):
     def _undo(self, step: int, z: Tensor, parameters: object) -> tuple[Tensor, Tensor]:
         """One step z_t → z_{t−1}: (B, D) and log |det ∂z_{t−1} / ∂z_t|, (B,)."""
 
-    def _checked(self, z: Tensor, context: Tensor) -> Tensor:
-        """Answer z in the precision of the flow's arithmetic, or say which argument does not fit."""
+    def _checked(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Answer both in the precision of the flow, also under autocast, or say which argument does not fit."""
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z: expected shape (B, {self.latent_dim}), got {tuple(z.shape)}")
         if context.ndim != 2 or context.shape != (len(z), self.context_dim):
@@ -148,4 +150,4 @@ class AmortizedFlow(nn.Module, ABC):
                 raise ValueError(f"{name}: expected device {weight.device}, where the flow is, got {value.device}")
             if not torch.is_autocast_enabled(value.device.type) and value.dtype != weight.dtype:
                 raise ValueError(f"{name}: expected dtype {weight.dtype}, that of the flow, got {value.dtype}")
-        return full_precision(z)
+        return z.to(weight.dtype), context.to(weight.dtype)

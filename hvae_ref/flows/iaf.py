@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid, silu
+from torch.nn.functional import linear, logsigmoid, silu
 
 from hvae_ref.flows.base import START, AmortizedFlow
 from hvae_ref.nets import MaskedLinear
@@ -26,6 +26,7 @@ class GateNet(nn.Module):
     def __init__(self, latent_dim: int, hidden: Sequence[int], backwards: bool) -> None:
         super().__init__()
         order = torch.arange(latent_dim).flip(0) if backwards else torch.arange(latent_dim)
+        self.register_buffer("order", order, persistent=False)
         degree, layers = order + 1, []
         for size in hidden:
             units = torch.arange(size) % latent_dim
@@ -40,12 +41,16 @@ class GateNet(nn.Module):
             self.head.weight.mul_(START)
             self.head.bias.mul_(START)
 
-    def forward(self, z: Tensor, biases: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def weights(self) -> list[Tensor]:
+        """The masked weights of all layers, the head's last."""
+        return [layer.weight * layer.mask for layer in (*self.layers, self.head)]
+
+    def forward(self, z: Tensor, biases: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Answer m and s."""
         h = z
-        for layer, bias in zip(self.layers, biases, strict=True):
-            h = silu(torch.addmm(bias, h, (layer.weight * layer.mask).T))
-        m, s = self.head(h).chunk(2, -1)
+        for weight, bias in zip(weights[:-1], biases, strict=True):
+            h = silu(torch.addmm(bias, h, weight.T))
+        m, s = linear(h, weights[-1], self.head.bias).chunk(2, -1)
         return m, s
 
 
@@ -82,22 +87,24 @@ class InverseAutoregressiveFlow(AmortizedFlow):
         # All gates together let e^(−2) of the way pass less than the identity, whatever the number of steps.
         self.open = OPEN + math.log(steps)
 
-    def _prepare(self, context: Tensor) -> list[tuple[Tensor, ...]]:
-        return [biases.split(self.hidden, -1) for biases in super()._prepare(context)]
+    def _prepare(self, context: Tensor) -> list[tuple[Sequence[Tensor], Sequence[Tensor]]]:
+        biases = self._raw(context).unbind(1)
+        return [(b.split(self.hidden, -1), net.weights()) for b, net in zip(biases, self.nets, strict=True)]
 
-    def _gates(self, step: int, z: Tensor, biases: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        m, s = self.nets[step](z, biases)
+    def _gates(self, step: int, z: Tensor, parameters: tuple[Sequence[Tensor], ...]) -> tuple[Tensor, Tensor]:
+        m, s = self.nets[step](z, *parameters)
         return m, s + self.open
 
-    def _step(self, step: int, z: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def _step(self, step: int, z: Tensor, parameters: tuple[Sequence[Tensor], ...]) -> tuple[Tensor, Tensor]:
         m, s = self._gates(step, z, parameters)
         return torch.lerp(m, z, torch.sigmoid(s)), logsigmoid(s).sum(-1)
 
-    def _undo(self, step: int, z: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        start = torch.zeros_like(z)
-        # After pass i the first i coordinates of the order are right, and they are all that the next one looks at.
-        for _ in range(self.latent_dim + 1):
+    def _undo(self, step: int, z: Tensor, parameters: tuple[Sequence[Tensor], ...]) -> tuple[Tensor, Tensor]:
+        start, log_gates = torch.zeros_like(z), torch.zeros_like(z)
+        # Coordinate i needs the ones before it, and no more; those after it are still 0 and their gates not yet right.
+        for i in range(self.latent_dim):
             m, s = self._gates(step, start, parameters)
-            log_gate = logsigmoid(s)
-            start, known = m + (z - m) * torch.exp(-log_gate), start
-        return known, -log_gate.sum(-1)
+            log_gate, now = logsigmoid(s), self.nets[step].order == i
+            start = torch.where(now, m + (z - m) * torch.exp(-log_gate), start)
+            log_gates = torch.where(now, log_gate, log_gates)
+        return start, -log_gates.sum(-1)

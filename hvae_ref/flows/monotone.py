@@ -6,10 +6,13 @@ import torch
 from torch import Tensor
 
 ITERATIONS = 40
-"""Newton steps: about fifteen are needed where 1 + p is small, thirty where p is 10^12."""
+"""Newton steps that are enough for any p up to 10^12 and down to −0.999."""
+
+FEW_ITERATIONS = 20
+"""Newton steps that are enough for |p| < 1, down to −0.999."""
 
 
-def solve_tanh(p: Tensor, y: Tensor) -> Tensor:
+def solve_tanh(p: Tensor, y: Tensor, iterations: int = ITERATIONS) -> Tensor:
     """The root t of t + p tanh t = y, for p > −1; differentiable in p and y.
 
     The left side is odd, and on t ≥ 0 concave for p > 0 and convex for p < 0. Newton's method from the left of the
@@ -19,6 +22,7 @@ def solve_tanh(p: Tensor, y: Tensor) -> Tensor:
     Args:
         p: any shape, greater than −1.
         y: same shape.
+        iterations: Newton steps.
 
     Returns:
         t, same shape; its gradient is that of the implicit function.
@@ -26,7 +30,7 @@ def solve_tanh(p: Tensor, y: Tensor) -> Tensor:
     with torch.no_grad():
         right = y.abs()
         t = torch.where(p > 0, torch.maximum(right - p, right / (1 + p)), torch.minimum(right - p, right / (1 + p)))
-        for _ in range(ITERATIONS):
+        for _ in range(iterations):
             h = t.tanh()
             t = t - (t + p * h - right) / (1 + p * (1 - h * h))
         t = torch.copysign(t, y)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hvae_ref.flows.base import START, AmortizedFlow
+from hvae_ref.flows.base import START, AmortizedFlow, HyperNetwork
 from hvae_ref.flows.householder import OrthonormalColumns, mixing_matrix, unit_lower_vectors
 from hvae_ref.flows.triangular_pair import triangular_solve, triangular_step
 
@@ -16,6 +16,7 @@ WIDEST_BOTTLENECK = 32
 """Columns of an orthogonal Sylvester flow unless told otherwise: half of a 64-dimensional latent space."""
 
 
+@runtime_checkable
 class Basis(Protocol):
     """Orthonormal columns Q (D, M)."""
 
@@ -51,15 +52,23 @@ class SylvesterStep(NamedTuple):
 
     Attributes:
         basis: Q.
-        square: R and R̃ᵀ in one square, (B, M, M).
+        layer: gives R and R̃ᵀ in one square, from the context.
+        context: (B, C).
         raw_diagonal: the diagonal of R̃ before it is bounded, (B, M).
         shift: b, (B, M).
     """
 
     basis: Basis
-    square: Tensor
+    layer: nn.Module
+    context: Tensor
     raw_diagonal: Tensor
     shift: Tensor
+
+    def core(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The square (B, M, M), made on demand, then `raw_diagonal` and `shift`."""
+        width = self.shift.shape[-1]
+        square = self.layer(self.context).unflatten(-1, (width, width))
+        return square, self.raw_diagonal, self.shift
 
 
 class SylvesterFlow(AmortizedFlow):
@@ -84,39 +93,32 @@ class SylvesterFlow(AmortizedFlow):
     """
 
     def __init__(self, latent_dim: int, context_dim: int, steps: int, width: int, basis_size: int) -> None:
-        spread = torch.full((width * width + 2 * width + basis_size,), START / latent_dim**0.5)
-        super().__init__(latent_dim, context_dim, steps, spread)
+        start = START / latent_dim**0.5
+        super().__init__(latent_dim, context_dim, steps, torch.full((2 * width + basis_size,), start))
         self.width = width
+        # The squares are most of all parameters. One layer for each step keeps every array small enough to be used
+        # again: an output of all steps at once would be fetched from memory, and given back to it, in every pass.
+        spread = torch.full((width * width,), start)
+        self.squares = nn.ModuleList(HyperNetwork(context_dim, spread) for _ in range(steps))
 
     def _prepare(self, context: Tensor) -> list[SylvesterStep]:
-        width = self.width
-        raw = self._raw(context)
-        square, rest = raw[..., : width * width], raw[..., width * width :]
-        diagonal, shift, basis = rest.split([width, width, rest.shape[-1] - 2 * width], -1)
-        return [
-            SylvesterStep(*parts)
-            for parts in zip(
-                self._bases(basis),
-                square.unflatten(-1, (width, width)).unbind(1),
-                diagonal.unbind(1),
-                shift.unbind(1),
-                strict=True,
-            )
-        ]
+        diagonal, shift, basis = self._raw(context).split(
+            [self.width, self.width, self.hyper.out_features // self.steps - 2 * self.width], -1
+        )
+        parts = zip(self._bases(basis), self.squares, diagonal.unbind(1), shift.unbind(1), strict=True)
+        return [SylvesterStep(basis, layer, context, d, b) for basis, layer, d, b in parts]
 
     @abstractmethod
     def _bases(self, raw: Tensor) -> list[Basis]:
         """Q of every step from (B, T, basis_size)."""
 
     def _step(self, step: int, z: Tensor, parameters: SylvesterStep) -> tuple[Tensor, Tensor]:
-        basis, *core = parameters
-        moved, log_det = triangular_step(*core, basis.project(z))
-        return z + basis.lift(moved), log_det
+        moved, log_det = triangular_step(*parameters.core(), parameters.basis.project(z))
+        return z + parameters.basis.lift(moved), log_det
 
     def _undo(self, step: int, z: Tensor, parameters: SylvesterStep) -> tuple[Tensor, Tensor]:
-        basis, *core = parameters
-        moved, log_det = triangular_solve(*core, basis.project(z))
-        return z - basis.lift(moved), log_det
+        moved, log_det = triangular_solve(*parameters.core(), parameters.basis.project(z))
+        return z - parameters.basis.lift(moved), log_det
 
 
 class _ReflectedSylvesterFlow(SylvesterFlow):

@@ -2,6 +2,7 @@
 
 from hvae_ref.viz.bars import kl_bars
 from hvae_ref.viz.curves import kl_curves, training_curves
+from hvae_ref.viz.densities import densities_2d, square_grid
 from hvae_ref.viz.graphs import model_graphs
 from hvae_ref.viz.histograms import bound_histogram
 from hvae_ref.viz.images import image_grid
@@ -23,6 +24,7 @@ __all__ = [
     "SourceCode",
     "bound_histogram",
     "circle_map",
+    "densities_2d",
     "image_grid",
     "interpolation_strip",
     "kl_bars",
@@ -40,6 +42,7 @@ __all__ = [
     "sphere_densities",
     "sphere_images",
     "sphere_map",
+    "square_grid",
     "training_curves",
     "use_style",
 ]

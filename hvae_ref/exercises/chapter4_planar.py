@@ -17,14 +17,20 @@ _BENDS = "Which bends stay invertible?"
 Step = tuple[Tensor, Tensor]
 
 
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(-1)
+
+
 def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
     batch, dim = size(rng), size(rng, high=5)
     z, w, u = (normal(rng, batch, dim, scale=s, dtype=torch.float64) for s in (1.0, 0.8, 1.5))
-    return z, w, u, normal(rng, batch, dtype=torch.float64), float(rng.uniform(0.3, 2.5))
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(-1)
+    u, tau = u - w, float(rng.uniform(0.3, 2.5))
+    # Steps that fold are examined beside their folds, where the wrong formulas are finite, with or without an absolute
+    # value, and can be told apart: sech² of the argument stays below `share`.
+    share = (0.95 * tau / (0.5 - _dot(w, u)).clamp_min(1e-3)).clamp_max(1)
+    argument = torch.acosh(share.rsqrt()) + normal(rng, batch, scale=0.5, dtype=torch.float64).abs()
+    side = torch.as_tensor(rng.choice([-1.0, 1.0], batch))
+    return z, w, u, tau * side * argument - _dot(w, z), tau
 
 
 def _pushed(w: Tensor, u: Tensor, wanted: Tensor, power: int = 2) -> Tensor:

@@ -19,10 +19,15 @@ Step = tuple[Tensor, Tensor]
 def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, dim = size(rng, high=5), size(rng, high=5)
     bends = int(rng.integers(1, dim + 1))
-    z = normal(rng, batch, dim, scale=1.5, dtype=torch.float64)
     q = torch.linalg.qr(normal(rng, batch, dim, dim, dtype=torch.float64)).Q[:, :, :bends].contiguous()
-    raw, raw_tilde = (normal(rng, batch, bends, bends, dtype=torch.float64) for _ in range(2))
-    return z, q, raw, raw_tilde, normal(rng, batch, bends, dtype=torch.float64)
+    while True:
+        z = normal(rng, batch, dim, scale=1.5, dtype=torch.float64)
+        raw, raw_tilde = (normal(rng, batch, bends, bends, dtype=torch.float64) for _ in range(2))
+        b = normal(rng, batch, bends, dtype=torch.float64)
+        # Unbounded diagonals may fold space, but not here: the wrong formula is finite, with or without absolute value.
+        slope = _slope(_inside(z, q, raw_tilde.triu(), b))
+        if (slope * _diagonal(raw) * _diagonal(raw_tilde)).min() > -0.95:
+            return z, q, raw, raw_tilde, b
 
 
 def _diagonal(matrix: Tensor) -> Tensor:

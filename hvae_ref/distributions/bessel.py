@@ -24,58 +24,51 @@ from hvae_ref.distributions.debye import LOWEST_ORDER, DebyeStart, Order
 
 
 def _evaluate(kind: str, order: Order, x: Tensor) -> Tensor:
-    """One of the functions below at float64 `x`: start high, come down."""
+    """One of the functions that `_Bessel` names, at float64 `x`: start high, come down."""
     steps = math.ceil(LOWEST_ORDER) if isinstance(order, Tensor) else max(0, math.ceil(LOWEST_ORDER - order))
     start = DebyeStart(order + steps, x)
-    wants_log = kind in ("log_normalized", "log_scaled", "kl_to_uniform")
-    wants_complement = kind in ("complement", "kl_to_uniform")
-    derivatives = {"ratio_derivative": 1, "ratio_second": 2}.get(kind, 0)
-
     # Where x is large beside the order, L is followed as L − x.
-    far = x > 2 * (order + 1) if kind in ("log_scaled", "kl_to_uniform") else None
-    log = start.log_normalized(far) if wants_log else None
-    ratio, complement, first, second = start.ratios(wants_complement, derivatives)
+    far = x > 2 * (order + 1) if kind in ("log_scaled", "kl") else None
+    log = start.log_normalized(far) if kind in ("log_normalized", "log_scaled", "kl") else None
+    derivatives = {"ratio_derivative": 1, "ratio_second_derivative": 2}.get(kind, 0)
+    ratio, complement, first, second = start.ratios(kind in ("complement", "kl"), derivatives)
 
     for step in range(steps, 0, -1):
-        b = 0.5 / (order + step)
+        # From the order ν + 1 = order + step to ν, where `above` is A_{ν+1}.
+        above, b = ratio, 0.5 / (order + step)
         a = b * x
-        y = a * ratio
-        rho = 1 / (1 + y)
-        following = a * rho
+        scale = 1 / (1 + a * above)
+        ratio = a * scale
         if log is not None:
-            log = log + torch.log1p(y)
+            log = log + torch.log1p(a * above)
         if complement is not None:
-            # (1 − a (1 − A_{ν+1})) / (1 + a A_{ν+1}), each multiplied by 2(ν+1).
-            complement = (1 / b - x * complement) / (1 / b + x * ratio)
+            # (1 − a (1 − A_{ν+1})) / (1 + a A_{ν+1}), multiplied through by 2(ν+1).
+            complement = (1 / b - x * complement) / (1 / b + x * above)
         if first is not None:
-            first_below = b * rho * rho - following * following * first
+            slope_above, first = first, b * scale**2 - ratio**2 * first
             if second is not None:
-                rho_derivative = -rho * rho * (b * ratio + a * first)
-                second = (
-                    2 * b * rho * rho_derivative - 2 * following * first_below * first - following * following * second
-                )
-            first = first_below
-        ratio = following
+                scale_slope = -(scale**2) * (b * above + a * slope_above)
+                second = 2 * b * scale * scale_slope - 2 * ratio * first * slope_above - ratio**2 * second
 
-    if kind == "log_normalized":
-        return log
-    if kind == "log_scaled":
-        return torch.where(far, log, log - x)
-    if kind == "ratio":
-        return ratio
-    if kind == "complement":
-        return complement
-    if kind == "ratio_derivative":
-        return first
-    if kind == "ratio_second":
-        return second
-    return torch.where(far, -x * complement, x * ratio) - log
+    match kind:
+        case "log_normalized":
+            return log
+        case "log_scaled":
+            return torch.where(far, log, log - x)
+        case "kl":
+            return torch.where(far, -x * complement, x * ratio) - log
+        case "ratio":
+            return ratio
+        case "complement":
+            return complement
+        case "ratio_derivative":
+            return first
+        case _:
+            return second
 
 
 class _Bessel(Function):
     """One function of (order, x) whose derivative in x is another one, computed from its own accurate formula."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(kind: str, order: Order, x: Tensor) -> Tensor:
@@ -112,15 +105,15 @@ class _Bessel(Function):
             case "complement":
                 slope = -f("ratio_derivative")
             case "ratio_derivative":
-                slope = f("ratio_second")
-            case "kl_to_uniform":
+                slope = f("ratio_second_derivative")
+            case "kl":
                 slope = x * f("ratio_derivative")
             case _:
                 raise NotImplementedError("bessel: I_{ν+1}/I_ν has derivatives up to the second here, not beyond")
         return None, None, grad * slope
 
 
-def _checked(order: float | Tensor, x: Tensor) -> tuple[Order, Tensor]:
+def _checked(order: float | int | Tensor, x: Tensor) -> tuple[Order, Tensor]:
     """The arguments as the computation needs them, or ValueError; an accelerator's values are not looked at."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise ValueError(f"x: expected a floating-point tensor, got {getattr(x, 'dtype', type(x).__name__)}")
@@ -129,21 +122,23 @@ def _checked(order: float | Tensor, x: Tensor) -> tuple[Order, Tensor]:
             raise ValueError(f"order: expected a number or a floating-point tensor, got {order.dtype}")
         if order.requires_grad:
             raise ValueError("order: expected no gradient, got a tensor that requires one; only x is differentiable")
-        if order.device.type == "cpu" and not bool(((order >= 0) & torch.isfinite(order)).all()):
-            raise ValueError(f"order: expected finite values of at least 0, got {order}")
-        order, x = torch.broadcast_tensors(order.to(torch.float64), x)
+        wrong = ~((order >= 0) & torch.isfinite(order))
+        if order.device.type == "cpu" and bool(wrong.any()):
+            raise ValueError(f"order: expected finite values of at least 0, got {order[wrong][0].item()}")
+        order, x = torch.broadcast_tensors(order.to(x.device, torch.float64).masked_fill(wrong, torch.nan), x)
     else:
         if isinstance(order, bool) or not (math.isfinite(order) and order >= 0):
             raise ValueError(f"order: expected a finite value of at least 0, got {order}")
         order = float(order)
-    if x.device.type == "cpu":
-        wrong = ~((x >= 0) & torch.isfinite(x))
-        if bool(wrong.any()):
-            raise ValueError(f"x: expected finite values of at least 0, got {x[wrong].flatten()[0].item()}")
+    wrong = ~((x >= 0) & torch.isfinite(x))
+    if x.device.type != "cpu":
+        return order, x.masked_fill(wrong, torch.nan)
+    if bool(wrong.any()):
+        raise ValueError(f"x: expected finite values of at least 0, got {x[wrong][0].item()}")
     return order, x
 
 
-def log_bessel_normalized(order: float | Tensor, x: Tensor) -> Tensor:
+def log_bessel_normalized(order: float | int | Tensor, x: Tensor) -> Tensor:
     """L_ν(x) = log[Γ(ν+1) (2/x)^ν I_ν(x)] = log ₀F₁(; ν+1; x²/4), which is 0 at x = 0.
 
     Relative accuracy everywhere, as x → 0 too, where L ≈ x²/(4(ν+1)). Its gradient is `bessel_ratio`.
@@ -165,12 +160,12 @@ def log_bessel_normalized(order: float | Tensor, x: Tensor) -> Tensor:
     return _Bessel.apply("log_normalized", *_checked(order, x))
 
 
-def log_bessel_scaled(order: float | Tensor, x: Tensor) -> Tensor:
+def log_bessel_scaled(order: float | int | Tensor, x: Tensor) -> Tensor:
     """L_ν(x) − x, without the cancellation of the subtraction at large x; `log_bessel_normalized` has the arguments."""
     return _Bessel.apply("log_scaled", *_checked(order, x))
 
 
-def log_bessel_i(order: float | Tensor, x: Tensor) -> Tensor:
+def log_bessel_i(order: float | int | Tensor, x: Tensor) -> Tensor:
     """log I_ν(x), the logarithm of the modified Bessel function of the first kind.
 
     log I_ν(x) = L_ν(x) + ν log(x/2) − log Γ(ν+1)
@@ -205,7 +200,7 @@ def log_bessel_i(order: float | Tensor, x: Tensor) -> Tensor:
     return (log + (order * torch.log(wide / 2) - math.lgamma(order + 1))).to(x.dtype)
 
 
-def bessel_ratio(order: float | Tensor, x: Tensor) -> Tensor:
+def bessel_ratio(order: float | int | Tensor, x: Tensor) -> Tensor:
     """A_ν(x) = I_{ν+1}(x) / I_ν(x), which rises from 0 at x = 0 to 1.
 
     With ν = m/2 − 1 this is the mean resultant length of a von Mises-Fisher distribution on the sphere in R^m (book,
@@ -231,17 +226,17 @@ def bessel_ratio(order: float | Tensor, x: Tensor) -> Tensor:
     return _Bessel.apply("ratio", *_checked(order, x))
 
 
-def bessel_ratio_complement(order: float | Tensor, x: Tensor) -> Tensor:
+def bessel_ratio_complement(order: float | int | Tensor, x: Tensor) -> Tensor:
     """1 − A_ν(x) with its relative accuracy at large x, where A → 1; `bessel_ratio` has the arguments."""
     return _Bessel.apply("complement", *_checked(order, x))
 
 
-def bessel_ratio_derivative(order: float | Tensor, x: Tensor) -> Tensor:
+def bessel_ratio_derivative(order: float | int | Tensor, x: Tensor) -> Tensor:
     """A_ν′(x) with relative accuracy everywhere, 1/(2(ν+1)) at x = 0; `bessel_ratio` has the arguments."""
     return _Bessel.apply("ratio_derivative", *_checked(order, x))
 
 
-def bessel_kl(order: float | Tensor, x: Tensor) -> Tensor:
+def bessel_kl(order: float | int | Tensor, x: Tensor) -> Tensor:
     """x A_ν(x) − L_ν(x): with ν = m/2 − 1, the divergence of a von Mises-Fisher distribution from the uniform one.
 
     As x → 0 it is x²/(4(ν+1)), and at large x it is −x (1 − A) − (L − x); each with relative accuracy. Its gradient
@@ -257,4 +252,4 @@ def bessel_kl(order: float | Tensor, x: Tensor) -> Tensor:
     Raises:
         ValueError: as for `log_bessel_normalized`.
     """
-    return _Bessel.apply("kl_to_uniform", *_checked(order, x))
+    return _Bessel.apply("kl", *_checked(order, x))

@@ -11,7 +11,7 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.constraints import Constraint
 
 
-class UnitVector(Constraint):
+class _UnitVector(Constraint):
     """Vectors of length 1, up to the rounding of their dtype: 1e-5 in float32, 1e-11 in float64."""
 
     event_dim = 1
@@ -22,7 +22,7 @@ class UnitVector(Constraint):
         return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
 
 
-unit_vector = UnitVector()
+unit_vector = _UnitVector()
 
 
 def log_sphere_area(dim: int) -> float:

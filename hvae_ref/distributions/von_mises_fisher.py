@@ -17,7 +17,9 @@ from hvae_ref.distributions.bessel import (
     log_bessel_normalized,
     log_bessel_scaled,
 )
+from hvae_ref.distributions.concentration_divergence import ConcentrationDivergence
 from hvae_ref.distributions.hyperspherical_uniform import HypersphericalUniform, log_sphere_area, unit_vector
+from hvae_ref.distributions.sphere_sampling import sample_von_mises_fisher
 
 
 class _FiniteNonnegative(Constraint):
@@ -57,7 +59,7 @@ class VonMisesFisher(Distribution):
     arg_constraints = {"loc": unit_vector, "concentration": _FiniteNonnegative()}
     has_rsample = True
 
-    def __init__(self, loc: Tensor, concentration: Tensor | float, validate_args: bool | None = None) -> None:
+    def __init__(self, loc: Tensor, concentration: Tensor | float | int, validate_args: bool | None = None) -> None:
         if not isinstance(loc, Tensor) or not loc.is_floating_point():
             raise ValueError(f"loc: expected a floating-point tensor, got {getattr(loc, 'dtype', type(loc).__name__)}")
         if loc.dim() < 1 or loc.shape[-1] < 2:
@@ -131,8 +133,6 @@ class VonMisesFisher(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw points, shape `sample_shape + batch_shape + (m,)`, differentiable in μ and κ."""
-        from hvae_ref.distributions.sphere_sampling import sample_von_mises_fisher
-
         return sample_von_mises_fisher(self.loc, self.concentration, Size(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -174,32 +174,12 @@ def _kl_uniform_von_mises_fisher(p: HypersphericalUniform, q: VonMisesFisher) ->
     return kl.expand(torch.broadcast_shapes(p.batch_shape, q.batch_shape))
 
 
-# Gauss-Legendre nodes and weights on [0, 1].
-_NODES = (0.04691007703066802, 0.23076534494715845, 0.5, 0.7692346550528415, 0.9530899229693319)
-_WEIGHTS = (0.11846344252809454, 0.23931433524968324, 0.28444444444444444, 0.23931433524968324, 0.11846344252809454)
-
-
 @register_kl(VonMisesFisher, VonMisesFisher)
 def _kl_von_mises_fisher(p: VonMisesFisher, q: VonMisesFisher) -> Tensor:
-    """L_q − L_p − (κ_q − κ_p) A_p + ½ κ_q A_p ‖μ_q − μ_p‖²: concentration and direction, each at least 0.
-
-    The first three terms cancel where κ_q is close to κ_p. There they are taken as the remainder of Taylor's formula,
-    Δ² ∫_0^1 (1 − u) A′(κ_p + uΔ) du with Δ = κ_q − κ_p, whose integrand is positive and so smooth that five nodes do.
-    """
+    """[L_q − L_p − (κ_q − κ_p) A_p] + ½ κ_q A_p ‖μ_q − μ_p‖²: concentration and direction, each at least 0."""
     _same_sphere(p, q)
     kappa_p, kappa_q = torch.broadcast_tensors(p._kappa, q._kappa)
-    delta = kappa_q - kappa_p
-    order = p.order
-    ratio = bessel_ratio(order, kappa_p)
-    apart = (
-        log_bessel_scaled(order, kappa_q)
-        - log_bessel_scaled(order, kappa_p)
-        + delta * bessel_ratio_complement(order, kappa_p)
-    )
-    close = delta.abs() <= (kappa_p + order + 1) / 8
-    step = torch.where(close, delta, 0.0)
-    slopes = bessel_ratio_derivative(order, torch.stack([kappa_p + u * step for u in _NODES]))
-    remainder = sum(w * (1 - u) * slope for u, w, slope in zip(_NODES, _WEIGHTS, slopes, strict=True))
-    concentration = torch.where(close, step * step * remainder, apart)
+    concentration = ConcentrationDivergence.apply(p.order, kappa_p, kappa_q)
     distance = (q.loc - p.loc).to(torch.float64).square().sum(-1)
-    return (concentration + 0.5 * kappa_q * ratio * distance).to(torch.promote_types(p.loc.dtype, q.loc.dtype))
+    direction = 0.5 * kappa_q * bessel_ratio(p.order, kappa_p) * distance
+    return (concentration + direction).to(torch.promote_types(p.loc.dtype, q.loc.dtype))

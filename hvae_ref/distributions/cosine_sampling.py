@@ -10,7 +10,7 @@ from torch import Tensor
 
 MAX_ROUNDS = 64
 # Proposals that a round makes at once where few draws are left: a short tensor costs no less than this one.
-PROPOSALS = 1024
+PROPOSALS = 2048
 MAX_PROPOSALS_PER_DRAW = 16
 
 
@@ -62,11 +62,13 @@ def _accepted(x0: Tensor, dim: int) -> Tensor:
             return result
         each = min(max(PROPOSALS // draws, 1), MAX_PROPOSALS_PER_DRAW)
         e = _propose(each, x0, dim)
-        y = x0 * (1 - e)
-        accept = torch.rand_like(e) < torch.exp((dim - 1) * (y / (1 + y) - torch.log1p(y)))
-        # The first accepted of each draw's proposals. argmax wants numbers, and picks the first of equals.
-        e = e.gather(0, accept.to(torch.uint8).argmax(0, keepdim=True))[0]
-        done = accept.any(0)
+        # s = 1 + y, and log s + 1/s − 1 = log(1 + y) − y/(1 + y). Short tensors are cheaper overwritten than made anew.
+        s = (1 - e).mul_(x0).add_(1)
+        nats = s.log().add_(s.reciprocal_()).sub_(1)
+        accept = torch.rand_like(e) < nats.mul_(1 - dim).exp_()
+        # The first accepted of each draw's proposals: argmax picks the first of equals.
+        done, first = accept.view(torch.uint8).max(0)
+        e, done = e.gather(0, first.unsqueeze(0))[0], done.view(torch.bool)
         if waiting is None:
             result = e
             waiting = (~done).nonzero()[:, 0]
@@ -90,9 +92,10 @@ def _propose(each: int, like: Tensor, dim: int) -> Tensor:
     x = √(1 − U^{2/(m−2)}) cos 2πV (Ulrich 1984, symmetric beta). 1 − x is summed from positive terms.
     """
     u, v = torch.rand(2, each, len(like), dtype=like.dtype, device=like.device)
-    g = u ** (2 / (dim - 2) if dim > 2 else math.inf)
-    r = (1 - g).sqrt()
-    return g / (1 + r) + 2 * r * (math.pi * v).sin().square()
+    g = u.pow_(2 / (dim - 2) if dim > 2 else math.inf)
+    r = (1 - g).sqrt_()
+    # cos 2πV = 1 − 2 sin² πV and 1 − r = g / (1 + r)
+    return g.div_(1 + r).addcmul_(r, v.mul_(math.pi).sin_().square_(), value=2)
 
 
 def _invert_cdf(concentration: Tensor) -> Tensor:

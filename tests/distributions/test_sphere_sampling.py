@@ -103,7 +103,8 @@ def test_the_cosine_has_its_law_in_float64(m: int, kappa: float) -> None:
 def test_the_direction_around_the_mean_is_uniform_and_independent_of_the_cosine(m: int, kappa: float) -> None:
     torch.manual_seed(m)
     loc = direction(m)
-    z = sample_von_mises_fisher(loc, torch.tensor(kappa, dtype=torch.float64), (DRAWS,))
+    draws = min(DRAWS, 4_000_000 // m)
+    z = sample_von_mises_fisher(loc, torch.tensor(kappa, dtype=torch.float64), (draws,))
     cosine = z @ loc
     around = normalize(z - cosine[:, None] * loc, dim=-1)
     # An orthonormal basis of what is orthogonal to μ; its first vector lies in the plane of μ and e₁.
@@ -111,13 +112,13 @@ def test_the_direction_around_the_mean_is_uniform_and_independent_of_the_cosine(
     few = around @ basis[:, :: max(1, (m - 1) // 8)]
     for column in few.T[[0, few.shape[1] // 2, -1]]:
         if m == 2:
-            assert stats.binomtest(int((column > 0).sum()), DRAWS).pvalue > WORST_P_VALUE
+            assert stats.binomtest(int((column > 0).sum()), draws).pvalue > WORST_P_VALUE
         else:
             law = stats.beta((m - 2) / 2, (m - 2) / 2, loc=-1, scale=2)
             assert stats.kstest(column.numpy(), law.cdf, method="asymp").pvalue > WORST_P_VALUE
         for power in (1, 2) if m > 2 else (1,):
             pair = torch.stack([cosine, column**power])
-            assert abs(torch.corrcoef(pair)[0, 1]) < STANDARD_ERRORS / DRAWS**0.5
+            assert abs(torch.corrcoef(pair)[0, 1]) < STANDARD_ERRORS / draws**0.5
     products = few[:, :, None] * few[:, None, :]
     assert standard_errors_off(few, 0) < STANDARD_ERRORS
     assert standard_errors_off(products, torch.eye(few.shape[1]) / (m - 1)) < STANDARD_ERRORS + 0.5
@@ -239,8 +240,8 @@ def exact_angle_derivative(m: int, kappa: float, w: float) -> float:
         return float(mpmath.quad(integrand, points))
 
 
-@pytest.mark.parametrize("m", [2, 3, 5, 10, 50, 200, 512])
-@pytest.mark.parametrize("kappa", [1e-3, 1.0, 6.0, 12.0, 100.0, 1e5])
+@pytest.mark.parametrize("m", [2, 3, 5, 50, 512])
+@pytest.mark.parametrize("kappa", [1e-3, 2.0, 8.0, 24.0, 100.0, 1e5])
 def test_the_derivative_of_the_angle_against_quadrature(m: int, kappa: float) -> None:
     torch.manual_seed(0)
     concentration = torch.full((DRAWS,), kappa, dtype=torch.float64)

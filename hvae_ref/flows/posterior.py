@@ -72,7 +72,11 @@ class FlowDistribution(Distribution):
             self.flow.inverse(z, h) for z, h in zip(rows.split(ROWS_AT_ONCE), contexts.split(ROWS_AT_ONCE), strict=True)
         ]
         start = torch.cat([part.z for part in back]).view(shape)
-        return self.base.log_prob(start) + torch.cat([part.log_abs_det for part in back]).view(shape[:-1])
+        log_abs_det = torch.cat([part.log_abs_det for part in back]).view(shape[:-1])
+        # So far out that the way back leaves the floats, there is nothing left of the density.
+        near = torch.isfinite(start).all(-1) & torch.isfinite(log_abs_det)
+        log_prob = self.base.log_prob(torch.where(near.unsqueeze(-1), start, 0)) + log_abs_det
+        return torch.where(near, log_prob, -torch.inf)
 
     @property
     def mean(self) -> Tensor:

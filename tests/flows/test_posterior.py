@@ -1,0 +1,111 @@
+"""A flow as a posterior: its density is the one its samples have, known from drawing them or by going back."""
+
+import pytest
+import torch
+from torch.distributions import Independent, Normal
+
+from hvae_ref.elbo import exact_kl, sampled_kl
+from hvae_ref.flows import FLOWS, FlowDistribution, FlowPosterior, build_flow
+from hvae_ref.models import TopDownVAE, TwoLevelVAE
+from hvae_ref.nets import mlp
+
+
+def posterior(family: str, dim: int = 2, batch: int = 3, seed: int = 0) -> FlowDistribution:
+    torch.manual_seed(seed)
+    flow = build_flow(family, dim, 4, steps=3)
+    net = mlp([5, 8, 2 * dim + 4])
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            # Less for the wide nets of the autoregressive flow, whose density no grid would resolve.
+            parameter.add_((0.05 if family == "iaf" else 0.3) * torch.randn_like(parameter))
+    return FlowPosterior(net, flow).double()(torch.randn(batch, 5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("family", FLOWS)
+def test_the_density_of_a_draw_is_the_density_by_the_inverse(family: str) -> None:
+    q = posterior(family)
+    for shape in ((), (4,), (2, 3)):
+        z = q.rsample(shape)
+        drawn = q.log_prob(z)
+        assert drawn.shape == (*shape, 3)
+        torch.testing.assert_close(q.log_prob(z.clone()), drawn, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("family", FLOWS)
+@torch.no_grad()
+def test_the_density_integrates_to_one(family: str) -> None:
+    q = posterior(family, batch=1)
+    axis = torch.linspace(-30, 30, 401, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    assert abs(float(q.log_prob(grid.unsqueeze(1)).exp().sum() * (axis[1] - axis[0]) ** 2) - 1) < 2e-3
+
+
+def test_no_density_is_left_where_the_way_back_overflows() -> None:
+    q = posterior("iaf")
+    q.flow.open = -300.0
+    far = q.log_prob(torch.full((3, 2), 1e30, dtype=torch.float64))
+    assert (far == -torch.inf).all()
+
+
+def test_the_draw_remembered_is_the_last_one_alone() -> None:
+    q = posterior("planar")
+    first, second = q.rsample(), q.rsample()
+    torch.testing.assert_close(q.log_prob(first), q.log_prob(first.clone()), rtol=1e-7, atol=1e-7)
+    calls = []
+    q.flow.inverse = lambda *a: calls.append(a)
+    q.log_prob(second)
+    assert calls == []
+    kept = q.log_prob(second)
+    assert q.mean.shape == (3, 2)
+    assert q.log_prob(second) is kept
+
+
+@torch.no_grad()
+def test_the_mean_is_that_of_the_draws() -> None:
+    q = posterior("triangular")
+    means = torch.stack([q.mean for _ in range(50)])
+    draws = q.rsample((20_000,))
+    error = means.std(0) / 50**0.5 + draws.std(0) / 20_000**0.5
+    assert ((means.mean(0) - draws.mean(0)).abs() < 4 * error).all()
+
+
+def test_a_batch_of_contexts_stands_for_all_rows() -> None:
+    """(n, 1, D) against a batch of B: entry (i, j) is log q_j(z_i), as the mutual information asks for it."""
+    q = posterior("householder")
+    z = q.rsample().detach()
+    table = q.log_prob(z.unsqueeze(1))
+    assert table.shape == (3, 3)
+    torch.testing.assert_close(table.diagonal(), q.log_prob(z.clone()))
+    assert not torch.allclose(table[0, 1], table[1, 1])
+
+
+def test_no_closed_form_is_no_obstacle_for_the_bound() -> None:
+    q = posterior("planar")
+    p = Independent(Normal(torch.zeros(3, 2).double(), torch.ones(3, 2).double()), 1)
+    z = q.rsample()
+    assert torch.equal(exact_kl(q, p, z), sampled_kl(q, p, z))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_shapes_are_refused() -> None:
+    q = posterior("planar")
+    with pytest.raises(ValueError, match="value: expected a last dimension of 2, got"):
+        q.log_prob(torch.zeros(3, 5).double())
+    with pytest.raises(ValueError, match=r"context: expected \(B, C\) with one row for each of the base's \(3,\), got"):
+        FlowDistribution(q.base, q.flow, q.context[:2])
+    with pytest.raises(ValueError, match="flow: expected one of planar, .*got 'plane'"):
+        TwoLevelVAE(5, (3, 2), (8,), (6,), flow="plane")
+    with pytest.raises(ValueError, match="flow: unknown level z3; this model has z2, z1"):
+        TwoLevelVAE(5, (3, 2), (8,), (6,), flow={"z3": "planar"})
+    with pytest.raises(ValueError, match="flow: unknown level z2; this model has z1"):
+        TopDownVAE(5, (3, 2), 8, top="sphere", flow={"z2": "planar"})
+    with pytest.raises(ValueError, match="steps: expected at least 1, got 0"):
+        TwoLevelVAE(5, (3, 2), (8,), (6,), flow="iaf", flow_steps=0)
+
+
+def test_a_flow_is_where_it_was_asked_for() -> None:
+    model = TopDownVAE(5, (3, 2), 8, flow={"z1": "iaf"})
+    q = model.encode(torch.ones(4, 5))
+    assert isinstance(q["z1"], FlowDistribution) and isinstance(q["z2"], Independent)
+    q = TwoLevelVAE(5, (3, 2), (8,), (6,), flow="planar").encode(torch.ones(4, 5))
+    assert all(isinstance(one, FlowDistribution) for one in q.values())

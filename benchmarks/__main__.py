@@ -18,9 +18,13 @@ FOLDER = Path(__file__).parent
 STUDIES: dict[str, list[list[str]]] = {
     "iwae_cost": [[]],
     "training_overhead": [[]],
+    "flow_times": [[]],
+    "vmf_sampling": [[]],
     "chapter1_repairs": [[]],
     "digits_study": [[]],
     "two_level_study": [["objectives", "inference", "decoder"], ["suspects", "longer", "chain", "--seeds", "3"]],
+    "posterior_study": [[]],
+    "sphere_study": [[]],
 }
 
 

@@ -17,16 +17,16 @@ def test_every_recipe_builds_and_takes_its_first_steps(name):
     """Three steps on a hundred images with the recipe's own objective and configuration."""
     run = build(load(name, ["training.epochs=3"]))
     images = run.data("train").subset(100)
-    before = run.model.elbo(images.batch_transform(images.x)).log_px.mean().item()
     history = fit(run.model, images, images, objective=run.objective, config=run.config, bound=run.bound)
-    assert len(history) == 3 and history.last.validation.log_px > before
+    # Validation draws the same noise after each epoch, so that steps as small as these show.
+    assert len(history) == 3 and history.last.validation.log_px > history.epochs[0].validation.log_px
     assert list(history.last.validation.kl) == list(run.model.levels)
     assert load(name).description
 
 
 def test_the_recipes_that_the_book_names_exist():
     named = {"digits-vae", "digits-two-level", "digits-ladder", "digits-top-down", "digits-top-down-categorical"}
-    assert named | {"mnist5k-vae", "mnist5k-two-level", "smoke"} <= set(recipes.names())
+    assert named | {"digits-flow", "digits-sphere", "mnist5k-vae", "mnist5k-two-level", "smoke"} <= set(recipes.names())
 
 
 def test_overrides_are_read_as_toml():

@@ -1,7 +1,7 @@
 """Samplers on the sphere behind one signature: ours, and those of other packages where they are installed.
 
     python -m pip install power_spherical scipy "pythae>=0.1.2"
-    python -m pip install "git+https://github.com/nicola-decao/s-vae-pytorch"
+    python -m pip install "git+https://github.com/nicola-decao/s-vae-pytorch@671c46c"
 
 Imported by `vmf_sampling`. Each sampler maps μ (B, m) and κ (B,), float32, to draws (B, m).
 """
@@ -110,5 +110,5 @@ def installed() -> tuple[list[Sampler], dict[str, str]]:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            versions[package] = "not a distribution"
+            versions[package] = "version unknown"
     return samplers, versions

@@ -12,6 +12,19 @@ from hvae_ref.viz.curves import label_ends
 from hvae_ref.viz.style import CYCLE, axes_for, styled
 
 
+CLOSEST = 1.3
+"""Labels of sizes of a smaller ratio would touch."""
+
+
+def _apart(sizes: Sequence[int]) -> list[str]:
+    # The label of each size, empty where it would touch the one before it.
+    labels, last = [], 0
+    for size in sizes:
+        labels.append(str(size) if size >= CLOSEST * last else "")
+        last = size if labels[-1] else last
+    return labels
+
+
 @styled
 def size_curves(
     series: Mapping[str, Mapping[int, Sequence[float]]],
@@ -47,7 +60,7 @@ def size_curves(
         ends.append((sizes[-1], float(mean[-1]), name, color))
     ax.set_xscale("log")
     ticks = sorted({size for by_size in series.values() for size in by_size})
-    ax.set_xticks(ticks, [str(size) for size in ticks])
+    ax.set_xticks(ticks, _apart(ticks))
     ax.minorticks_off()
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)

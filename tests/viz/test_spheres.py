@@ -104,12 +104,12 @@ def test_circle_map_has_a_ring_a_class_and_images_inside():
 
 
 def test_size_curves():
-    series = {"Gaussian": {2: [1.0, 3.0], 8: [4.0]}, "sphere": {2: [5.0], 16: [6.0, 8.0]}}
+    series = {"Gaussian": {2: [1.0, 3.0], 8: [4.0]}, "sphere": {2: [5.0], 16: [6.0, 8.0], 18: [7.0]}}
     (ax,) = viz.size_curves(series, "coordinates", "−ELBO (nats)").axes
-    assert [list(line.get_ydata()) for line in ax.lines] == [[2, 4], [5, 7]]
-    assert [list(line.get_xdata()) for line in ax.lines] == [[2, 8], [2, 16]]
+    assert [list(line.get_ydata()) for line in ax.lines] == [[2, 4], [5, 7, 7]]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[2, 8], [2, 16, 18]]
     assert [text.get_text() for text in ax.texts] == ["Gaussian", "sphere"]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "8", "16"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "8", "16", ""]  # 18 would touch 16
     for wrong in ({}, {"a": {}}, {"a": {2: []}}):
         with pytest.raises(ValueError, match="series"):
             viz.size_curves(wrong, "x", "y")

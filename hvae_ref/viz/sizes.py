@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from hvae_ref.viz.curves import label_ends
 from hvae_ref.viz.style import CYCLE, axes_for, styled
 
-
 CLOSEST = 1.3
 """Labels of sizes of a smaller ratio would touch."""
 

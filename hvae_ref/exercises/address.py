@@ -10,6 +10,8 @@ PAGES = {
     1: "chapters/01_latent_usefulness.html",
     2: "chapters/02_two_level_vae.html",
     3: "chapters/03_top_down_vae.html",
+    4: "chapters/04_amortized_flows.html",
+    5: "chapters/05_hyperspherical_vae.html",
 }
 
 

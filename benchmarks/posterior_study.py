@@ -14,14 +14,11 @@ Milliseconds are processor time of one thread, validation included. A run that i
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 
-import torch
-from recipe_runs import RecipeRun, go_through
+from recipe_runs import RecipeRun, study
 
 from hvae_ref.flows import FLOWS
-from hvae_ref.results.record import FOLDER, Record, command_line
 
 GAUSSIAN = "gaussian"
 STEPS = 4
@@ -72,20 +69,5 @@ def tasks(part: str) -> Iterator[RecipeRun]:
         yield RecipeRun({"posterior": posterior}, f"{part}-vae", tuple(overrides), evaluation)
 
 
-def main() -> None:
-    """Run what is missing, seed by seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(SETTINGS)}; all by default")
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    if unknown := sorted(set(options.parts) - set(SETTINGS)):
-        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(SETTINGS)}")
-    torch.set_num_threads(1)
-    for part in options.parts or SETTINGS:
-        command = command_line("benchmarks/posterior_study.py")
-        record = Record(FOLDER / f"posterior_{part}.json", (*LABELS[part], "seed"), command, SETTINGS[part])
-        go_through(record, ((task, seed) for seed in range(options.seeds) for task in tasks(part)), LABELS[part])
-
-
 if __name__ == "__main__":
-    main()
+    study("posterior_study", __doc__, SETTINGS, LABELS, tasks)

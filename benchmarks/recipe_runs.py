@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from hvae_ref import recipes
-from hvae_ref.results.record import Record, mean_and_sd
+from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd
 
 QUIET = ("training.progress=false", 'training.device="cpu"')
 
@@ -86,3 +89,34 @@ def go_through(
         kl = "  ".join(f"KL({level}) {value:.2f}" for level, value in row["kl"].items())
         print(f"{name}: −ELBO {row['neg_elbo']:.2f}  gap {row['gap']:.2f}  {kl}", flush=True)
     record.save(summary=summary(record.runs, labels))
+
+
+def study(
+    script: str,
+    document: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    labels: Mapping[str, tuple[str, ...]],
+    tasks: Callable[[str], Iterable[RecipeRun]],
+    run: Callable[[RecipeRun, int], dict[str, Any]] = measure,
+) -> None:
+    """The command line of a study of several parts: run what is missing, seed by seed, one table a part.
+
+    Args:
+        script: name of the study's file; a part's table is called after its first word and the part.
+        document: what `--help` prints.
+        settings: what all runs of a part share.
+        labels: the fields, besides the seed, that tell the runs of a part from one another.
+        tasks: the runs of a part, for one seed.
+        run: one of them, measured.
+    """
+    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(settings)}; all by default")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    if unknown := sorted(set(options.parts) - set(settings)):
+        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(settings)}")
+    torch.set_num_threads(1)
+    for part in options.parts or settings:
+        path = FOLDER / f"{script.split('_')[0]}_{part}.json"
+        record = Record(path, (*labels[part], "seed"), command_line(f"benchmarks/{script}.py"), settings[part])
+        go_through(record, ((task, seed) for seed in range(options.seeds) for task in tasks(part)), labels[part], run)

@@ -16,19 +16,17 @@ A run that is recorded is not repeated.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from typing import Any
 from unittest import mock
 
 import torch
-from recipe_runs import RecipeRun, go_through, measure
+from recipe_runs import RecipeRun, measure, study
 from torch import Tensor
 
 from hvae_ref.distributions import von_mises_fisher
 from hvae_ref.distributions.cosine_gradient import ReparameterisedCosine
 from hvae_ref.distributions.sphere_sampling import place_around
-from hvae_ref.results.record import FOLDER, Record, command_line
 
 SIZES = (2, 3, 5, 8, 10, 16, 20, 40, 64, 128)
 # The other reading of κ, where it makes the most difference.
@@ -124,22 +122,5 @@ def with_gradient(task: RecipeRun, seed: int) -> dict[str, Any]:
         return measure(task, seed)
 
 
-def main() -> None:
-    """Run what is missing, seed by seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(SETTINGS)}; all by default")
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    if unknown := sorted(set(options.parts) - set(SETTINGS)):
-        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(SETTINGS)}")
-    torch.set_num_threads(1)
-    for part in options.parts or SETTINGS:
-        command = command_line("benchmarks/sphere_study.py")
-        record = Record(FOLDER / f"sphere_{part}.json", (*LABELS[part], "seed"), command, SETTINGS[part])
-        go_through(
-            record, ((task, seed) for seed in range(options.seeds) for task in tasks(part)), LABELS[part], with_gradient
-        )
-
-
 if __name__ == "__main__":
-    main()
+    study("sphere_study", __doc__, SETTINGS, LABELS, tasks, with_gradient)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch import nn
+from torch.distributions import Independent
 
 from hvae_ref.conditional import (
     ConditionalAutoregressive,
     outputs_per_pixel,
     standard_normal,
 )
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
-from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.one_level_model import OneLevelModel
 from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
 from hvae_ref.nets import MADE, Rescale, mlp
 
 
-class AutoregressiveVAE(LatentVariableModel):
+class AutoregressiveVAE(OneLevelModel):
     """p(x|z1) = Π_i p(x_i | x_1 … x_{i−1}, z1): each pixel sees those before it *and* the latent.
 
     With or without z1 the decoder can represent any distribution over x, so maximum likelihood no longer asks for
@@ -68,20 +67,3 @@ class AutoregressiveVAE(LatentVariableModel):
     def p_z1(self, n: int) -> Independent:
         """The prior N(0, I), batch (n,)."""
         return standard_normal(n, self.dims["z1"], like=self.like)
-
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
-        """E_q[Σ_i log p(x_i|x_<i, z1)] − KL(q(z1|x) ‖ p(z1)), the expectation from one sample."""
-        x = self.check(x)
-        p_z1, q_z1 = self.p_z1(len(x)), self.q_z1_given_x(x)
-        z1 = q_z1.rsample()
-        p_x = self.p_x_given_z1(z1)
-        return Elbo(p_x.log_prob(x), kl={"z1": kl(q_z1, p_z1, z1)})
-
-    def infer(self, x: Tensor) -> Inference:
-        """q(z1|x) and a sample from it."""
-        q_z1 = self.q_z1_given_x(self.check(x))
-        return Inference(q={"z1": q_z1}, z={"z1": q_z1.rsample()})
-
-    def descend(self, choose: Choose, n: int) -> Distribution:
-        """z1 from `choose`, then p(x|z1), one pixel after the other."""
-        return self.p_x_given_z1(choose("z1", self.p_z1(n)))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch import nn
+from torch.distributions import Independent
 
 from hvae_ref.conditional import ConditionalVonMisesFisher, conditional_pixels, outputs_per_pixel
 from hvae_ref.distributions import Flat, HypersphericalUniform
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
-from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.one_level_model import OneLevelModel
 from hvae_ref.nets import Rescale, Scale, mlp
 
 
-class HypersphericalVAE(LatentVariableModel):
+class HypersphericalVAE(OneLevelModel):
     """p(x, z1) = p(x|z1) U(z1) with q(z1|x) von Mises-Fisher on S^{m−1}; eq. 5.11–5.13 in the book.
 
     The decoder reads √m z1, whose coordinates have variance 1 under the prior, as those of a Gaussian latent have. With
@@ -84,20 +83,3 @@ class HypersphericalVAE(LatentVariableModel):
         if spheres == 1:
             return HypersphericalUniform(self.coordinates, (n,), **kind)
         return Flat(Independent(HypersphericalUniform(self.coordinates, (n, spheres), **kind), 1))
-
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
-        """E_q[log p(x|z1)] − KL(q(z1|x) ‖ U(z1)), the expectation from one sample."""
-        x = self.check(x)
-        p_z1, q_z1 = self.p_z1(len(x)), self.q_z1_given_x(x)
-        z1 = q_z1.rsample()
-        p_x = self.p_x_given_z1(z1)
-        return Elbo(p_x.log_prob(x), kl={"z1": kl(q_z1, p_z1, z1)})
-
-    def infer(self, x: Tensor) -> Inference:
-        """q(z1|x) and a sample from it."""
-        q_z1 = self.q_z1_given_x(self.check(x))
-        return Inference(q={"z1": q_z1}, z={"z1": q_z1.rsample()})
-
-    def descend(self, choose: Choose, n: int) -> Distribution:
-        """z1 from `choose`, then p(x|z1)."""
-        return self.p_x_given_z1(choose("z1", self.p_z1(n)))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch import nn
+from torch.distributions import Independent
 
 from hvae_ref.conditional import conditional_pixels, outputs_per_pixel, standard_normal
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
-from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.one_level_model import OneLevelModel
 from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
 from hvae_ref.nets import Rescale, mlp
 
 
-class VAE(LatentVariableModel):
+class VAE(OneLevelModel):
     """p(x, z1) = p(x|z1) p(z1) with q(z1|x); eq. 1.5 in the book.
 
     Args:
@@ -66,20 +65,3 @@ class VAE(LatentVariableModel):
     def p_z1(self, n: int) -> Independent:
         """The prior N(0, I), batch (n,)."""
         return standard_normal(n, self.dims["z1"], like=self.like)
-
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
-        """E_q[log p(x|z1)] − KL(q(z1|x) ‖ p(z1)), the expectation from one sample."""
-        x = self.check(x)
-        p_z1, q_z1 = self.p_z1(len(x)), self.q_z1_given_x(x)
-        z1 = q_z1.rsample()
-        p_x = self.p_x_given_z1(z1)
-        return Elbo(p_x.log_prob(x), kl={"z1": kl(q_z1, p_z1, z1)})
-
-    def infer(self, x: Tensor) -> Inference:
-        """q(z1|x) and a sample from it."""
-        q_z1 = self.q_z1_given_x(self.check(x))
-        return Inference(q={"z1": q_z1}, z={"z1": q_z1.rsample()})
-
-    def descend(self, choose: Choose, n: int) -> Distribution:
-        """z1 from `choose`, then p(x|z1)."""
-        return self.p_x_given_z1(choose("z1", self.p_z1(n)))

@@ -42,10 +42,11 @@ def densities_2d(
     column_labels: Sequence[str],
     limit: float = 4.0,
     lines: int = 0,
+    darkest: float | None = None,
     notes: Mapping[str, Sequence[str]] | None = None,
     images: Sequence[np.ndarray | Tensor] | None = None,
 ) -> Figure:
-    """Small multiples of densities over the plane: one panel a row and column, each on its own scale.
+    """Small multiples of densities over the plane: one panel a row and column.
 
     A panel's grid need not be regular. Points that were carried along by a flow, with the log density they arrived
     with, draw the density of the flow without its inverse, and the lines of the grid show how the plane was bent.
@@ -55,6 +56,7 @@ def densities_2d(
         column_labels: text above each column.
         limit: the panels show [−limit, limit]².
         lines: draw every such line of the grid, 0 for none.
+        darkest: the density that is drawn darkest, in all panels; by default the highest of each panel.
         notes: row label -> one text a column, set below its panel.
         images: (H, W) grey levels drawn above each column, dark ink on light ground.
 
@@ -84,7 +86,7 @@ def densities_2d(
         texts = notes.get(label, [""] * len(panels)) if notes else [""] * len(panels)
         for ax, (points, log_density), text in zip(axes[number + above], panels, texts, strict=True):
             if points.numel():
-                _panel(ax, points, log_density, limit, lines)
+                _panel(ax, points, log_density, limit, lines, darkest)
             ax.set_xlabel(text, fontsize=8, color=INK, labelpad=2)
         axes[number + above, 0].set_ylabel(label, color=INK)
     for ax, text in zip(axes[0], column_labels, strict=True):
@@ -96,11 +98,12 @@ def densities_2d(
     return figure
 
 
-def _panel(ax: Axes, points: Tensor, log_density: Tensor, limit: float, lines: int) -> None:
+def _panel(ax: Axes, points: Tensor, log_density: Tensor, limit: float, lines: int, darkest: float | None) -> None:
     x, y = np.moveaxis(points.detach().cpu().double().numpy(), -1, 0)
     density = log_density.detach().cpu().double().exp().numpy()
     # A linear scale hides the tails; a root shows them without changing the order.
-    ax.pcolormesh(x, y, np.sqrt(density), shading="gouraud", cmap=DENSE, vmin=0, rasterized=True)
+    top = np.sqrt(density.max() if darkest is None else darkest)
+    ax.pcolormesh(x, y, np.sqrt(density), shading="gouraud", cmap=DENSE, vmin=0, vmax=top, rasterized=True)
     for curves in ((x[::lines].T, y[::lines].T), (x[:, ::lines], y[:, ::lines])) if lines else ():
         ax.plot(*curves, color=FAINT, linewidth=0.35, alpha=0.7)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")

@@ -49,6 +49,15 @@ def test_more_density_is_more_ink():
     assert dark == sorted(dark, reverse=True)
 
 
+def test_scale_is_each_panels_own_or_the_same_for_all():
+    points, log_density = gaussian()
+    rows = {"p": [(points, log_density), (points, log_density - 1)]}
+    own = [mesh(ax).get_clim()[1] for ax in viz.densities_2d(rows, ["a", "b"]).axes]
+    np.testing.assert_allclose(own, [1, np.exp(-0.5)], rtol=1e-6)
+    same = [mesh(ax).get_clim()[1] for ax in viz.densities_2d(rows, ["a", "b"], darkest=0.25).axes]
+    assert same == [0.5, 0.5]
+
+
 def test_images_stand_above_their_columns():
     image = np.arange(64).reshape(8, 8)
     figure = viz.densities_2d({"p": [gaussian()] * 3}, ["a", "b", "c"], images=[image] * 3)

@@ -52,7 +52,7 @@ SETTINGS = {
     "digits": {"data": DIGITS, "recipe": "digits-vae without free bits, 1,000 steps", "iwae_samples": 128},
     "mnist5k": {
         "data": "mnist5k, dynamic binarisation",
-        "recipe": "mnist5k-vae, 1,000 steps",
+        "recipe": "mnist5k-vae, learning rate 3e-3, 1,600 steps",
         "iwae_samples": 128,
     },
     "collapse": {
@@ -75,9 +75,11 @@ LABELS = {
 def tasks(part: str) -> Iterator[RecipeRun]:
     """The runs of one part, for one seed."""
     evaluation = {"iwae_samples": SETTINGS[part]["iwae_samples"], "information_examples": 2}
-    epochs = 25 if part == "mnist5k" else 5
+    epochs = 40 if part == "mnist5k" else 5
     shared = tuple(text.format(epochs) for text in PATIENT)
     plain = (*shared, "objective.free_bits=none")
+    if part == "mnist5k":
+        shared += ("training.learning_rate=3e-3",)
     if part in ("digits", "mnist5k"):
         for size in SIZES:
             for model, changes in MODELS.items():

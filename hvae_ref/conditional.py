@@ -87,8 +87,9 @@ class ConditionalVonMisesFisher(nn.Module):
 
     The net gives a vector v of m numbers and one raw number a sphere; μ = v / ‖v‖, and κ is read in one of three ways:
 
-    - "natural": κ = √m ‖v‖ / σ², with log σ as in `ConditionalNormal`. Near v = 0 the point √m z is distributed as
-      N(v, I) is, KL(q ‖ uniform) ≈ ½‖v‖², and nothing is singular: a net learns it as it learns a Gaussian's.
+    - "natural": κ = √m ‖v‖ (1 + 1/σ²), with log σ as in `ConditionalNormal`: a precision of the prior's and one for what
+      x adds. Where κ is small the point √m z is distributed as N(κ μ/√m, I) is, KL(q ‖ uniform) ≈ κ²/2m, and nothing is
+      singular: a net learns it as it learns a Gaussian's. No σ can bring κ below √m ‖v‖, where v has a gradient.
     - "scaled": κ = m / σ². A net whose outputs are near 0 starts at κ = m, with a mean resultant length of about 0.62
       for every m, and pays a number of nats that grows with m before it knows anything of x.
     - "softplus": κ = 1 + softplus(raw), as public code has it: 1.7 at the start in every dimension, which for m ≥ 16 is
@@ -119,9 +120,8 @@ class ConditionalVonMisesFisher(nn.Module):
         if self.concentration == "softplus":
             kappa = 1 + nn.functional.softplus(raw)
         else:
-            kappa = m * torch.exp(-2 * bounded_log_sigma(raw))
-            if self.concentration == "natural":
-                kappa = kappa * m**-0.5 * length(v)
+            precision = torch.exp(-2 * bounded_log_sigma(raw))
+            kappa = m**0.5 * length(v) * (1 + precision) if self.concentration == "natural" else m * precision
         loc = direction(v)
         if self.spheres == 1:
             return VonMisesFisher(loc.squeeze(-2), kappa.squeeze(-1))

@@ -54,12 +54,21 @@ def test_where_each_reading_of_the_concentration_starts(concentration: str, m: i
     nats = float(kl_divergence(q, HypersphericalVAE(5, (m,), hidden=(8,)).double().p_z1(1)))
     resultant = float(q.mean_resultant_length)
     if concentration == "natural":
-        # √m z starts like N(v, I): KL = ½‖v‖², a mean resultant length of ‖v‖/√m.
-        assert nats == pytest.approx(0.5 * 0.01 * m, rel=0.03) and resultant == pytest.approx(0.1, rel=0.03)
+        # κ = 2 √m ‖v‖ = m/5, and √m z starts like N(2 v, I): KL = ½‖2 v‖², a mean resultant length of 2 ‖v‖/√m.
+        assert nats == pytest.approx(0.5 * 0.04 * m, rel=0.08) and resultant == pytest.approx(0.2, rel=0.05)
     elif concentration == "scaled":
         assert 0.6 < resultant < 0.71 and nats > 0.1 * m
     else:
         assert resultant == pytest.approx(1.693 / m, rel=0.4)
+
+
+def test_no_raw_number_silences_the_vector() -> None:
+    """However large σ gets, κ stays above √m ‖v‖, and the divergence has a gradient in v."""
+    out = torch.cat([torch.full((1, 16), 0.5), torch.full((1, 1), 100.0)], -1).double().requires_grad_()
+    for concentration, silent in (("natural", False), ("scaled", True)):
+        q = ConditionalVonMisesFisher(torch.nn.Identity(), concentration=concentration)(out)
+        (slope,) = torch.autograd.grad(kl_divergence(q, HypersphericalVAE(5, (16,)).double().p_z1(1)).sum(), out)
+        assert (slope[0, :16].abs().max() < 1e-6) == silent == (q.concentration.item() < 8)
 
 
 def test_the_head_is_smooth_at_the_origin_and_for_any_scale() -> None:

@@ -87,8 +87,8 @@ class ConditionalVonMisesFisher(nn.Module):
 
     The net gives a vector v of m numbers and one raw number a sphere; μ = v / ‖v‖, and κ is read in one of three ways:
 
-    - "natural": κ = √m ‖v‖ (1 + 1/σ²), with log σ as in `ConditionalNormal`: a precision of the prior's and one for what
-      x adds. Where κ is small the point √m z is distributed as N(κ μ/√m, I) is, KL(q ‖ uniform) ≈ κ²/2m, and nothing is
+    - "natural": κ = √m ‖v‖ (1 + 1/σ²), with log σ as in `ConditionalNormal`: the prior's precision, and what x adds to
+      it. Where κ is small the point √m z is distributed as N(κ μ/√m, I) is, KL(q ‖ uniform) ≈ κ²/2m, and nothing is
       singular: a net learns it as it learns a Gaussian's. No σ can bring κ below √m ‖v‖, where v has a gradient.
     - "scaled": κ = m / σ². A net whose outputs are near 0 starts at κ = m, with a mean resultant length of about 0.62
       for every m, and pays a number of nats that grows with m before it knows anything of x.

@@ -115,7 +115,7 @@ def _bill(answer: Spheres) -> dict[str, Any]:
 ON_THE_BUDGET: tuple[Exercise, ...] = (
     Exercise(
         id="5.7",
-        title="Where κ should start",
+        title="The κ of a given length",
         kind="predict",
         section=_COLLAPSE,
         reference=_half_way(_DIMS),
@@ -134,6 +134,18 @@ ON_THE_BUDGET: tuple[Exercise, ...] = (
                 tuple(math.sqrt(m) for m in _DIMS),
                 "κ grows with √m here, and the mean length falls all the same: near the uniform it is about κ/m.",
                 _COLLAPSE,
+            ),
+            Misconception(
+                "V5",
+                tuple(float(m) for m in _DIMS),
+                "The growth is right, the factor is not: κ = m gives a length near 0.62.",
+                _NATS,
+            ),
+            Misconception(
+                "V5",
+                tuple(2 * m / 3 for m in _DIMS),
+                "κ = ⅔m is right for a large m. At m = 3 use the closed form of the length, coth κ − 1/κ.",
+                _NATS,
             ),
             Misconception(
                 "V5",
@@ -165,7 +177,7 @@ ON_THE_BUDGET: tuple[Exercise, ...] = (
             Misconception(
                 "O1",
                 _spheres_all_nats_each,
-                "Each sphere costs what was ordered. The factors are independent, so their divergences add up.",
+                "Each sphere pays the whole bill. The factors are independent, so their divergences add up.",
                 _HIERARCHY,
             ),
             Misconception(

@@ -16,16 +16,19 @@ _DRAW = "How do you draw from it?"
 
 
 def _directions(rng: np.random.Generator) -> tuple[Tensor]:
-    """Unit vectors: anywhere, at the two poles, and next to them, where a difference loses its digits."""
+    """Unit vectors: anywhere, on the equator, at the poles, and next to them, where a difference loses its digits."""
     batch, dim = size(rng), size(rng, low=2, high=8)
     loc = normalize(normal(rng, batch, dim, dtype=torch.float64), dim=-1)
     for row in range(batch):
-        where = rng.integers(4)
+        where = rng.integers(5)
         if where < 2:
             pole = torch.zeros(dim, dtype=torch.float64)
             pole[0] = 1 if rng.random() < 0.5 else -1
             away = 0 if where == 0 else 10 ** rng.uniform(-5, -3)
             loc[row] = normalize(pole + away * loc[row], dim=-1)
+        elif where == 2:
+            loc[row, 0] = 0
+            loc[row] = normalize(loc[row], dim=-1)
     return (loc.float(),)
 
 
@@ -62,6 +65,11 @@ def _orient_difference_with_epsilon(loc: Tensor) -> Tensor:
 
 def _orient_difference(loc: Tensor) -> Tensor:
     return _reflection(normalize(_first_axis(loc) - loc, dim=-1))
+
+
+def _orient_by_torch_sign(loc: Tensor) -> Tensor:
+    sign = loc[..., :1].sign()
+    return -sign.unsqueeze(-1) * _reflection(normalize(loc + sign * _first_axis(loc), dim=-1))
 
 
 def _orient_without_the_sign(loc: Tensor) -> Tensor:
@@ -114,6 +122,13 @@ ON_THE_ORIENTATION: tuple[Exercise, ...] = (
                 _orient_difference,
                 "e₁ − μ loses its digits where μ is near e₁: its first coordinate is a difference of two numbers that "
                 "are almost equal. There is a second reflection, along a vector that is never short.",
+                _DRAW,
+            ),
+            Misconception(
+                "V7",
+                _orient_by_torch_sign,
+                "Right but where μ₁ is exactly 0: torch.sign(0) is 0, and the whole matrix with it. Both signs are "
+                "safe there; take one of them.",
                 _DRAW,
             ),
             Misconception(

@@ -101,7 +101,7 @@ class ConditionalVonMisesFisher(nn.Module):
         concentration: how κ is read.
 
     Raises:
-        ValueError: for an unknown name or no sphere.
+        ValueError: for an unknown name or no sphere; in a call, where the net has another number of outputs.
     """
 
     def __init__(self, net: nn.Module, spheres: int = 1, concentration: str = "natural") -> None:
@@ -115,6 +115,10 @@ class ConditionalVonMisesFisher(nn.Module):
     def forward(self, *given: Tensor) -> VonMisesFisher | Flat:
         """Answer the distribution, batch (B,), event (S m,); several conditions are concatenated."""
         out = full_precision(self.net(torch.cat(given, -1)))
+        if out.shape[-1] % self.spheres or out.shape[-1] < 3 * self.spheres:
+            raise ValueError(
+                f"net: expected {self.spheres} · (m + 1) outputs with m of at least 2, got {out.shape[-1]}"
+            )
         v, raw = out[..., : -self.spheres].unflatten(-1, (self.spheres, -1)), out[..., -self.spheres :]
         m = v.shape[-1]
         if self.concentration == "softplus":

@@ -15,10 +15,11 @@ so that x = 0 needs no special case. The results are cast to the dtype of `x`, o
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import Function, FunctionCtx
+from torch.autograd.function import Function
 
 from hvae_ref.distributions.debye import LOWEST_ORDER, DebyeStart, Order
 
@@ -70,13 +71,15 @@ def _evaluate(kind: str, order: Order, x: Tensor) -> Tensor:
 class _Bessel(Function):
     """One function of (order, x) whose derivative in x is another one, computed from its own accurate formula."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(kind: str, order: Order, x: Tensor) -> Tensor:
         """Compute in float64, answer in x's dtype."""
         return _evaluate(kind, order, x.to(torch.float64)).to(x.dtype)
 
     @staticmethod
-    def setup_context(ctx: FunctionCtx, inputs: tuple[str, Order, Tensor], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[str, Order, Tensor], output: Tensor) -> None:  # noqa: ANN401
         """Keep the inputs; the derivative is computed only where it is asked for."""
         ctx.kind, order, x = inputs
         if isinstance(order, Tensor):
@@ -87,7 +90,7 @@ class _Bessel(Function):
             ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[None, None, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor]:  # noqa: ANN401
         """L′ = A, (L − x)′ = −(1 − A), A′, A″, and (x A − L)′ = x A′."""
         x, *rest = ctx.saved_tensors
         order = rest[0] if rest else ctx.order
@@ -125,7 +128,12 @@ def _checked(order: float | int | Tensor, x: Tensor) -> tuple[Order, Tensor]:
         wrong = ~((order >= 0) & torch.isfinite(order))
         if order.device.type == "cpu" and bool(wrong.any()):
             raise ValueError(f"order: expected finite values of at least 0, got {order[wrong][0].item()}")
-        order, x = torch.broadcast_tensors(order.to(x.device, torch.float64).masked_fill(wrong, torch.nan), x)
+        try:
+            order, x = torch.broadcast_tensors(order.to(x.device, torch.float64).masked_fill(wrong, torch.nan), x)
+        except RuntimeError as error:
+            raise ValueError(
+                f"order: expected a shape that broadcasts with {tuple(x.shape)}, got {tuple(order.shape)}"
+            ) from error
     else:
         if isinstance(order, bool) or not (math.isfinite(order) and order >= 0):
             raise ValueError(f"order: expected a finite value of at least 0, got {order}")
@@ -151,8 +159,8 @@ def log_bessel_normalized(order: float | int | Tensor, x: Tensor) -> Tensor:
         the broadcast shape, dtype of `x`.
 
     Raises:
-        ValueError: where ν or x is negative or not finite, or x holds integers. Values on an accelerator are not
-            looked at, which would stall it; there the answer is NaN.
+        ValueError: where ν or x is negative or not finite, x holds integers, or shapes do not broadcast. Values on an
+            accelerator are not looked at, which would stall it; there the answer is NaN.
 
     >>> log_bessel_normalized(0.5, torch.tensor([0.0, 1.0], dtype=torch.float64))  # log(sinh(x) / x)
     tensor([0.0000, 0.1614], dtype=torch.float64)

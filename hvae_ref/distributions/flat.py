@@ -46,6 +46,15 @@ class Flat(Distribution):
         """E[z], batch shape + (size,)."""
         return self._join(self.base.mean)
 
+    @property
+    def variance(self) -> Tensor:
+        """The variance of each coordinate, batch shape + (size,)."""
+        return self._join(self.base.variance)
+
+    def expand(self, batch_shape: Sequence[int], _instance: Flat | None = None) -> Flat:
+        """Answer the same distribution with a larger batch shape, without copying the parameters."""
+        return Flat(self.base.expand(torch.Size(batch_shape)))
+
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw from the base, sample_shape + batch shape + (size,)."""
         return self._join(self.base.rsample(torch.Size(sample_shape)))

@@ -52,7 +52,7 @@ class HypersphericalUniform(Distribution):
         validate_args: whether `log_prob` checks that its values lie on the sphere; torch's default where it is None.
 
     Raises:
-        ValueError: where `dim` is below 2 or not an integer.
+        ValueError: where `dim` is below 2 or not an integer, or `dtype` holds integers.
 
     >>> round(float(HypersphericalUniform(3).entropy()), 4)  # log 4π
     2.531
@@ -73,6 +73,8 @@ class HypersphericalUniform(Distribution):
             raise ValueError(f"dim: expected an integer of at least 2, got {dim!r}")
         self.dim = dim
         self._like = torch.empty((), dtype=dtype, device=device)
+        if not self._like.is_floating_point():
+            raise ValueError(f"dtype: expected a floating-point type, got {dtype}")
         super().__init__(Size(batch_shape), Size((dim,)), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)

@@ -64,7 +64,10 @@ class VonMisesFisher(Distribution):
             raise ValueError(f"loc: expected a floating-point tensor, got {getattr(loc, 'dtype', type(loc).__name__)}")
         if loc.dim() < 1 or loc.shape[-1] < 2:
             raise ValueError(f"loc: expected shape (…, m) with m of at least 2, got {tuple(loc.shape)}")
-        concentration = torch.as_tensor(concentration, dtype=loc.dtype, device=loc.device)
+        try:
+            concentration = torch.as_tensor(concentration, dtype=loc.dtype, device=loc.device)
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(f"concentration: expected a tensor or a number, got {concentration!r}") from error
         try:
             batch_shape = torch.broadcast_shapes(loc.shape[:-1], concentration.shape)
         except RuntimeError as error:
@@ -172,6 +175,13 @@ def _kl_uniform_von_mises_fisher(p: HypersphericalUniform, q: VonMisesFisher) ->
     _same_sphere(p, q)
     kl = log_bessel_normalized(q.order, q.concentration)
     return kl.expand(torch.broadcast_shapes(p.batch_shape, q.batch_shape))
+
+
+@register_kl(HypersphericalUniform, HypersphericalUniform)
+def _kl_uniform(p: HypersphericalUniform, q: HypersphericalUniform) -> Tensor:
+    """0."""
+    _same_sphere(p, q)
+    return p.entropy().new_zeros(torch.broadcast_shapes(p.batch_shape, q.batch_shape))
 
 
 @register_kl(VonMisesFisher, VonMisesFisher)

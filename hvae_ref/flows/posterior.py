@@ -24,7 +24,8 @@ class FlowDistribution(Distribution):
     log q(z) = log q_0(z_0) − log |det ∂f/∂z_0|   (book, eq. 4.1)
 
     The density of a sample is known from drawing it, so `log_prob` of the very tensor that `rsample` answered last
-    costs nothing. Any other z is taken back through the inverse of the flow, numerically where it has no closed form.
+    costs nothing. Any other z is taken back through the inverse of the flow, numerically where it has no closed form;
+    so is a draw made without gradients, once gradients of its density are wanted.
 
     Args:
         base: q_0, batch shape (B,), event shape (D,).
@@ -43,7 +44,7 @@ class FlowDistribution(Distribution):
                 f"got {tuple(context.shape)}"
             )
         self.base, self.flow, self.context = base, flow, context
-        self._last: tuple[Tensor, Tensor] | None = None
+        self._last: tuple[Tensor, Tensor, bool] | None = None
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
 
     def rsample_with_log_prob(self, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
@@ -52,7 +53,7 @@ class FlowDistribution(Distribution):
         moved = self.flow(start.flatten(0, -2), self._context_for(start))
         z = moved.z.view_as(start)
         log_prob = self.base.log_prob(start) - moved.log_abs_det.view(start.shape[:-1])
-        self._last = (z, log_prob)
+        self._last = (z, log_prob, torch.is_grad_enabled())
         return z, log_prob
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
@@ -62,7 +63,9 @@ class FlowDistribution(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """log q(value), broadcast over the batch; nothing is inverted for the sample that was drawn last."""
         if self._last is not None and value is self._last[0]:
-            return self._last[1]
+            _, log_prob, has_gradients = self._last
+            if has_gradients or not torch.is_grad_enabled():
+                return log_prob
         if value.shape[-1:] != self.event_shape:
             raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
         shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, *self.event_shape))
@@ -76,7 +79,8 @@ class FlowDistribution(Distribution):
         # So far out that the way back leaves the floats, there is nothing left of the density.
         near = torch.isfinite(start).all(-1) & torch.isfinite(log_abs_det)
         log_prob = self.base.log_prob(torch.where(near.unsqueeze(-1), start, 0)) + log_abs_det
-        return torch.where(near, log_prob, -torch.inf)
+        nothing = torch.where(wanted.isnan().any(-1), torch.nan, -torch.inf)
+        return torch.where(near, log_prob, nothing.to(log_prob.dtype))
 
     @property
     def mean(self) -> Tensor:
@@ -98,6 +102,9 @@ class FlowPosterior(nn.Module):
     Args:
         net: maps (B, H) to (B, 2 D + C): D locations, D values of log σ before the floor, then the context h.
         flow: f, of latent_dim D and context_dim C.
+
+    Raises:
+        ValueError: in a call, where the net has another number of outputs.
     """
 
     def __init__(self, net: nn.Module, flow: AmortizedFlow) -> None:
@@ -108,6 +115,10 @@ class FlowPosterior(nn.Module):
         """Answer the posterior, batch (B,), event (D,); several conditions are concatenated."""
         dim = self.flow.latent_dim
         out = full_precision(self.net(torch.cat(given, -1)))
+        if out.shape[-1] != 2 * dim + self.flow.context_dim:
+            raise ValueError(
+                f"net: expected 2 · {dim} + {self.flow.context_dim} outputs for this flow, got {out.shape[-1]}"
+            )
         loc, raw, context = out.split([dim, dim, out.shape[-1] - 2 * dim], -1)
         base = Independent(Normal(loc, bounded_log_sigma(raw).exp()), 1)
         return FlowDistribution(base, self.flow, nn.functional.silu(context))

@@ -67,6 +67,8 @@ class TopDownModel(LatentVariableModel):
         if top not in TOPS:
             raise ValueError(f"top: expected one of {', '.join(TOPS)}, got {top!r}")
         if top == "sphere":
+            if self.dims[self.levels[0]] < 2:
+                raise ValueError(f"latent_dims: expected a top level of at least 2 for a sphere, got {latent_dims}")
             self.spheres[self.levels[0]] = 1
         out = data_dim * outputs_per_pixel(likelihood, num_values, components)
         self.hidden, self.residual = hidden, residual

@@ -9,6 +9,7 @@ from torch.distributions import Distribution, Independent, kl_divergence
 
 from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
+from hvae_ref.flows import FlowPosterior
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
 from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
 from hvae_ref.nets import Rescale, mlp
@@ -94,6 +95,7 @@ class TwoLevelVAE(LatentVariableModel):
         The expectation over z2 no longer knows which z1 it came from. In expectation this is the ELBO of the
         mean-field posterior q(z1|x) q(z2|x) minus I_q(z1; z2|x): it punishes a z2 that knows its z1 (eq. 2.6).
         """
+        self._refuse_flows("mistaken_shortcut")
         x = self.check(x)
         q_z1 = self.q_z1_given_x(x)
         z1 = q_z1.rsample()
@@ -104,6 +106,7 @@ class TwoLevelVAE(LatentVariableModel):
 
     def mistaken_standard_normal_kl(self, x: Tensor) -> Elbo:
         """NOT the ELBO of this model: both levels against N(0, I), so z2 is left out of the generative model."""
+        self._refuse_flows("mistaken_standard_normal_kl")
         x = self.check(x)
         q_z1 = self.q_z1_given_x(x)
         z1 = q_z1.rsample()
@@ -113,6 +116,12 @@ class TwoLevelVAE(LatentVariableModel):
             self.p_x_given_z1(z1).log_prob(x),
             kl={"z2": kl_divergence(q_z2, self.p_z2(len(x))), "z1": kl_divergence(q_z1, prior)},
         )
+
+    def _refuse_flows(self, bound: str) -> None:
+        """The mistakes are about divergences in closed form, and a posterior with a flow has none."""
+        levels = {"z2": self.q_z2_given_below, "z1": self.q_z1_given_x}
+        if bent := [level for level, q in levels.items() if isinstance(q, FlowPosterior)]:
+            raise ValueError(f"{bound}: expected Gaussian posteriors, got a flow at {', '.join(bent)}")
 
     def infer(self, x: Tensor) -> Inference:
         """q(z1|x), then q(z2|·) given a sample of z1."""

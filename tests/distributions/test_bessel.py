@@ -281,6 +281,8 @@ def test_bad_arguments_are_named(function, unchecked) -> None:
             function(order, x)
     with pytest.raises(ValueError, match="^order: expected no gradient"):
         function(torch.ones(2, requires_grad=True), x)
+    with pytest.raises(ValueError, match=r"^order: expected a shape that broadcasts with \(2,\), got \(3,\)"):
+        function(torch.ones(3), x)
     for wrong in (-x, x * math.nan, x * math.inf, x.long(), 3.0):
         with pytest.raises(ValueError, match="^x: expected"):
             function(1.0, wrong)

@@ -26,6 +26,15 @@ def test_a_product_of_spheres_has_the_sum_of_its_factors_nats() -> None:
     torch.testing.assert_close(kl_divergence(q, p), factors.sum(-1))
     torch.testing.assert_close(q.mean, base.mean.flatten(1))
     torch.testing.assert_close(q.entropy(), base.base_dist.entropy().sum(-1))
+    torch.testing.assert_close(q.variance, base.base_dist.variance.flatten(1))
+
+
+def test_a_larger_batch_shape_keeps_the_density() -> None:
+    q = Flat(spheres())
+    wide = q.expand((2, 4))
+    z = wide.rsample()
+    assert (wide.batch_shape, wide.event_shape, z.shape) == ((2, 4), (15,), (2, 4, 15))
+    torch.testing.assert_close(wide.log_prob(z), q.log_prob(z))
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -18,6 +18,7 @@ from torch.distributions import Independent, VonMises, kl_divergence
 from torch.nn.functional import normalize
 
 from hvae_ref.distributions import HypersphericalUniform, VonMisesFisher
+from hvae_ref.distributions.bessel import bessel_ratio_derivative
 from hvae_ref.distributions.hyperspherical_uniform import log_sphere_area
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name("reference_von_mises_fisher.py")))
@@ -332,3 +333,35 @@ def test_a_vector_of_zeros_still_becomes_a_point(monkeypatch) -> None:
 def test_spheres_that_are_none(dim, unchecked) -> None:
     with pytest.raises(ValueError, match="^dim: expected an integer of at least 2"):
         HypersphericalUniform(dim)
+    with pytest.raises(ValueError, match="dtype: expected a floating-point type, got torch.int64"):
+        HypersphericalUniform(3, dtype=torch.int64)
+
+
+def test_one_uniform_distribution_is_as_good_as_another() -> None:
+    p = HypersphericalUniform(3, (4,), dtype=torch.float64)
+    divergence = kl_divergence(p, HypersphericalUniform(3, (2, 1)))
+    assert torch.equal(divergence, torch.zeros(2, 4, dtype=torch.float64))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("none", [None, "1"])
+def test_a_concentration_that_is_no_number(none: object) -> None:
+    with pytest.raises(ValueError, match="concentration: expected a tensor or a number"):
+        VonMisesFisher(torch.eye(3)[0], none)
+
+
+def test_torchs_functional_derivatives_know_the_divergence() -> None:
+    """Jacobian and Hessian by `torch.func`, against κ A′ and A′ + κ A″ from differences."""
+    kappa = torch.tensor([0.5, 3.0, 40.0], dtype=torch.float64)
+    loc = torch.eye(5, dtype=torch.float64)[0]
+
+    def nats(k: torch.Tensor) -> torch.Tensor:
+        p = VonMisesFisher(loc, k, validate_args=False)
+        return kl_divergence(p, HypersphericalUniform(5, dtype=torch.float64))
+
+    slope = kappa * bessel_ratio_derivative(1.5, kappa)
+    torch.testing.assert_close(torch.func.jacrev(nats)(kappa), torch.diag(slope))
+    step = 1e-5
+    up, down = ((kappa + s) * bessel_ratio_derivative(1.5, kappa + s) for s in (step, -step))
+    second = torch.func.jacrev(torch.func.jacrev(lambda k: nats(k).sum()))(kappa)
+    torch.testing.assert_close(second, torch.diag((up - down) / (2 * step)), rtol=1e-6, atol=1e-9)

@@ -60,6 +60,24 @@ def test_the_draw_remembered_is_the_last_one_alone() -> None:
     assert q.log_prob(second) is kept
 
 
+def test_a_draw_without_gradients_has_a_density_with_them() -> None:
+    """Likelihood-ratio gradients: z from `sample`, then ∇ log q(z) in the parameters of q."""
+    q = posterior("triangular")
+    z = q.sample()
+    parameters = list(q.flow.parameters())
+    remembered = torch.autograd.grad(q.log_prob(z).sum(), parameters)
+    inverted = torch.autograd.grad(q.log_prob(z.clone()).sum(), parameters)
+    torch.testing.assert_close(remembered, inverted)
+    assert any(gradient.abs().max() > 1e-3 for gradient in remembered)
+
+
+def test_not_a_number_has_no_density() -> None:
+    q = posterior("planar")
+    z = q.sample().clone()
+    z[1, 0] = torch.nan
+    assert q.log_prob(z).isnan().tolist() == [False, True, False]
+
+
 @torch.no_grad()
 def test_the_mean_is_that_of_the_draws() -> None:
     q = posterior("triangular")
@@ -93,6 +111,8 @@ def test_wrong_shapes_are_refused() -> None:
         q.log_prob(torch.zeros(3, 5).double())
     with pytest.raises(ValueError, match=r"context: expected \(B, C\) with one row for each of the base's \(3,\), got"):
         FlowDistribution(q.base, q.flow, q.context[:2])
+    with pytest.raises(ValueError, match=r"net: expected 2 · 2 \+ 4 outputs for this flow, got 3"):
+        FlowPosterior(torch.nn.Linear(5, 3).double(), q.flow)(torch.zeros(1, 5).double())
     with pytest.raises(ValueError, match="flow: expected one of planar, .*got 'plane'"):
         TwoLevelVAE(5, (3, 2), (8,), (6,), flow="plane")
     with pytest.raises(ValueError, match="flow: unknown level z3; this model has z2, z1"):

@@ -43,6 +43,12 @@ def test_sizes_that_make_no_sphere_are_refused() -> None:
         HypersphericalVAE(5, (6,), hidden=(8,), concentration="exp")
     with pytest.raises(ValueError, match="top: expected one of gaussian, sphere, got 'torus'"):
         TopDownVAE(5, (3, 3), 8, top="torus")
+    with pytest.raises(ValueError, match=r"latent_dims: expected a top level of at least 2 for a sphere, got \(3, 1\)"):
+        TopDownVAE(5, (3, 1), 8, top="sphere")
+    for outputs, spheres in ((1, 1), (2, 1), (8, 3), (6, 3)):
+        head = ConditionalVonMisesFisher(torch.nn.Identity(), spheres)
+        with pytest.raises(ValueError, match=rf"net: expected {spheres} · \(m \+ 1\) outputs .*, got {outputs}"):
+            head(torch.zeros(4, outputs))
 
 
 @pytest.mark.parametrize("concentration", CONCENTRATIONS)

@@ -28,6 +28,13 @@ def oracle() -> LinearGaussianModel:
     return LinearGaussianModel.random(4, (3, 2), seed=1, q="random")
 
 
+@pytest.mark.parametrize("bound", ["mistaken_shortcut", "mistaken_standard_normal_kl"])
+def test_mistakes_about_closed_forms_are_not_made_with_flows(bound: str) -> None:
+    model = TwoLevelVAE(4, (3, 2), (4,), (4,), flow={"z1": "iaf"})
+    with pytest.raises(ValueError, match=f"{bound}: expected Gaussian posteriors, got a flow at z1"):
+        getattr(model, bound)(torch.zeros(2, 4))
+
+
 @pytest.fixture
 def sampled(oracle) -> TwoLevelVAE:
     """The package's two-level model with the oracle's arrows in place of its nets, for real-valued data."""

@@ -135,6 +135,7 @@ class TopDownModel(LatentVariableModel):
         r, q, z = self.side(x), {}, {}
 
         def from_posterior(level: str, p: Distribution) -> Tensor:
+            """Draw z of a level from q and note what it cost."""
             q[level] = self.posterior(level, p, r[level])
             z[level] = q[level].rsample()
             return z[level]
@@ -147,6 +148,7 @@ class TopDownModel(LatentVariableModel):
         r, divergence = self.side(x), {}
 
         def from_posterior(level: str, p: Distribution) -> Tensor:
+            """Draw z of a level from q and note what it cost."""
             q = self.posterior(level, p, r[level])
             z = q.rsample()
             divergence[level] = kl(q, p, z)

@@ -135,7 +135,7 @@ class TopDownModel(LatentVariableModel):
         r, q, z = self.side(x), {}, {}
 
         def from_posterior(level: str, p: Distribution) -> Tensor:
-            """Draw z of a level from q and note what it cost."""
+            """Draw z of a level from its posterior and keep both."""
             q[level] = self.posterior(level, p, r[level])
             z[level] = q[level].rsample()
             return z[level]

@@ -55,7 +55,7 @@ def _slope(a: Tensor) -> Tensor:
 
 
 def _step(z: Tensor, q: Tensor, r: Tensor, r_tilde: Tensor, b: Tensor) -> Step:
-    """Equations 4.5 and 4.6, with the matrices as they are handed in."""
+    """Equations 4.6 and 4.7, with the matrices as they are handed in."""
     slope = _slope(_inside(z, q, r_tilde, b))
     return _moved(z, q, r, r_tilde, b), (1 + slope * _diagonal(r) * _diagonal(r_tilde)).abs().log().sum(-1)
 

@@ -46,7 +46,7 @@ class TopDownModel(LatentVariableModel):
         dropout: probability of dropping a hidden unit while training.
         flow: family of `hvae_ref.flows` for every Gaussian level, or families by level; None for none.
         flow_steps: length of each flow.
-        top: "gaussian", or "sphere" for z_L uniform on the unit sphere with a von Mises-Fisher posterior (eq. 5.14).
+        top: "gaussian", or "sphere" for z_L uniform on the unit sphere with a von Mises-Fisher posterior (eq. 5.15).
     """
 
     def __init__(

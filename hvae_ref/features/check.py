@@ -1,0 +1,52 @@
+"""What every density over features asks of the maps it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def checked_map(name: str, f: Tensor, dim: int, like: Tensor) -> Tensor:
+    """Answer a map (B, dim, H, W) in the dtype of `like`, or say what does not fit; half precision is lifted."""
+    if f.ndim != 4 or f.shape[1] != dim or 0 in f.shape[2:]:
+        raise ValueError(f"{name}: expected shape (B, {dim}, H, W) with at least one position, got {tuple(f.shape)}")
+    if f.dtype in (torch.float16, torch.bfloat16):
+        f = f.to(like.dtype)
+    if f.dtype != like.dtype:
+        raise ValueError(f"{name}: expected dtype {like.dtype}, that of the density, got {f.dtype}")
+    if f.device != like.device:
+        raise ValueError(f"{name}: expected device {like.device}, where the density is, got {f.device}")
+    if not f.isfinite().all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    return f
+
+
+def checked_features(features: Mapping[str, Tensor], dims: Mapping[str, int], like: Tensor) -> dict[str, Tensor]:
+    """Answer the maps of all levels in the order of `dims`, each as `checked_map` has it and all of one batch."""
+    if features.keys() != dims.keys():
+        raise ValueError(f"features: expected the levels {list(dims)}, got {list(features)}")
+    maps = {level: checked_map(level, features[level], dim, like) for level, dim in dims.items()}
+    batches = {level: len(f) for level, f in maps.items()}
+    if len(set(batches.values())) > 1:
+        raise ValueError(f"features: expected one batch size for all levels, got {batches}")
+    return maps
+
+
+def rows_of(f: Tensor) -> Tensor:
+    """The feature vectors of a map (B, D, H, W), one a row: (B·H·W, D)."""
+    return f.movedim(1, -1).flatten(0, -2)
+
+
+def checked_given(
+    level: str, f: Tensor, keep: Tensor | None, n: int, shape: tuple[int, int]
+) -> tuple[Tensor, Tensor | None]:
+    """Answer a given map as one of n examples (n, D, H, W) and the mask of what to keep, or say what does not fit."""
+    if tuple(f.shape[2:]) != shape or len(f) not in (1, n):
+        raise ValueError(
+            f"fixed: expected {level} of shape ({n} or 1, D, {shape[0]}, {shape[1]}), got {tuple(f.shape)}"
+        )
+    if keep is not None and (tuple(keep.shape) != shape or keep.dtype != torch.bool):
+        raise ValueError(f"keep: expected booleans {shape} for {level}, got {tuple(keep.shape)}, {keep.dtype}")
+    return f.expand(n, -1, -1, -1), keep

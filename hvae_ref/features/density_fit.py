@@ -1,0 +1,183 @@
+"""Fitting a density over a pyramid: EM for every level alone, then gradients for what the neighbouring level tells."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hvae_ref.features.check import checked_features, rows_of
+from hvae_ref.features.em import fit_mixture
+from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.kmeans import Reservoir
+
+Features = Mapping[str, Tensor]
+
+MAX_NORM = 10.0
+"""Bound on the norm of each level's gradient: one strange position must not throw a level out."""
+
+
+@dataclass(frozen=True)
+class DensityEpoch:
+    """Mean −log p of a position, in nats, for each level.
+
+    Attributes:
+        epoch: 0 is the start, the unconditioned mixtures.
+        train: over the positions that the epoch drew, while weights were changing; at epoch 0 over those EM saw.
+        validation: over all positions of the validation features, after the epoch; empty without them.
+    """
+
+    epoch: int
+    train: dict[str, float]
+    validation: dict[str, float]
+
+
+def fit_density(
+    density: HierarchicalLatentDensity,
+    features: Features | Iterable[Features],
+    validation: Features | Iterable[Features] | None = None,
+    *,
+    epochs: int = 30,
+    batch_size: int = 16,
+    positions: int = 512,
+    learning_rate: float = 2e-3,
+    rows: int = 50_000,
+    seed: int = 0,
+) -> list[DensityEpoch]:
+    """Fit all levels by maximum likelihood; the density is changed in place.
+
+    Each level starts as the mixture that EM finds for its positions, whatever its neighbour says. A level that stands
+    alone is then done. For the others Adam lowers −log p at positions drawn anew for each batch: levels are factors
+    with parameters of their own, so the sum over levels fits each as if alone. With validation features every level
+    ends with the weights of its best epoch, the start among them: a neighbour without information then does no harm.
+
+    Args:
+        density: with the levels of the features.
+        features: maps (N, D, H, W); or anything that can be iterated over again and again for batches of them.
+        validation: the same, or None.
+        epochs: passes over the features.
+        batch_size: examples a step; a stream's batches are taken as they come.
+        positions: at most so many of each level and example in a step.
+        learning_rate: at the start; it falls to zero along half a cosine.
+        rows: at most so many positions of each level, drawn evenly, that EM sees.
+        seed: of EM, batches and positions. The caller's random state is left alone.
+
+    Returns:
+        What each epoch reached, the start first.
+
+    Raises:
+        ValueError: where features or an argument do not fit.
+        FloatingPointError: where the loss is no longer finite.
+    """
+    for name, value in {"batch_size": batch_size, "positions": positions, "rows": rows}.items():
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")
+    if isinstance(features, Iterator) or isinstance(validation, Iterator):
+        raise ValueError("features: expected maps or batches that can be iterated over again, got an iterator")
+    generator = torch.Generator().manual_seed(seed)
+    history = [
+        DensityEpoch(0, _start(density, features, rows, batch_size, seed), _nll(density, validation, batch_size))
+    ]
+    learned = [level for level in density.levels if density.neighbour(level) is not None]
+    if not learned or epochs < 1:
+        return history
+    best = {} if validation is None else {level: (0, _copy(density, level)) for level in learned}
+    parameters = [parameter for level in learned for parameter in density.p[level].parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=learning_rate)
+    for epoch in range(1, epochs + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+        train = _epoch(density, learned, optimizer, _batches(features, batch_size, generator), positions, generator)
+        history.append(DensityEpoch(epoch, train, _nll(density, validation, batch_size)))
+        for level, (best_epoch, _) in best.items():
+            if history[epoch].validation[level] < history[best_epoch].validation[level]:
+                best[level] = (epoch, _copy(density, level))
+    for level, (_, weights) in best.items():
+        density.p[level].load_state_dict(weights)
+    return history
+
+
+def _start(
+    density: HierarchicalLatentDensity, features: Features | Iterable[Features], rows: int, batch_size: int, seed: int
+) -> dict[str, float]:
+    """Give every level its unconditioned mixture; mean −log p of the rows that it was fitted on."""
+    reservoirs = {level: Reservoir(rows, torch.Generator().manual_seed(seed)) for level in density.levels}
+    like = next(density.parameters())
+    for batch in _batches(features, batch_size):
+        for level, f in checked_features(batch, density.dims, like).items():
+            reservoirs[level].add(rows_of(f))
+    nll = {}
+    for level, factor in density.p.items():
+        head, neighbour = factor.head, density.neighbour(level)
+        fit = fit_mixture(reservoirs[level].kept, head.components, seed=seed, floor=head.floor)
+        factor.start(fit.mixture, None if neighbour is None else reservoirs[neighbour].kept)
+        nll[level] = -fit.log_likelihood
+    return nll
+
+
+def _epoch(
+    density: HierarchicalLatentDensity,
+    learned: list[str],
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[Features],
+    positions: int,
+    generator: torch.Generator,
+) -> dict[str, float]:
+    """One pass over the features; mean −log p of the positions that were drawn."""
+    totals, steps = dict.fromkeys(learned, 0.0), 0
+    device = next(density.parameters()).device
+    for batch in batches:
+        places = {level: batch[level].shape[2:].numel() for level in learned}
+        index = {
+            level: torch.randperm(count, generator=generator)[:positions].to(device) for level, count in places.items()
+        }
+        losses = {level: -log_p.mean() for level, log_p in density.log_prob(batch, index).items()}
+        loss = torch.stack(list(losses.values())).sum()
+        if not loss.isfinite():
+            raise FloatingPointError(f"the loss is no longer finite: { ({k: v.item() for k, v in losses.items()}) }")
+        optimizer.zero_grad()
+        loss.backward()
+        for level in learned:
+            torch.nn.utils.clip_grad_norm_(density.p[level].parameters(), MAX_NORM)
+        optimizer.step()
+        steps += 1
+        for level, value in losses.items():
+            totals[level] += value.item()
+    return {level: total / steps for level, total in totals.items()}
+
+
+def _nll(
+    density: HierarchicalLatentDensity, features: Features | Iterable[Features] | None, batch_size: int
+) -> dict[str, float]:
+    """Mean −log p over all positions of each level; empty without features."""
+    totals, counts = dict.fromkeys(density.levels, 0.0), dict.fromkeys(density.levels, 0)
+    if features is None:
+        return {}
+    for maps in density.stream(_batches(features, batch_size)):
+        for level, log_p in maps.items():
+            totals[level] -= log_p.double().sum().item()
+            counts[level] += log_p.numel()
+    if not all(counts.values()):
+        raise ValueError("validation: expected at least one example, got none")
+    return {level: totals[level] / counts[level] for level in density.levels}
+
+
+def _batches(
+    features: Features | Iterable[Features], batch_size: int, generator: torch.Generator | None = None
+) -> Iterator[Features]:
+    """Batches of maps, in random order where a generator is given; those of a stream as they come."""
+    if not isinstance(features, Mapping):
+        yield from features
+        return
+    n = len(next(iter(features.values()), ()))
+    order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+    for index in order.split(batch_size):
+        yield {level: f[index.to(f.device)] for level, f in features.items()}
+
+
+def _copy(density: HierarchicalLatentDensity, level: str) -> dict[str, Tensor]:
+    return copy.deepcopy(density.p[level].state_dict())

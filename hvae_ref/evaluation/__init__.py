@@ -2,24 +2,43 @@
 
 from hvae_ref.evaluation.arrows import Arrows, arrows
 from hvae_ref.evaluation.bound import importance_bound
+from hvae_ref.evaluation.calibration import Coverage, conditional_draws, coverage, ranks
 from hvae_ref.evaluation.evaluate import Evaluation, evaluate
 from hvae_ref.evaluation.information import active_units, mutual_information, posterior_mean_variance
 from hvae_ref.evaluation.interpolation import interpolate, linear, spherical
+from hvae_ref.evaluation.intervals import PairedTest, bootstrap_interval, paired_test
+from hvae_ref.evaluation.peak_picking import Peaks, pick_wave
+from hvae_ref.evaluation.probes import ProbeScore, probe
 from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.evaluation.reconstruction import reconstruction_errors
+from hvae_ref.evaluation.swap import SwapShares, swap_shares, swap_test
 
 __all__ = [
     "Arrows",
+    "Coverage",
     "Evaluation",
+    "PairedTest",
+    "Peaks",
+    "ProbeScore",
+    "SwapShares",
     "active_units",
     "arrows",
+    "bootstrap_interval",
+    "conditional_draws",
+    "coverage",
     "evaluate",
     "importance_bound",
     "interpolate",
     "linear",
     "mutual_information",
+    "paired_test",
+    "pick_wave",
     "posterior_mean_variance",
+    "probe",
     "quiet",
+    "ranks",
     "reconstruction_errors",
     "spherical",
+    "swap_shares",
+    "swap_test",
 ]

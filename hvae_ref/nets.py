@@ -74,6 +74,37 @@ class Scale(nn.Module):
         return f"{self.factor:g}"
 
 
+class FiLM(nn.Module):
+    """Feature-wise linear modulation, h ← (1 + γ(z)) ⊙ h + β(z), with γ and β linear in z; eq. 6.6 in the book.
+
+    Each feature is stretched and shifted by amounts that z decides and the other features have no part in. Where z
+    says nothing, γ = β = 0 and h goes through as it is.
+
+    Args:
+        features: F, size of h.
+        condition_dim: size of z.
+
+    Raises:
+        ValueError: for a size below 1.
+
+    Reference:
+        Perez, Strub, de Vries, Dumoulin and Courville (2018), FiLM: Visual Reasoning with a General Conditioning Layer,
+        https://arxiv.org/abs/1709.07871
+    """
+
+    def __init__(self, features: int, condition_dim: int) -> None:
+        super().__init__()
+        if min(features, condition_dim) < 1:
+            raise ValueError(f"features, condition_dim: expected at least 1, got {features} and {condition_dim}")
+        self.gamma_beta = nn.Linear(condition_dim, 2 * features)
+        nn.init.zeros_(self.gamma_beta.bias)
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        """Modulate h (B, F) by z (B, condition_dim); same shape as h."""
+        gamma, beta = self.gamma_beta(z).chunk(2, -1)
+        return (1 + gamma) * h + beta
+
+
 class MaskedLinear(nn.Linear):
     """A linear layer some of whose connections are cut by a fixed mask (out_features, in_features)."""
 

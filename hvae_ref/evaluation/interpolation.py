@@ -90,6 +90,7 @@ def interpolate(
     others: str = "prior",
     walk: str | None = None,
     seed: int = 0,
+    condition: Tensor | None = None,
 ) -> Tensor:
     """Mean images along a walk in one level, from the posterior mean of x_a to that of x_b.
 
@@ -109,6 +110,7 @@ def interpolate(
         walk: "linear" or "spherical"; by default a straight line, and the arc for a level on a sphere, which no
             straight line stays on.
         seed: of all draws.
+        condition: (B, C) or (1, C), for a model of p(x|c): x_a and x_b are encoded under it, and the walk decoded.
 
     Returns:
         (steps, D) or (steps, B, D), E[x|z] in grey levels.
@@ -127,11 +129,12 @@ def interpolate(
         if value not in known:
             raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
     _check_endpoints(x_a, x_b, steps)
+    given = () if condition is None else (condition,)
     rows_a, rows_b = torch.atleast_2d(x_a), torch.atleast_2d(x_b)
     with quiet(model, seed):
-        start = {name: q.mean for name, q in model.encode(rows_a).items()}
+        start = {name: q.mean for name, q in model.encode(rows_a, *given).items()}
     with quiet(model, seed):
-        end = model.encode(rows_b)[level].mean
+        end = model.encode(rows_b, *given)[level].mean
     start |= {name: _on_spheres(start[name], count).flatten(1) for name, count in spheres.items()}
     if level in spheres:
         path = spherical(*(_on_spheres(one, spheres[level]) for one in (start[level], end)), steps).flatten(-2)
@@ -141,5 +144,5 @@ def interpolate(
     for z in path:
         with quiet(model, seed):
             held = {**start, level: z} if others == "posterior" else {level: z}
-            images.append(model.decode(model.sample_latents(len(z), fixed=held)).mean)
+            images.append(model.decode(model.sample_latents(len(z), fixed=held), *given).mean)
     return torch.stack(images).view(steps, *x_a.shape)

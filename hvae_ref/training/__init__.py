@@ -3,6 +3,7 @@
 from hvae_ref.training.batches import Batches, derived_seed
 from hvae_ref.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from hvae_ref.training.config import TrainConfig
+from hvae_ref.training.examples import Examples
 from hvae_ref.training.fit import NonFiniteLoss, fit
 from hvae_ref.training.history import EpochRecord, History, Terms
 
@@ -11,6 +12,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "EpochRecord",
+    "Examples",
     "History",
     "NonFiniteLoss",
     "Terms",

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from hvae_ref.training import Batches, derived_seed
-from hvae_ref.training.batches import examples_of
+from hvae_ref.training import Batches, Examples, derived_seed
+from hvae_ref.training.examples import examples_of
 
-X = torch.arange(20.0)[:, None]
+X = Examples(torch.arange(20.0)[:, None])
 
 
 def rows(batches, epoch=0):
-    return [batch[:, 0].tolist() for batch in batches.epoch(epoch)]
+    return [batch.x[:, 0].tolist() for batch in batches.epoch(epoch)]
 
 
 def test_an_epoch_shows_each_example_once():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.evaluation.conditions import rows_of
 from hvae_ref.evaluation.quiet import quiet
 
 Feature = Callable[[Tensor, Tensor], Tensor]
@@ -84,7 +85,7 @@ def swap_test(
     Args:
         model: with `levels`, `encode(x, condition)` and `decode(z, condition)`.
         x: (N, D), at least two rows.
-        condition: (N, C).
+        condition: (N, C), or (1, C) for all rows.
         features: name -> what is measured; such as `response_features()`.
         pairs: how many pairs of rows are drawn, without a row that meets itself.
         swap_condition: exchange the condition too; False decodes both halves of a pair under that of A.
@@ -96,8 +97,9 @@ def swap_test(
     Raises:
         ValueError: with fewer than two rows, without a pair or a feature, or where x and condition differ in rows.
     """
-    if len(x) != len(condition) or len(x) < 2:
-        raise ValueError(f"x, condition: expected as many rows, at least 2, got {len(x)} and {len(condition)}")
+    if len(x) < 2:
+        raise ValueError(f"x: expected at least 2 rows, got {len(x)}")
+    condition = rows_of(condition, len(x))
     if pairs < 1 or not features:
         raise ValueError(f"pairs, features: expected at least one of each, got {pairs} and {len(features)}")
     generator = torch.Generator().manual_seed(seed)

@@ -102,8 +102,8 @@ def test_it_repeats_and_leaves_no_trace():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": torch.zeros(1, 2), "condition": torch.zeros(1, 1)}, "at least 2, got 1 and 1"),
-        ({"condition": torch.zeros(3, 1)}, "expected as many rows"),
+        ({"x": torch.zeros(1, 2), "condition": torch.zeros(1, 1)}, "x: expected at least 2 rows, got 1"),
+        ({"condition": torch.zeros(3, 1)}, r"condition: expected shape \(4, C\) or \(1, C\)"),
         ({"pairs": 0}, "expected at least one of each, got 0 and 1"),
         ({"features": {}}, "expected at least one of each, got 200 and 0"),
     ],

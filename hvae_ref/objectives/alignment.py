@@ -75,9 +75,11 @@ def soft_lag(
     """
     if not sharpness > 0:
         raise ValueError(f"sharpness: expected a number above 0, got {sharpness}")
-    correlation = cross_correlation(a, b, max_lag)
-    lags = torch.arange(-max_lag, max_lag + 1, dtype=correlation.dtype, device=correlation.device)
-    return (torch.softmax(correlation / sharpness, -1) * lags).sum(-1)
+    weight = torch.softmax(cross_correlation(a, b, max_lag) / sharpness, -1)
+    early, late = weight[:, :max_lag].flip(-1), weight[:, max_lag + 1 :]
+    lags = torch.arange(1, max_lag + 1, dtype=weight.dtype, device=weight.device)
+    # Late against early: equal weights cancel exactly, not up to rounding.
+    return ((late - early) * lags).sum(-1)
 
 
 def misalignment(

@@ -1,0 +1,150 @@
+"""What models of evoked responses are built from: static parameters on a common scale, a trunk, and p(x|z, c)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent, Normal
+
+from hvae_ref.conditional import bounded_log_sigma, full_precision
+from hvae_ref.data.abr import STATIC_NAMES, STATICS
+from hvae_ref.nets import FiLM, mlp
+
+SIGNAL_UNIT = 0.2
+"""µV, the size of a typical wave: nets read and write signals in this unit, everything outside them is in µV."""
+
+COUNTS = ("sweeps",)
+"""Static parameters that act by their ratios, and are put on a logarithmic scale."""
+
+NOISE_HIDDEN = 16
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of static parameters, in the order of `STATIC_NAMES`.
+
+    Raises:
+        ValueError: for no names, a string, an unknown name (with the closest one), a repetition, or another order.
+    """
+    if isinstance(names, str) or not names:
+        raise ValueError(f"statics: expected a sequence of names out of {', '.join(STATIC_NAMES)}, got {names!r}")
+    for name in names:
+        if name not in STATIC_NAMES:
+            near = difflib.get_close_matches(str(name), STATIC_NAMES, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"expected some of {', '.join(STATIC_NAMES)}"
+            raise ValueError(f"statics: unknown {name!r}; {hint}")
+    ordered = tuple(name for name in STATIC_NAMES if name in names)
+    if tuple(names) != ordered:
+        raise ValueError(f"statics: expected each name once, in the order {', '.join(ordered)}, got {', '.join(names)}")
+    return ordered
+
+
+class ScaledStatics(nn.Module):
+    """Static parameters in their own units to [−1, 1] by their ranges, and back; counts by their logarithms.
+
+    Args:
+        names: of the parameters, in the order of `STATIC_NAMES`.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        chosen = [parameter for parameter in STATICS if parameter.name in names]
+        self.register_buffer("is_count", torch.tensor([p.name in COUNTS for p in chosen]), persistent=False)
+        for bound in ("low", "high"):
+            self.register_buffer(bound, torch.tensor([float(getattr(p, bound)) for p in chosen]), persistent=False)
+
+    def _unwound(self, value: Tensor) -> Tensor:
+        return torch.where(self.is_count, torch.where(self.is_count, value, 1).log(), value)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Map raw values (B, C) to [−1, 1], same shape."""
+        low, high = self._unwound(self.low), self._unwound(self.high)
+        return 2 * (self._unwound(raw) - low) / (high - low) - 1
+
+    def inverse(self, scaled: Tensor) -> Tensor:
+        """Map scaled values (B, C) back to their units; values beyond [−1, 1] come out beyond the range."""
+        low, high = self._unwound(self.low), self._unwound(self.high)
+        value = low + (scaled + 1) * (high - low) / 2
+        return torch.where(self.is_count, torch.where(self.is_count, value, 0).exp(), value)
+
+
+class ConcatenationTrunk(nn.Module):
+    """Features of a decoder from everything it reads, side by side: h = f([v_1, v_2, …]).
+
+    Args:
+        inputs: size of all that is read.
+        hidden: sizes of the layers; the last one is the size of the features. Without any, the features are the inputs.
+        dropout: probability of dropping a hidden unit while training.
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], dropout: float = 0.0) -> None:
+        super().__init__()
+        sizes = [inputs, *hidden]
+        self.features = sizes[-1]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, *given: Tensor) -> Tensor:
+        """Features (B, F) of what is given, (B, ·) each."""
+        h = torch.cat(given, -1)
+        for layer in self.layers:
+            h = self.dropout(nn.functional.silu(layer(h)))
+        return h
+
+
+class FilmTrunk(nn.Module):
+    """Features of a decoder that reads one input and is modulated by another at each layer; eq. 6.6 in the book.
+
+    Args:
+        modulator: size of z, which stretches and shifts the features.
+        inputs: size of all that is read.
+        hidden: sizes of the layers, at least one; the last one is the size of the features.
+        dropout: probability of dropping a hidden unit while training.
+
+    Raises:
+        ValueError: without a hidden layer, where there is nothing to modulate.
+    """
+
+    def __init__(self, modulator: int, inputs: int, hidden: Sequence[int], dropout: float = 0.0) -> None:
+        super().__init__()
+        if not hidden:
+            raise ValueError("hidden: expected at least one layer for FiLM to modulate, got none; or use_film=False")
+        sizes = [inputs, *hidden]
+        self.features = sizes[-1]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.film = nn.ModuleList(FiLM(size, modulator) for size in hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, z: Tensor, *given: Tensor) -> Tensor:
+        """Features (B, F) of what is given, (B, ·) each, modulated by z (B, modulator)."""
+        h = torch.cat(given, -1)
+        for layer, film in zip(self.layers, self.film, strict=True):
+            h = self.dropout(nn.functional.silu(film(layer(h), z)))
+        return h
+
+
+class ConditionalResponse(nn.Module):
+    """p(x|z, c) = Π_t N(x_t; μ_t(h), σ_t(c)²) in µV: a mean from the decoder's features, a noise level from c.
+
+    log σ_t(c) = s_t + g(c), with one number s_t a sample and a small net g of the statics alone. The average of n
+    sweeps has noise that falls as 1/√n, and g can say so; no latent can talk its way out of an error by raising σ.
+
+    Args:
+        features: size of h.
+        statics: C.
+        signal_length: L.
+    """
+
+    def __init__(self, features: int, statics: int, signal_length: int) -> None:
+        super().__init__()
+        self.loc = nn.Linear(features, signal_length)
+        self.log_sigma = nn.Parameter(torch.zeros(signal_length))
+        self.noise = mlp([statics, NOISE_HIDDEN, 1])
+
+    def forward(self, h: Tensor, c: Tensor) -> Independent:
+        """From features h (B, features) and scaled statics c (B, C): batch (B,), event (L,)."""
+        loc, level = full_precision(self.loc(h)), full_precision(self.noise(c))
+        scale = bounded_log_sigma(self.log_sigma + level).exp()
+        return Independent(Normal(SIGNAL_UNIT * loc, SIGNAL_UNIT * scale), 1)

@@ -21,6 +21,7 @@ from hvae_ref.data.abr.parameters import (
     static_parameters,
     time_axis,
 )
+from hvae_ref.data.abr.recordings import read_recordings, write_recordings
 from hvae_ref.data.abr.waveform import marks
 
 __all__ = [
@@ -41,7 +42,9 @@ __all__ = [
     "marks",
     "all_norms",
     "normal_response",
+    "read_recordings",
     "sample_conditions",
     "static_parameters",
     "time_axis",
+    "write_recordings",
 ]

@@ -23,7 +23,7 @@ HECOX = "Hecox & Galambos 1974, Arch. Otolaryngol. 99:30-33"
 ISO = "ISO 7029:2000, Statistical distribution of hearing thresholds as a function of age"
 JERGER = "Jerger & Hall 1980, Arch. Otolaryngol. 106:387-391, doi:10.1001/archotol.1980.00790310011003"
 KONRAD = "Konrad-Martin et al. 2012, J. Am. Acad. Audiol. 23:18-35"
-MITCHELL = "Mitchell, Phillips & Trune 1989, Hear. Res. 40:75-85"
+NHSP = "Sutton et al. 2013, Guidance for Auditory Brainstem Response testing in babies, NHSP Clinical Group, England"
 SELTERS = "Selters & Brackmann 1977, Arch. Otolaryngol. 103:181-187"
 STAPELLS = "Stapells 2000, J. Speech-Lang. Pathol. Audiol. 24:74-83"
 STOCKARD = "Stockard, Stockard, Westmoreland & Corfits 1979, Arch. Neurol. 36:823-831"
@@ -62,7 +62,7 @@ LEVEL_DECAY = Norm(50.0, "dB", "interpolated", "with LEVEL_SHIFT: 0.016 ms/dB at
 RATE_SHIFT = Norm(0.5 / 90.0, "ms per click/s, wave V", "published", f"0.5 ms from 10 to 100 clicks/s; {DON_RATE}")
 RATE_SHARE = Norm((0.33, 0.45, 0.6, 0.9, 1.0), "of wave V's shift", "interpolated", f"{STOCKARD}; {HALL}")
 AGE_SHIFT = Norm(0.2 / 30.0, "ms per year, wave V", "published", f"0.2 ms from 25 to 55 years; {JERGER}")
-AGE_SHARE = Norm((0.5, 0.6, 0.75, 0.9, 1.0), "of wave V's shift", "interpolated", f"{JERGER}; {MITCHELL}")
+AGE_SHARE = Norm((0.7, 0.75, 0.85, 0.95, 1.0), "of wave V's shift", "interpolated", f"I-V hardly changes; {KONRAD}")
 SEX_SHIFT = Norm(0.2, "ms, men minus women, wave V", "published", f"{JERGER}")
 SEX_SHARE = Norm((0.2, 0.3, 0.5, 0.9, 1.0), "of wave V's shift", "interpolated", f"shorter I-V in women; {STOCKARD}")
 POLARITY_SHIFT = Norm(
@@ -104,7 +104,7 @@ SEX_RATIO = Norm(1.25, "amplitude of women / amplitude of men", "published", f"w
 POLARITY_GAIN = Norm(
     (0.12, 0.08, 0.04, 0.0, 0.0), "log amplitude, rarefaction minus alternating", "chosen", f"larger wave I; {HALL}"
 )
-VISIBLE = Norm(0.04, "µV", "published", "least size of a clear response; NHSP guidance for ABR testing, England, 2013")
+VISIBLE = Norm(0.04, "µV", "published", f"least size of a clear response; {NHSP}")
 
 # Shape
 WIDTH = Norm((0.19, 0.18, 0.20, 0.18, 0.25), "ms, s.d. of the positive peak", "chosen", "peaks about 1 ms apart")

@@ -69,8 +69,9 @@ _SETS: dict[str, tuple[Callable[[str], Arrays], tuple[int, int], int, tuple[str,
     "fashion_mnist": (_split_mnist_like("fashion_mnist"), (28, 28), 256, GARMENT_NAMES),
 }
 
-# split -> (seed, number of responses). Seeds that differ give streams of random numbers that do not overlap.
-_ABR_SPLITS = {"train": (61, 3000), "validation": (62, 500), "test": (63, 500)}
+# split -> (seed, number of responses). Seeds that differ give streams of random numbers that do not overlap; these are
+# far from the seeds that a study counts through, so that what it generates was not trained on.
+_ABR_SPLITS = {"train": (600_001, 3000), "validation": (600_002, 500), "test": (600_003, 500)}
 
 NAMES = (*_SETS, "abr")
 

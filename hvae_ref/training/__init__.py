@@ -6,6 +6,7 @@ from hvae_ref.training.config import TrainConfig
 from hvae_ref.training.examples import Examples
 from hvae_ref.training.fit import NonFiniteLoss, fit
 from hvae_ref.training.history import EpochRecord, History, Terms
+from hvae_ref.training.tensorboard import TensorBoardScalars
 
 __all__ = [
     "Batches",
@@ -15,6 +16,7 @@ __all__ = [
     "Examples",
     "History",
     "NonFiniteLoss",
+    "TensorBoardScalars",
     "Terms",
     "TrainConfig",
     "derived_seed",

@@ -71,7 +71,7 @@ def test_overrides_are_read_as_toml():
         ("epochs=3", "expected table.key=value, such as training.epochs=3, got 'epochs=3'"),
         ("training.epochs", "expected table.key=value"),
         ("data.name=none", "data.name: missing"),
-        ("model.name=none", "model.name: missing; expected one of VAE"),
+        ("model.name=none", "model.name: missing; expected one of CVAE, VAE"),
     ],
 )
 def test_a_mistake_is_told_with_the_right_key(override, told):

@@ -13,6 +13,21 @@ from hvae_ref.models.conditional_model import ConditionalModel
 from hvae_ref.models.response_parts import SIGNAL_UNIT, ConcatenationTrunk, FilmTrunk
 from hvae_ref.nets import mlp
 
+PUBLISHED_WIDTHS: dict[str, int | tuple[int, ...]] = {
+    "global_latent_dim": 32,
+    "local_latent_dim": 32,
+    "hidden": (512, 384, 256),
+    "local_hidden": (768, 512),
+    "decoder_hidden": (2048, 2048, 2048),
+}
+"""Arguments that come within 1 % of 419 K, 627 K and 9.5 M parameters (global and local encoder, decoder with heads).
+
+Those counts are all that the design this model goes back to says of its widths, besides a first layer of 256 with batch
+normalisation. That does not settle the others: no list of up to four layers out of 32, 64, 128, 256, 384, 512, 768 and
+1024 that starts so gives 419 K. A decoder as wide as the encoders has half a million parameters; 9.5 M are two
+2048 × 2048 layers (8.4 M) and what is around them, for 71 numbers in and 200 samples out.
+"""
+
 
 class HierarchicalCVAE(ConditionalModel):
     """p(z_g) p(z_l) p(x|z_g, z_l, c) with q(z_g|x, c) q(z_l|x, x_early, c); eq. 6.3–6.6 in the book.
@@ -27,13 +42,14 @@ class HierarchicalCVAE(ConditionalModel):
         statics: names of the static parameters, in the order of `STATIC_NAMES`.
         global_latent_dim: size of z_global.
         local_latent_dim: size of z_local.
-        hidden: sizes of the hidden layers of each encoder.
+        hidden: sizes of the hidden layers of the encoders.
         use_film: whether z_global modulates the decoder's layers, or is one more of its inputs.
         early_signal_ratio: share of x, from its start, that the local encoder reads twice; 0 … 1.
         predict_peaks: whether there is a head for the peaks.
         encoder_sees_statics: whether q reads c as well as x.
         static_reads: levels from which a head reads the statics; () for no such head.
         dropout: probability of dropping a hidden unit while training.
+        local_hidden: sizes of the local encoder's hidden layers, where they are not to be those of `hidden`.
         decoder_hidden: sizes of the decoder's layers; by default `hidden` in reverse.
 
     Raises:
@@ -63,6 +79,7 @@ class HierarchicalCVAE(ConditionalModel):
         encoder_sees_statics: bool = True,
         static_reads: Sequence[str] = ("z_global",),
         dropout: float = 0.0,
+        local_hidden: Sequence[int] | None = None,
         decoder_hidden: Sequence[int] | None = None,
     ) -> None:
         super().__init__(signal_length, {"z_global": global_latent_dim, "z_local": local_latent_dim}, statics)
@@ -72,11 +89,12 @@ class HierarchicalCVAE(ConditionalModel):
         self.early_length = round(signal_length * early_signal_ratio)
         count, seen = len(self.statics), len(self.statics) if encoder_sees_statics else 0
         widths = tuple(reversed(hidden)) if decoder_hidden is None else tuple(decoder_hidden)
+        local_widths = tuple(hidden if local_hidden is None else local_hidden)
         self.q_z_global_given_x = ConditionalNormal(
             mlp([signal_length + seen, *hidden, 2 * global_latent_dim], dropout)
         )
         self.q_z_local_given_x = ConditionalNormal(
-            mlp([signal_length + self.early_length + seen, *hidden, 2 * local_latent_dim], dropout)
+            mlp([signal_length + self.early_length + seen, *local_widths, 2 * local_latent_dim], dropout)
         )
         self.trunk = (
             FilmTrunk(global_latent_dim, local_latent_dim + count, widths, dropout)

@@ -6,8 +6,9 @@ from torch.distributions import MultivariateNormal
 
 from hvae_ref.conditional import MIN_LOG_SIGMA, bounded_log_sigma
 from hvae_ref.elbo import exact_kl, log_mean_exp
-from hvae_ref.evaluation import arrows
+from hvae_ref.evaluation import arrows, parameter_counts
 from hvae_ref.models import HierarchicalCVAE
+from hvae_ref.models.hierarchical_cvae import PUBLISHED_WIDTHS
 from hvae_ref.models.response_parts import SIGNAL_UNIT
 from tests.models.responses import conditions, signals
 
@@ -164,3 +165,27 @@ def test_callers_lists_stay_as_they_are() -> None:
         9,
         8,
     ]
+
+
+def test_the_published_parameter_counts() -> None:
+    counts = parameter_counts(HierarchicalCVAE(**PUBLISHED_WIDTHS))
+    decoder = sum(counts[part] for part in ("trunk", "p_x_given_features", "static_head", "peak_head"))
+    assert counts["q_z_global_given_x"] == pytest.approx(419e3, rel=0.01)
+    assert counts["q_z_local_given_x"] == pytest.approx(627e3, rel=0.01)
+    assert decoder == pytest.approx(9.5e6, rel=0.01)
+    assert counts["total"] == pytest.approx(10.5e6, rel=0.01)
+    mirrored = parameter_counts(HierarchicalCVAE(**(PUBLISHED_WIDTHS | {"decoder_hidden": None})))
+    assert 0.4e6 < sum(mirrored[part] for part in ("trunk", "p_x_given_features", "static_head", "peak_head")) < 0.6e6
+
+
+def test_parameter_counts_add_up() -> None:
+    model = HierarchicalCVAE(hidden=(16,))
+    counts = parameter_counts(model)
+    assert counts["total"] == sum(parameter.numel() for parameter in model.parameters())
+    assert counts["total"] == sum(number for part, number in counts.items() if part != "total")
+    assert counts["q_z_global_given_x"] == 207 * 16 + 16 + 16 * 16 + 16
+    assert counts["q_z_local_given_x"] == counts["q_z_global_given_x"] + 60 * 16
+    assert "scaled" not in counts
+    shared = torch.nn.Linear(2, 2)
+    assert parameter_counts(torch.nn.Sequential(shared, shared)) == {"0": 6, "total": 6}
+    assert parameter_counts(shared) == {"itself": 6, "total": 6}

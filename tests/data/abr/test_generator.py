@@ -149,6 +149,9 @@ def test_conditions_cover_their_ranges_and_thresholds_grow_with_age() -> None:
     young, old = condition[condition[:, 2] < 30, 4], condition[condition[:, 2] > 70, 4]
     assert old.mean() > young.mean() + 15
     assert torch.equal(condition[:, 6], condition[:, 6].round())
+    sensation = condition[:, 0] - condition[:, 4]
+    assert sensation.min() > -10.01 and 0.03 < (sensation < 0).float().mean() < 0.15
+    assert 0.3 < (condition[:, 0] > 70).float().mean() < 0.7
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hvae_ref.data.abr import FACTOR_NAMES, STATIC_NAMES, WAVES, all_norms, generate, normal_response
+from hvae_ref.data.abr.physiology import latency_level
 
 REFERENCE = {"level": 80.0, "rate": 10.0, "age": 25.0, "sex": 0.0, "threshold": 0.0, "polarity": 0.0, "sweeps": 2000.0}
 WAVE_I, WAVE_III, WAVE_IV, WAVE_V = 0, 2, 3, 4
@@ -136,7 +137,9 @@ def test_hearing_loss_delays_little_at_high_level_and_is_steep_near_threshold() 
     assert latency(50, 30) - latency(80, 30) > (latency(50, 0) - latency(80, 0)) * 1.3
     assert latency(40, 30) - latency(80, 30) > normal
     far_above = latency(90, 60) - latency(90, 50)
-    assert 0.1 <= far_above < 0.5  # 0.1 ms per 10 dB above 50 dB HL, and what recruitment leaves
+    recruited = latency_level(np.array([90.0, 90.0]), np.array([60.0, 50.0]))
+    without = 4.0 * np.exp(-recruited / 50.0)
+    assert far_above - (without[0] - without[1]) == pytest.approx(0.1, abs=1e-5)  # 0.1 ms per 10 dB above 50 dB HL
     quiet = mean_listener(2, level=50.0, threshold=30.0).truth.amplitude
     assert torch.allclose(quiet, mean_listener(2, level=20.0).truth.amplitude)
 
@@ -172,14 +175,14 @@ def test_residual_noise_falls_with_the_root_of_the_sweeps() -> None:
 
 
 def test_noise_has_a_1_over_f_spectrum_in_its_band() -> None:
-    def octaves(colour: float) -> np.ndarray:
-        data = generate(conditions(3000), seed=9, factors={"drift": 0.0}, noise_colour=colour)
+    def octaves(**colour: float) -> np.ndarray:
+        data = generate(conditions(3000), seed=9, factors={"drift": 0.0}, **colour)
         power = np.abs(np.fft.rfft((data.x - data.truth.clean).numpy() * np.hanning(200))) ** 2
         frequency = np.fft.rfftfreq(200, 0.05e-3)
         edges = [(400, 600), (800, 1200), (1600, 2400), (6000, 9000)]
         return np.array([power[:, (frequency >= low) & (frequency <= high)].mean() for low, high in edges])
 
-    pink, white = octaves(1.0), octaves(0.0)
+    pink, white = octaves(), octaves(noise_colour=0.0)
     assert pink[0] / pink[1] == pytest.approx(2.0, rel=0.12)
     assert pink[1] / pink[2] == pytest.approx(2.0 * 1.15, rel=0.15)  # the low-pass begins to take its part
     assert white[0] / white[1] == pytest.approx(1.0, rel=0.08)

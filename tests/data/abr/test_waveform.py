@@ -79,3 +79,9 @@ def test_constant_and_no_responses() -> None:
 def test_a_peak_cut_off_by_the_end_of_the_window_is_absent() -> None:
     taus, heights, widths = single(4, 10.1, 0.5)
     assert not marks(waves(taus, heights, widths), taus, heights)[1].any()
+
+
+@pytest.mark.parametrize(("away", "seen"), [(0.0, True), (0.35, True), (-0.35, True), (0.45, False), (-0.45, False)])
+def test_a_peak_far_from_the_component_does_not_carry_its_name(away: float, seen: bool) -> None:
+    taus, heights, widths = single(4, 6.0, 0.5)
+    assert marks(waves(taus, heights, widths), taus + away, heights)[1][0, 4] == seen

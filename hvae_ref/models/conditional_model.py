@@ -59,17 +59,17 @@ class ConditionalModel(LatentVariableModel):
         self.columns = tuple(STATIC_NAMES.index(name) for name in self.statics)
         self.scaled = ScaledStatics(self.statics)
 
-    def finish(self, features: int, static_reads: Sequence[str], predict_peaks: bool) -> None:
+    def finish(self, features: int, static_reads: Sequence[str], predict_peaks: bool, noise: str) -> None:
         """Build p(x|z, c) and the heads, once the size of the decoder's features is known.
 
         Raises:
-            ValueError: where `static_reads` names a level that the model doesn't have.
+            ValueError: for an unknown kind of noise, or where `static_reads` names a level that the model doesn't have.
         """
         unknown = [level for level in static_reads if level not in self.levels]
         if unknown or isinstance(static_reads, str):
             raise ValueError(f"static_reads: expected a sequence out of {', '.join(self.levels)}, got {static_reads!r}")
         count = len(self.statics)
-        self.p_x_given_features = ConditionalResponse(features, count, self.data_dim)
+        self.p_x_given_features = ConditionalResponse(features, count, self.data_dim, noise)
         self.static_reads = tuple(level for level in self.levels if level in static_reads)
         read = [self.dims[level] for level in self.static_reads]
         self.static_head: nn.Module | None = StaticHead(read, count) if read else None
@@ -91,7 +91,7 @@ class ConditionalModel(LatentVariableModel):
         """The priors N(0, I) of all levels, batch (n,): the same under every condition."""
         return {level: standard_normal(n, size, like=self.like) for level, size in self.dims.items()}
 
-    def p_x_given_z(self, z: Mapping[str, Tensor], c: Tensor) -> Independent:
+    def p_x_given_z(self, z: Mapping[str, Tensor], c: Tensor) -> Distribution:
         """p(x|z, c), batch (B,), from all levels and the scaled statics c (B, C)."""
         return self.p_x_given_features(self.features(z, c), c)
 

@@ -51,6 +51,7 @@ class HierarchicalCVAE(ConditionalModel):
         dropout: probability of dropping a hidden unit while training.
         local_hidden: sizes of the local encoder's hidden layers, where they are not to be those of `hidden`.
         decoder_hidden: sizes of the decoder's layers; by default `hidden` in reverse.
+        noise: "white", or "correlated" for deviations from the mean that follow each other; see `ConditionalResponse`.
 
     Raises:
         ValueError: for a ratio outside 0 … 1, an unknown static or level, or FiLM without a layer to modulate.
@@ -81,6 +82,7 @@ class HierarchicalCVAE(ConditionalModel):
         dropout: float = 0.0,
         local_hidden: Sequence[int] | None = None,
         decoder_hidden: Sequence[int] | None = None,
+        noise: str = "white",
     ) -> None:
         super().__init__(signal_length, {"z_global": global_latent_dim, "z_local": local_latent_dim}, statics)
         if not 0 <= early_signal_ratio <= 1:
@@ -101,7 +103,7 @@ class HierarchicalCVAE(ConditionalModel):
             if use_film
             else ConcatenationTrunk(global_latent_dim + local_latent_dim + count, widths, dropout)
         )
-        self.finish(self.trunk.features, static_reads, predict_peaks)
+        self.finish(self.trunk.features, static_reads, predict_peaks, noise)
 
     def q_z_given_x(self, x: Tensor, c: Tensor) -> dict[str, Independent]:
         """q(z_g|x, c) and q(z_l|x, x_early, c)."""

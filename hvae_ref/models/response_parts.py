@@ -11,6 +11,7 @@ from torch.distributions import Independent, Normal
 
 from hvae_ref.conditional import bounded_log_sigma, full_precision
 from hvae_ref.data.abr import STATIC_NAMES, STATICS
+from hvae_ref.distributions import CorrelatedNormal
 from hvae_ref.nets import FiLM, mlp
 
 SIGNAL_UNIT = 0.2
@@ -19,7 +20,14 @@ SIGNAL_UNIT = 0.2
 COUNTS = ("sweeps",)
 """Static parameters that act by their ratios, and are put on a logarithmic scale."""
 
-NOISE_HIDDEN = 16
+NOISES = ("white", "correlated")
+LEVEL_HIDDEN = 16
+
+LAGS = 4
+"""Deviations that the next one is predicted from; on the generator's noise more than four gain nothing."""
+
+COEFFICIENT_RATE = 5.0
+"""Adam moves every parameter by about its learning rate a step; these coefficients have further to go than weights."""
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -126,25 +134,43 @@ class FilmTrunk(nn.Module):
 
 
 class ConditionalResponse(nn.Module):
-    """p(x|z, c) = Π_t N(x_t; μ_t(h), σ_t(c)²) in µV: a mean from the decoder's features, a noise level from c.
+    """p(x|z, c) in µV: a mean from the decoder's features, a noise level from c.
 
     log σ_t(c) = s_t + g(c), with one number s_t a sample and a small net g of the statics alone. The average of n
     sweeps has noise that falls as 1/√n, and g can say so; no latent can talk its way out of an error by raising σ.
+
+    - "white": Π_t N(x_t; μ_t(h), σ_t(c)²). Noise that is not white, as that of the brain, then costs less when a latent
+      describes it than when it is left over: some of z is noise.
+    - "correlated": a deviation from the mean is predicted from the four before it, with learned coefficients; σ_t(c) is
+      what remains. Slow noise is the likelihood's business, and z is left with the response.
 
     Args:
         features: size of h.
         statics: C.
         signal_length: L.
+        noise: "white" or "correlated".
+
+    Raises:
+        ValueError: for an unknown kind of noise, or correlated noise on fewer than two samples.
     """
 
-    def __init__(self, features: int, statics: int, signal_length: int) -> None:
+    def __init__(self, features: int, statics: int, signal_length: int, noise: str = "white") -> None:
         super().__init__()
+        if noise not in NOISES:
+            raise ValueError(f"noise: expected one of {', '.join(NOISES)}, got {noise!r}")
         self.loc = nn.Linear(features, signal_length)
         self.log_sigma = nn.Parameter(torch.zeros(signal_length))
-        self.noise = mlp([statics, NOISE_HIDDEN, 1])
+        self.level = mlp([statics, LEVEL_HIDDEN, 1])
+        self.coefficients: nn.Parameter | None = None
+        if noise == "correlated":
+            if signal_length < 2:
+                raise ValueError(f"noise: expected at least 2 samples to be correlated, got {signal_length}")
+            self.coefficients = nn.Parameter(torch.zeros(signal_length, min(LAGS, signal_length - 1)))
 
-    def forward(self, h: Tensor, c: Tensor) -> Independent:
+    def forward(self, h: Tensor, c: Tensor) -> Independent | CorrelatedNormal:
         """From features h (B, features) and scaled statics c (B, C): batch (B,), event (L,)."""
-        loc, level = full_precision(self.loc(h)), full_precision(self.noise(c))
+        loc, level = full_precision(self.loc(h)), full_precision(self.level(c))
         scale = bounded_log_sigma(self.log_sigma + level).exp()
-        return Independent(Normal(SIGNAL_UNIT * loc, SIGNAL_UNIT * scale), 1)
+        if self.coefficients is None:
+            return Independent(Normal(SIGNAL_UNIT * loc, SIGNAL_UNIT * scale), 1)
+        return CorrelatedNormal(SIGNAL_UNIT * loc, SIGNAL_UNIT * scale, COEFFICIENT_RATE * self.coefficients)

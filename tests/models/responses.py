@@ -17,6 +17,9 @@ KINDS: dict[str, Callable[..., ConditionalModel]] = {
     ),
     "cvae": lambda **k: CVAE(L, latent_dim=3, hidden=(10,), **k),
     "some-statics": lambda **k: HierarchicalCVAE(L, SOME, 2, 2, hidden=(10,), **k),
+    "correlated": lambda **k: HierarchicalCVAE(
+        L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), noise="correlated", **k
+    ),
     "blind-encoder": lambda **k: HierarchicalCVAE(
         L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), encoder_sees_statics=False, **k
     ),

@@ -14,12 +14,18 @@ from tests.models.responses import conditions, signals
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("use_film", [True, False])
-def test_the_bound_against_numerical_integration(use_film: bool) -> None:
+@pytest.mark.parametrize(("use_film", "noise"), [(True, "white"), (False, "white"), (True, "correlated")])
+def test_the_bound_against_numerical_integration(use_film: bool, noise: str) -> None:
     """One dimension a level: log p(x|c) on a grid, equal to the bound plus KL(q ‖ p(z|x, c)), and the limit of L_n."""
     torch.manual_seed(3)
     length, n = 4, 20_000
-    model = HierarchicalCVAE(length, global_latent_dim=1, local_latent_dim=1, hidden=(8,), use_film=use_film).double()
+    model = HierarchicalCVAE(
+        length, global_latent_dim=1, local_latent_dim=1, hidden=(8,), use_film=use_film, noise=noise
+    ).double()
+    if noise == "correlated":
+        model.p_x_given_features.coefficients.normal_(std=0.1)
+    for parameter in model.parameters():
+        parameter.mul_(0.7)  # weights of importance sampling have a variance that can be trusted
     x, c = signals(2, length), conditions(2)
     line = torch.linspace(-8, 8, 321, dtype=torch.float64)
     z = dict(
@@ -49,8 +55,8 @@ def test_a_linear_model_with_the_exact_posterior_has_no_gap() -> None:
     torch.manual_seed(0)
     length = 4
     model = HierarchicalCVAE(length, global_latent_dim=1, local_latent_dim=1, hidden=(), use_film=False).double()
-    model.p_x_given_features.noise[-1].weight.zero_()
-    model.p_x_given_features.noise[-1].bias.zero_()
+    model.p_x_given_features.level[-1].weight.zero_()
+    model.p_x_given_features.level[-1].bias.zero_()
     s = float(bounded_log_sigma(torch.zeros((), dtype=torch.float64)).exp())
     w = torch.linalg.qr(torch.randn(length, 2, dtype=torch.float64)).Q * torch.tensor([1.5, 0.7], dtype=torch.float64)
     loc = model.p_x_given_features.loc
@@ -147,6 +153,8 @@ def test_a_static_head_may_read_the_local_latent_or_both() -> None:
         ({"early_signal_ratio": float("nan")}, "early_signal_ratio: expected"),
         ({"hidden": ()}, "hidden: expected at least one layer for FiLM"),
         ({"decoder_hidden": ()}, "hidden: expected at least one layer for FiLM"),
+        ({"noise": "pink"}, "noise: expected one of white, correlated, got 'pink'"),
+        ({"noise": "correlated", "signal_length": 1}, "noise: expected at least 2 samples"),
         ({"global_latent_dim": 0}, "latent_dims: expected at least one level, each of size 1 or more"),
         ({"static_reads": ("z_lokal",)}, "static_reads: expected a sequence out of z_global, z_local"),
     ],

@@ -52,8 +52,9 @@ class TensorBoardScalars:
                 "TensorBoardScalars: expected the package tensorboard to be installed; pip install tensorboard"
             ) from error
         self.folder = Path(folder)
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"folder: expected a folder, {self.folder} is a file")
+        for part in (self.folder, *self.folder.parents):
+            if part.exists() and not part.is_dir():
+                raise ValueError(f"folder: expected a folder, {part} is a file")
         self.examples = None
         if data is not None:
             examples, transform = examples_of("data", data)

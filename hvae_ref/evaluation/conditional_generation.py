@@ -20,7 +20,7 @@ FOUND = 0.5
 
 @dataclass(frozen=True, eq=False)
 class GenerationError:
-    """One measure of one wave, at C conditions.
+    """One measure of one wave, at those C of the given conditions where all sets of draws have it.
 
     Attributes:
         unit: "ms" or "µV".
@@ -29,6 +29,7 @@ class GenerationError:
         spread: standard deviation between the generator's draws, from trial to trial, (C,).
         model_spread: the same of the model's, (C,).
         floor: `error` of other draws of the generator in the model's place: what chance alone leaves, (C,).
+        compared: which of the given conditions these are, bool.
     """
 
     unit: str
@@ -37,6 +38,7 @@ class GenerationError:
     spread: np.ndarray
     model_spread: np.ndarray
     floor: np.ndarray
+    compared: np.ndarray
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """95 % bootstrap interval of the mean error, conditions resampled."""
@@ -119,7 +121,9 @@ def compare_draws(model: Tensor, truth: Tensor, reference: Tensor, unit: str) ->
     if not keep.any():
         raise ValueError("model, truth: expected a condition where half of all draws have the wave, found none")
     signed = (mean - true)[keep]
-    return GenerationError(unit, np.abs(signed), signed, true_spread[keep], spread[keep], np.abs(other - true)[keep])
+    return GenerationError(
+        unit, np.abs(signed), signed, true_spread[keep], spread[keep], np.abs(other - true)[keep], keep
+    )
 
 
 def generation_errors(

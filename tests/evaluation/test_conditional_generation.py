@@ -70,7 +70,7 @@ def test_conditions_without_the_wave_are_left_out_and_counted():
     missing = values.clone()
     missing[:30, 1] = torch.nan
     result = compare_draws(missing, values, values + 1.0, "ms")
-    assert len(result.error) == 2
+    assert len(result.error) == 2 and result.compared.tolist() == [True, False, True]
     np.testing.assert_allclose(result.error, 0, atol=1e-6)
     np.testing.assert_allclose(result.floor, 1, rtol=1e-5)
     np.testing.assert_allclose(result.spread, values[:, [0, 2]].std(0), rtol=1e-5)

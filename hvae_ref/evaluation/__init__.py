@@ -8,6 +8,7 @@ from hvae_ref.evaluation.evaluate import Evaluation, evaluate
 from hvae_ref.evaluation.information import active_units, mutual_information, posterior_mean_variance
 from hvae_ref.evaluation.interpolation import interpolate, linear, spherical
 from hvae_ref.evaluation.intervals import PairedTest, bootstrap_interval, paired_test
+from hvae_ref.evaluation.noise_kept import noise_kept
 from hvae_ref.evaluation.parameter_counts import parameter_counts
 from hvae_ref.evaluation.peak_picking import Peaks, pick_wave
 from hvae_ref.evaluation.probes import ProbeScore, probe
@@ -40,6 +41,7 @@ __all__ = [
     "linear",
     "measure_wave",
     "mutual_information",
+    "noise_kept",
     "paired_test",
     "parameter_counts",
     "pick_wave",

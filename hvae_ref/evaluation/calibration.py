@@ -68,7 +68,7 @@ def ranks(draws: Tensor, observed: Tensor, seed: int = 0) -> Tensor:
 
 
 def coverage(pit: Tensor, levels: Sequence[float] = LEVELS, seed: int = 0) -> list[Coverage]:
-    """Share of the observations inside the central intervals: P(|u − ½| ≤ level / 2)   (book, eq. 6.13).
+    """Share of the observations inside the central intervals: P(|u − ½| ≤ level / 2)   (book, eq. 6.11).
 
     The samples of one response lie high or low together; the interval resamples rows, not single samples, and so does
     not take them for independent.

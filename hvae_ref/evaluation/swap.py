@@ -38,7 +38,7 @@ class SwapShares:
 def swap_shares(values: Tensor) -> tuple[Tensor, Tensor]:
     """Split the variation over all exchanges of k parts into a share for each part and one for their interaction.
 
-    S_k = Σ_pairs (m̄_{k=A} − m̄_{k=B})² / 4 ÷ Σ_pairs Var(m)   (book, eq. 6.11)
+    S_k = Σ_pairs (m̄_{k=A} − m̄_{k=B})² / 4 ÷ Σ_pairs Var(m)   (book, eq. 6.13)
 
     m̄_{k=A} is the mean over all combinations that have part k from A. This is the analysis of variance of a full 2^k
     design, summed over the pairs.

@@ -29,7 +29,7 @@ def latency_level(level: np.ndarray, threshold: np.ndarray) -> np.ndarray:
 def mean_latency(condition: np.ndarray) -> np.ndarray:
     """Latencies τ_w(c) of the mean listener.
 
-    τ_w = τ_w,80 + A (e^(−L'/κ) − e^(−80/κ)) + rate + age + sex + polarity + loss terms, with L' from `latency_level`.
+    τ_w = τ_w,80 + A (e^(−L'/L₀) − e^(−80/L₀)) + rate + age + sex + polarity + loss terms, with L' from `latency_level`.
     The level term is the same for all waves: interpeak intervals do not depend on level.
 
     Args:

@@ -35,6 +35,7 @@ from hvae_ref.evaluation import (
     coverage,
     generation_errors,
     measure_wave,
+    noise_kept,
     paired_test,
     posterior_means,
     probe,
@@ -63,6 +64,8 @@ def weight(part: str, value: float) -> str:
 
 CHANGES: dict[str, tuple[str, ...]] = {
     "as shipped": (),
+    "white noise": ("model.noise=white",),
+    "weights 1 throughout": (weight("global_kl", 1.0), weight("local_kl", 1.0)),
     "global KL × 0.1": (weight("global_kl", 0.1),),
     "global KL × 4": (weight("global_kl", 4.0),),
     "local KL × 0.1": (weight("local_kl", 0.1),),
@@ -103,6 +106,7 @@ def trained(task: RecipeRun, seed: int) -> tuple[recipes.Run, dict[str, Any]]:
         "kl": result.kl,
         "active": {level: one.active for level, one in use.items()},
         "effect": {level: one.effect for level, one in use.items()},
+        "noise_kept": noise_kept(ready.model, test_set()),
         "seconds": round(seconds, 1),
         "parameters": sum(p.numel() for p in ready.model.parameters()),
     }

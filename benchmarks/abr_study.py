@@ -62,6 +62,11 @@ def weight(part: str, value: float) -> str:
     return f"objective.weights.{part}={value}"
 
 
+def rising(part: str, start: float) -> str:
+    """An override that lets a part of the loss rise to a weight of 1 from another start."""
+    return f'objective.weights.{part}={{schedule="ThreePhases", start={start}, end=1.0}}'
+
+
 CHANGES: dict[str, tuple[str, ...]] = {
     "as shipped": (),
     "white noise": ("model.noise=white",),
@@ -75,6 +80,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "concatenation for FiLM": ("model.use_film=false",),
     "static weight 1": (weight("static", 1.0),),
     "encoders without statics": ("model.encoder_sees_statics=false",),
+    "local KL cheaper first": (rising("global_kl", 0.3), rising("local_kl", 0.02)),
 }
 
 

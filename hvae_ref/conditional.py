@@ -224,6 +224,7 @@ class ConditionalAutoregressive(nn.Module):
         """Answer `Autoregressive`, batch (B,), event (D,)."""
 
         def conditionals(x: Tensor) -> Distribution:
+            """p(x_i | x_<i, z) of every pixel i at once."""
             raw = full_precision(self.made(self.rescale(x), z))
             if self.likelihood == "bernoulli":
                 return Bernoulli(logits=raw.squeeze(-1))

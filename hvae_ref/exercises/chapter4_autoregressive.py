@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,18 +14,33 @@ from hvae_ref.exercises.inputs import normal, size
 
 _BUYS = "What does an autoregressive flow buy?"
 
+_ASTRONOMICAL = 1e4
+
+_A_ROUND_SHORT = (
+    "One round is missing. After r rounds the first r coordinates are right, and there are D: the last one still "
+    "depends on the z you started from."
+)
+
 Step = tuple[Tensor, Tensor]
 
 
 def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, dim = size(rng), size(rng, high=5)
-    a, c = (normal(rng, dim, dim, scale=scale, dtype=torch.float64) for scale in (0.7, 0.5))
-    beta = normal(rng, batch, dim, dtype=torch.float64)
-    parameters = a, c, beta, 1 + normal(rng, batch, dim, scale=0.7, dtype=torch.float64)
-    z = normal(rng, batch, dim, dtype=torch.float64)
-    m, s = _told(z, *parameters)
-    # z' comes from a z of ordinary size; of most other z' the gates would make an astronomical z.
-    return torch.lerp(m, z, s.sigmoid()), *parameters
+    while True:
+        a, c = (normal(rng, dim, dim, scale=scale, dtype=torch.float64) for scale in (0.7, 0.5))
+        beta = normal(rng, batch, dim, dtype=torch.float64)
+        parameters = a, c, beta, 1 + normal(rng, batch, dim, scale=0.7, dtype=torch.float64)
+        z = normal(rng, batch, dim, dtype=torch.float64)
+        m, s = _told(z, *parameters)
+        # z' comes from a z of ordinary size; of most other z' the gates would make an astronomical z.
+        drawn = torch.lerp(m, z, s.sigmoid()), *parameters
+        # Without a mask the rounds may run away to infinity, where mistakes cannot be told apart.
+        if all(_with_halves(keep)(*drawn)[0].abs().max() < _ASTRONOMICAL for keep in (_all, torch.tril)):
+            return drawn
+
+
+def _all(matrix: Tensor) -> Tensor:
+    return matrix
 
 
 def _told(z: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +104,44 @@ def _back_exponential(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma:
     return z, -_told(z, a, c, beta, gamma)[1].sum(-1)
 
 
+def _back_exponential_gate(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
+    z = torch.zeros_like(z_next)
+    for _ in range(z.shape[1]):
+        m, s = _told(z, a, c, beta, gamma)
+        z = m + (z_next - m) / s.exp()
+    return z, -_told(z, a, c, beta, gamma)[1].sum(-1)
+
+
+def _with_halves(keep: Callable[[Tensor], Tensor]) -> Callable[..., Step]:
+    """The rounds of the right answer with other entries of A and C kept."""
+
+    def back(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
+        z = torch.zeros_like(z_next)
+        for _ in range(z.shape[1]):
+            z = _undone(z_next, beta + z @ keep(a).T, gamma + z @ keep(c).T)
+        return z, -logsigmoid(gamma + z @ keep(c).T).sum(-1)
+
+    return back
+
+
+def _back_slopes_unmasked(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
+    # Coordinate by coordinate from zeros, what stands on or above the diagonal meets zeros until the log-determinant.
+    z = _solved(z_next, a, c, beta, gamma)
+    return z, -logsigmoid(gamma + z @ c.T).sum(-1)
+
+
+def _a_round_short(start: Callable[[Tensor], Tensor]) -> Callable[..., Step]:
+    """One round fewer than there are coordinates."""
+
+    def back(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
+        z = start(z_next)
+        for _ in range(z.shape[1] - 1):
+            z = _undone(z_next, *_told(z, a, c, beta, gamma))
+        return z, -logsigmoid(_told(z, a, c, beta, gamma)[1]).sum(-1)
+
+    return back
+
+
 def _back_without_log(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
     z = _solved(z_next, a, c, beta, gamma)
     return z, -_told(z, a, c, beta, gamma)[1].sigmoid().sum(-1)
@@ -144,6 +199,36 @@ ON_AUTOREGRESSION: tuple[Exercise, ...] = (
                 "z is right; the log-determinant reads s as the logarithm of the factor. The factor is σ(s).",
                 _BUYS,
             ),
+            Misconception(
+                "F6",
+                _back_exponential_gate,
+                "The gate is exp(s) here, which can exceed one, and then 1 minus the gate is negative. The step's "
+                "gate is the sigmoid of s, and the log-determinant follows it.",
+                _BUYS,
+            ),
+            Misconception(
+                "F6",
+                _with_halves(_all),
+                "A and C are used in full, so every coordinate is told of all the others. What the step may read "
+                "stands below the diagonal; without that mask no number of rounds has to arrive.",
+                _BUYS,
+            ),
+            Misconception(
+                "F6",
+                _with_halves(torch.tril),
+                "The diagonals of A and C are kept, so each coordinate is told of itself. m and s of coordinate i "
+                "read those before it only.",
+                _BUYS,
+            ),
+            Misconception(
+                "F6",
+                _back_slopes_unmasked,
+                "z is right; the gates of the log-determinant read all of C. Only its entries below the diagonal "
+                "count.",
+                _BUYS,
+            ),
+            Misconception("F6", _a_round_short(torch.zeros_like), _A_ROUND_SHORT, _BUYS),
+            Misconception("F6", _a_round_short(torch.clone), _A_ROUND_SHORT, _BUYS),
             Misconception(
                 "F1",
                 _back_without_log,

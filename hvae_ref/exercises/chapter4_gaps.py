@@ -49,6 +49,16 @@ def _gaps_whole(log_w: Tensor, log_w_fitted: Tensor) -> Pair:
     return approximation + amortisation, amortisation
 
 
+def _gaps_of_inference(log_w: Tensor, log_w_fitted: Tensor) -> Pair:
+    approximation, amortisation = _gaps(log_w, log_w_fitted)
+    return approximation, approximation + amortisation
+
+
+def _gaps_pooled(log_w: Tensor, log_w_fitted: Tensor) -> Pair:
+    pooled = _log_mean_exp(torch.cat([log_w, log_w_fitted]))
+    return pooled - log_w_fitted.mean(0), log_w_fitted.mean(0) - log_w.mean(0)
+
+
 def _gaps_from_the_encoder(log_w: Tensor, log_w_fitted: Tensor) -> Pair:
     return _log_mean_exp(log_w) - log_w_fitted.mean(0), log_w_fitted.mean(0) - log_w.mean(0)
 
@@ -103,6 +113,20 @@ ON_THE_GAPS: tuple[Exercise, ...] = (
                 _gaps_whole,
                 "The first number is the whole gap of the encoder's q. What the best member of the family still "
                 "misses is only part of it.",
+                _FLOWS_IN_A_VAE,
+            ),
+            Misconception(
+                "F7",
+                _gaps_of_inference,
+                "The second number is the whole inference gap, from log p(x) down to the encoder's ELBO. The part that "
+                "the best q of the family misses too is not the encoder's fault.",
+                _FLOWS_IN_A_VAE,
+            ),
+            Misconception(
+                "O10",
+                _gaps_pooled,
+                "The weights of both q are pooled to estimate log p(x). The encoder's are the more scattered ones, and "
+                "the exercise asks for the nearer q alone.",
                 _FLOWS_IN_A_VAE,
             ),
             Misconception(

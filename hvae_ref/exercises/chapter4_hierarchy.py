@@ -12,6 +12,7 @@ from hvae_ref.exercises.inputs import size, uniform
 _WHERE = "Where in a hierarchy should the flow go?"
 
 _REACH = 0.5  # how strongly the lower level follows the upper one in the examples below
+_CLOSE = 1e-4  # how far from 1 a variance may be
 _COUPLED = 0.1  # covariance from which two levels count as dependent
 
 
@@ -56,6 +57,16 @@ def _ordered_exchanged(top: Tensor, bottom: Tensor) -> Tensor:
     return _ordered(bottom, top)
 
 
+def _ordered_bottom_first(top: Tensor, bottom: Tensor) -> Tensor:
+    return _ordered(top, bottom).roll((2, 2), (1, 2))
+
+
+def _ordered_wider(top: Tensor, bottom: Tensor) -> Tensor:
+    # z1 is z2's first coordinate and noise of variance 1 on top of it.
+    lower = 1 + _correlated(_correlation(bottom))
+    return _joined(_correlated(_correlation(top)), lower, 1.0)
+
+
 def _ordered_half(top: Tensor, bottom: Tensor) -> Tensor:
     return _ordered(top / 2, bottom / 2)
 
@@ -79,7 +90,7 @@ def _worths(covariance: Tensor) -> dict[str, Tensor]:
     return {
         "worth on z2": _missed(torch.linalg.inv(covariance[:, :2, :2])),
         "worth on z1": _missed(torch.linalg.inv(covariance)[:, 2:, 2:]),
-        "variances": covariance.diagonal(dim1=1, dim2=2),
+        "variances are 1": ((covariance.diagonal(dim1=1, dim2=2) - 1).abs() < _CLOSE).all(1),
         "asymmetry": (covariance - covariance.mT).abs().amax((1, 2)),
         "levels depend on each other": covariance[:, :2, 2:].abs().amax((1, 2)) > _COUPLED,
     }
@@ -112,6 +123,19 @@ ON_THE_HIERARCHY: tuple[Exercise, ...] = (
                 "F8",
                 _ordered_exchanged,
                 "The levels are exchanged: rows and columns 0 and 1 belong to z2.",
+                _WHERE,
+            ),
+            Misconception(
+                "F8",
+                _ordered_bottom_first,
+                "The blocks stand in the order (z1, z2). Rows and columns 0 and 1 belong to z2, 2 and 3 to z1.",
+                _WHERE,
+            ),
+            Misconception(
+                "F8",
+                _ordered_wider,
+                "The worths are right, but not all variances are 1: where z1 follows z2, its noise has to be that much "
+                "smaller. No worth depends on the scale of a coordinate.",
                 _WHERE,
             ),
             Misconception(

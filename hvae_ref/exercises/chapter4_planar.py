@@ -52,7 +52,7 @@ def _slope(z: Tensor, w: Tensor, b: Tensor, tau: float) -> Tensor:
 
 
 def _step(z: Tensor, w: Tensor, u: Tensor, b: Tensor, tau: float) -> Step:
-    """The step as equation 4.3 has it, with whatever u is handed in."""
+    """The step as equation 4.4 has it, with whatever u is handed in."""
     return _moved(z, w, u, b, tau), (1 + _slope(z, w, b, tau) * _dot(w, u)).abs().log()
 
 

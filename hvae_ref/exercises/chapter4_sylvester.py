@@ -55,7 +55,7 @@ def _slope(a: Tensor) -> Tensor:
 
 
 def _step(z: Tensor, q: Tensor, r: Tensor, r_tilde: Tensor, b: Tensor) -> Step:
-    """Equations 4.5 and 4.6, with the matrices as they are handed in."""
+    """Equations 4.6 and 4.7, with the matrices as they are handed in."""
     slope = _slope(_inside(z, q, r_tilde, b))
     return _moved(z, q, r, r_tilde, b), (1 + slope * _diagonal(r) * _diagonal(r_tilde)).abs().log().sum(-1)
 
@@ -87,7 +87,19 @@ def _sylvester_unbounded(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b
     return _step(z, q, raw.triu(), raw_tilde.triu(), b)
 
 
-def _sylvester_lower(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b: Tensor) -> Step:
+def _sylvester_swapped(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b: Tensor) -> Step:
+    return _sylvester(z, q, raw_tilde, raw, b)
+
+
+def _sylvester_squashed(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b: Tensor) -> Step:
+    return _step(z, q, raw.triu().tanh(), raw_tilde.triu().tanh(), b)
+
+
+def _sylvester_other_half(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b: Tensor) -> Step:
+    return _step(z, q, _triangular(raw.mT).mT, _triangular(raw_tilde.mT).mT, b)
+
+
+def _sylvester_transposed(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b: Tensor) -> Step:
     return _step(z, q, _triangular(raw).mT, _triangular(raw_tilde).mT, b)
 
 
@@ -136,8 +148,27 @@ ON_THE_SYLVESTER_STEP: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "F2",
-                _sylvester_lower,
-                "These matrices are lower triangular: either the wrong half is kept or the product runs over the "
+                _sylvester_swapped,
+                "R and R̃ are exchanged. R̃, from `raw_tilde`, stands inside h, and R, from `raw`, before it.",
+                _AT_ONCE,
+            ),
+            Misconception(
+                "F2",
+                _sylvester_squashed,
+                "tanh is applied to all entries. Only the diagonal can bring the determinant to zero; bounding "
+                "the entries above it takes away bends and guards against nothing.",
+                _AT_ONCE,
+            ),
+            Misconception(
+                "F2",
+                _sylvester_other_half,
+                "The lower halves of the two matrices are kept. R and R̃ are their upper triangles.",
+                _AT_ONCE,
+            ),
+            Misconception(
+                "F2",
+                _sylvester_transposed,
+                "The right halves are kept, but R and R̃ are transposed: the products with vectors run over the "
                 "wrong axis.",
                 _AT_ONCE,
             ),

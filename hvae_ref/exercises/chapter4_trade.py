@@ -55,6 +55,29 @@ def _trade_from_marginals(a: Tensor, s: Tensor) -> Pair:
     return _traded(precision, torch.linalg.inv(precision).diagonal(dim1=1, dim2=2))
 
 
+def _trade_kl_reversed(a: Tensor, s: Tensor) -> Pair:
+    precision = _precision(a, s)
+    variances = 1 / precision.diagonal(dim1=1, dim2=2)
+    traces = (torch.linalg.inv(precision).diagonal(dim1=1, dim2=2) / variances).sum(-1)
+    log_dets = torch.linalg.slogdet(precision).logabsdet + variances.log().sum(-1)
+    return 0.5 * (traces - variances.shape[-1] + log_dets), _trade(a, s)[1]
+
+
+def _trade_of_the_fall(a: Tensor, s: Tensor) -> Pair:
+    gain, change = _trade(a, s)
+    return gain, -change
+
+
+def _trade_elbo_falls(a: Tensor, s: Tensor) -> Pair:
+    gain, change = _trade(a, s)
+    return -gain, change
+
+
+def _trade_backwards(a: Tensor, s: Tensor) -> Pair:
+    gain, change = _trade(a, s)
+    return -gain, -change
+
+
 def _trade_reconstruction(a: Tensor, s: Tensor) -> Pair:
     gain, change = _trade(a, s)
     return gain + change, change
@@ -101,6 +124,32 @@ ON_THE_TRADE: tuple[Exercise, ...] = (
                 _trade_from_marginals,
                 "The mean-field q has the true posterior's own variances here. That is the best one for the KL with "
                 "its arguments swapped; the bound prefers a narrower one.",
+                _FLOWS_IN_A_VAE,
+            ),
+            Misconception(
+                "O14",
+                _trade_kl_reversed,
+                "The first number is KL(p(z|x) ‖ q). What the bound misses is an average over q, so it is the KL with "
+                "the arguments the other way round.",
+                _FLOWS_IN_A_VAE,
+            ),
+            Misconception(
+                "O14",
+                _trade_of_the_fall,
+                "The second number has its sign reversed: it says by how much the KL falls. A change is what comes "
+                "after, less what was before.",
+                _FLOWS_IN_A_VAE,
+            ),
+            Misconception(
+                "O14",
+                _trade_elbo_falls,
+                "The first number has its sign reversed. The ELBO is log p(x) less a KL and rises when that goes.",
+                _FLOWS_IN_A_VAE,
+            ),
+            Misconception(
+                "O14",
+                _trade_backwards,
+                "Both signs are reversed: these are the changes from the true posterior to the independent q.",
                 _FLOWS_IN_A_VAE,
             ),
             Misconception(

@@ -97,7 +97,7 @@ class FlowDistribution(Distribution):
 class FlowPosterior(nn.Module):
     """q(z|given): a diagonal Gaussian, bent by a flow whose parameters depend on what stands behind the bar.
 
-    (μ, log σ, h) = net(given),  z_0 ~ N(μ, diag σ²),  z = f(z_0; h)   (book, eq. 4.8)
+    (μ, log σ, h) = net(given),  z_0 ~ N(μ, diag σ²),  z = f(z_0; h)   (book, eq. 4.3)
 
     Args:
         net: maps (B, H) to (B, 2 D + C): D locations, D values of log σ before the floor, then the context h.

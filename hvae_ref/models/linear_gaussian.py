@@ -75,6 +75,7 @@ class LinearGaussianModel(BottomUpModel):
         generator = torch.Generator().manual_seed(seed)
 
         def arrow(d_out: int, d_in: int) -> ConditionalLinearGaussian:
+            """A factor with random weights of unit gain, scales in [0.4, 1.2) and a bias."""
             weight = torch.randn(d_out, d_in, generator=generator, dtype=torch.float64) / d_in**0.5
             scale = torch.empty(d_out, dtype=torch.float64).uniform_(0.4, 1.2, generator=generator)
             bias = torch.randn(d_out, generator=generator, dtype=torch.float64) / 2

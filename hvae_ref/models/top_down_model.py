@@ -46,7 +46,7 @@ class TopDownModel(LatentVariableModel):
         dropout: probability of dropping a hidden unit while training.
         flow: family of `hvae_ref.flows` for every Gaussian level, or families by level; None for none.
         flow_steps: length of each flow.
-        top: "gaussian", or "sphere" for z_L uniform on the unit sphere with a von Mises-Fisher posterior (eq. 5.14).
+        top: "gaussian", or "sphere" for z_L uniform on the unit sphere with a von Mises-Fisher posterior (eq. 5.15).
     """
 
     def __init__(
@@ -135,6 +135,7 @@ class TopDownModel(LatentVariableModel):
         r, q, z = self.side(x), {}, {}
 
         def from_posterior(level: str, p: Distribution) -> Tensor:
+            """Draw z of a level from its posterior and keep both."""
             q[level] = self.posterior(level, p, r[level])
             z[level] = q[level].rsample()
             return z[level]
@@ -147,6 +148,7 @@ class TopDownModel(LatentVariableModel):
         r, divergence = self.side(x), {}
 
         def from_posterior(level: str, p: Distribution) -> Tensor:
+            """Draw z of a level from q and note what it cost."""
             q = self.posterior(level, p, r[level])
             z = q.rsample()
             divergence[level] = kl(q, p, z)

@@ -56,6 +56,7 @@ class ResultsTable:
     def _repr_html_(self) -> str:
         # Colours are inherited, so the table reads on light and on dark pages.
         def cell(tag: str, text: str, column: int, bold: bool = False) -> str:
+            """One cell of the table, as HTML."""
             align = "right" if self.numeric[column] else "left"
             weight = "font-weight:bold;" if bold else ""
             # A mean stays on one line with its spread; a narrow page scrolls instead.

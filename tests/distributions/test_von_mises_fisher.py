@@ -35,7 +35,7 @@ def axis(dim: int, dtype=torch.float64) -> torch.Tensor:
     return torch.eye(1, dim, dtype=dtype)[0]
 
 
-def within_standard_errors(samples: torch.Tensor, expected: torch.Tensor, errors: float = 4.0) -> None:
+def assert_within_standard_errors(samples: torch.Tensor, expected: torch.Tensor, errors: float = 4.0) -> None:
     """The mean over the first dimension against `expected`."""
     tolerance = errors * samples.double().std(0) / len(samples) ** 0.5 + 1e-9
     assert ((samples.double().mean(0) - expected.double()).abs() <= tolerance).all()
@@ -128,7 +128,7 @@ def test_no_concentration_is_the_uniform_distribution() -> None:
         # ∂ log p / ∂κ = μᵀz − A, and A = 0.
         torch.testing.assert_close(grad(p.log_prob(z)[i], kappa)[0], mu @ z[i])
     samples = p.rsample((MONTE_CARLO,))
-    within_standard_errors(samples, torch.zeros(6))
+    assert_within_standard_errors(samples, torch.zeros(6))
     assert torch.isfinite(grad(samples.square().sum() + samples.sum(), kappa)[0])
 
 
@@ -169,10 +169,10 @@ def test_moments_are_those_of_the_samples() -> None:
     torch.manual_seed(0)
     p = VonMisesFisher(direction(4, 9, seed=1), torch.tensor([0.0, 2.0, 20.0, 2e3], dtype=torch.float64))
     z = p.sample((MONTE_CARLO,))
-    within_standard_errors(z, p.mean)
-    within_standard_errors((z - p.mean) ** 2, p.variance)
-    within_standard_errors((z * p.mode).sum(-1), p.mean_resultant_length)
-    within_standard_errors(-p.log_prob(z), p.entropy())
+    assert_within_standard_errors(z, p.mean)
+    assert_within_standard_errors((z - p.mean) ** 2, p.variance)
+    assert_within_standard_errors((z * p.mode).sum(-1), p.mean_resultant_length)
+    assert_within_standard_errors(-p.log_prob(z), p.entropy())
     # E‖z‖² = 1.
     torch.testing.assert_close((p.variance + p.mean**2).sum(-1), torch.ones(4, dtype=torch.float64))
 
@@ -186,9 +186,9 @@ def test_divergences_are_those_of_the_samples(dim: int) -> None:
     )
     u = HypersphericalUniform(dim, dtype=torch.float64)
     z, flat = p.sample((MONTE_CARLO,)), u.sample((MONTE_CARLO, 1))
-    within_standard_errors(p.log_prob(z) - q.log_prob(z), kl_divergence(p, q))
-    within_standard_errors(p.log_prob(z) - u.log_prob(z), kl_divergence(p, u))
-    within_standard_errors(u.log_prob(flat) - q.log_prob(flat), kl_divergence(u, q))
+    assert_within_standard_errors(p.log_prob(z) - q.log_prob(z), kl_divergence(p, q))
+    assert_within_standard_errors(p.log_prob(z) - u.log_prob(z), kl_divergence(p, u))
+    assert_within_standard_errors(u.log_prob(flat) - q.log_prob(flat), kl_divergence(u, q))
 
 
 @pytest.mark.parametrize(("dim", "kappa"), [(2, 1e3), (3, 1e-3), (10, 0.0), (10, 12.0), (2048, 1e4)])
@@ -311,8 +311,8 @@ def test_uniform_points_are_uniform() -> None:
     z = u.rsample((MONTE_CARLO,))
     assert z.shape == (MONTE_CARLO, 2, 5) and u.rsample().shape == (2, 5)
     torch.testing.assert_close(z.norm(dim=-1), torch.ones(MONTE_CARLO, 2, dtype=torch.float64))
-    within_standard_errors(z, u.mean)
-    within_standard_errors(z**2, u.variance)
+    assert_within_standard_errors(z, u.mean)
+    assert_within_standard_errors(z**2, u.variance)
     # (1 + z₁)/2 has the law Beta((m − 1)/2, (m − 1)/2).
     assert stats.kstest((1 + z[:, 0, 0].numpy()) / 2, stats.beta(2, 2).cdf).pvalue > 1e-4
     torch.testing.assert_close(u.log_prob(z[:3]), torch.full((3, 2), -log_sphere_area(5), dtype=torch.float64))

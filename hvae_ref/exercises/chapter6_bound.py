@@ -131,6 +131,24 @@ def _kl_other_half_first(loc: Tensor, log_sigma: Tensor) -> Tensor:
     return _kl(log_sigma, loc)
 
 
+def _log_px_squares_only(x: Tensor, loc: Tensor, log_sigma: Tensor) -> Tensor:
+    return -((x - loc) ** 2).sum(-1)
+
+
+def _log_px_whole_squares(x: Tensor, loc: Tensor, log_sigma: Tensor) -> Tensor:
+    return -(((x - loc) / log_sigma.exp()) ** 2 + log_sigma + _LOG_2_PI / 2).sum(-1)
+
+
+def _kl_logarithm_added(loc: Tensor, log_sigma: Tensor) -> Tensor:
+    return _kl(loc, log_sigma) + 2 * log_sigma.sum(-1)
+
+
+def _terms_in_the_other_order(
+    x: Tensor, loc: Tensor, log_sigma: Tensor, global_head: Tensor, local_head: Tensor
+) -> Terms:
+    return _terms(x, loc, log_sigma, local_head, global_head)
+
+
 ON_THE_BOUND: tuple[Exercise, ...] = (
     Exercise(
         id="6.2",
@@ -283,6 +301,32 @@ ON_THE_BOUND: tuple[Exercise, ...] = (
                 _with(kl=_kl_other_half_first),
                 "The likelihood is right. In the divergences the halves of the heads are exchanged: first comes the "
                 "mean, then log σ.",
+                _LEFT,
+            ),
+            Misconception(
+                "O1",
+                _with(_log_px_squares_only),
+                "A squared error has µV² for its unit, and nats are asked for. σ says how much an error of one µV "
+                "costs, at each sample.",
+                _LEFT,
+            ),
+            Misconception(
+                "O14",
+                _with(_log_px_whole_squares),
+                "In the likelihood the half before the squared error is missing.",
+                _LEFT,
+            ),
+            Misconception(
+                "O14",
+                _with(kl=_kl_logarithm_added),
+                "In the divergences the logarithm has the wrong sign: a posterior of no width at all would be the "
+                "cheapest.",
+                _LEFT,
+            ),
+            Misconception(
+                "O14",
+                _terms_in_the_other_order,
+                "All three are right, in another order: first the global level, then the local one.",
                 _LEFT,
             ),
         ),

@@ -92,6 +92,11 @@ def _coverage_of_each_draw(means: Tensor, sigma: Tensor, x: Tensor, levels: Tens
     return _share(_phi((x - means) / sigma), levels)
 
 
+def _coverage_between_means(means: Tensor, sigma: Tensor, x: Tensor, levels: Tensor) -> Tensor:
+    ends = [[means.quantile(float(1 + sign * level) / 2, dim=0) for sign in (-1, 1)] for level in levels]
+    return torch.stack([((low <= x) & (x <= high)).double().mean() for low, high in ends])
+
+
 ON_COVERAGE: tuple[Exercise, ...] = (
     Exercise(
         id="6.6",
@@ -187,6 +192,20 @@ ON_COVERAGE: tuple[Exercise, ...] = (
                 _coverage_by(_rank_of_the_mean_score),
                 "The distance is divided by σ². In µV over µV² something is left; and average probabilities, not "
                 "scores.",
+                _ANSWERS,
+            ),
+            Misconception(
+                "C7",
+                _coverage_between_means,
+                "The ends of the interval are quantiles of the means of the decoder. They are responses without "
+                "noise, and a recording never is one.",
+                _ANSWERS,
+            ),
+            Misconception(
+                "C7",
+                _coverage_by(_rank_of_one_gaussian, lambda level: 2 * level - 1),
+                "One Gaussian stands for the mixture, and its z-value is that of another level: how much is left out "
+                "at each end?",
                 _ANSWERS,
             ),
         ),

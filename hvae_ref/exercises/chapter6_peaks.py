@@ -19,7 +19,7 @@ _LATENCY_UNIT, _AMPLITUDE_UNIT = 0.2, 0.1
 Fill = Callable[[Tensor, Tensor], Tensor]
 PeakPart = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
-_ABSENT = (0.0, math.nan)  # what a table may hold where there is no peak
+_ABSENT = (0.0, math.nan, 9.99)  # what a table may hold where there is no peak
 
 
 def _waves(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -35,7 +35,7 @@ def _waves(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     )
     latency = true[..., 0] + normal(rng, batch, waves, scale=_LATENCY_UNIT, dtype=torch.float64)
     amplitude = true[..., 1] + normal(rng, batch, waves, scale=_AMPLITUDE_UNIT, dtype=torch.float64)
-    peaks = torch.where(present[..., None], true, _ABSENT[int(rng.integers(2))])
+    peaks = torch.where(present[..., None], true, _ABSENT[int(rng.integers(len(_ABSENT)))])
     return latency, amplitude, peaks, present
 
 
@@ -147,6 +147,10 @@ def _peak_part_in_unsquared_units(latency: Tensor, amplitude: Tensor, peaks: Ten
     return squares.sum(-1) / present.sum(-1).clamp(min=1)
 
 
+def _peak_part_masked_by_value(latency: Tensor, amplitude: Tensor, peaks: Tensor, present: Tensor) -> Tensor:
+    return _peak_part(latency, amplitude, peaks, peaks[..., 0] > 0)
+
+
 ON_PEAKS: tuple[Exercise, ...] = (
     Exercise(
         id="6.4",
@@ -167,15 +171,15 @@ ON_PEAKS: tuple[Exercise, ...] = (
             Misconception(
                 "C2",
                 _of_zeros(_filled),
-                "Absent peaks enter as peaks at 0 ms. The head is then paid for pulling every faint wave towards the "
-                "click.",
+                "Absent peaks enter with what stands in their place, a peak at 0 ms for instance. The head is then "
+                "paid for pulling every faint wave towards the click.",
                 _MINIMISED,
             ),
             Misconception(
                 "C2",
                 _of_zeros(_numbered),
-                "Absent peaks enter as peaks at 0 ms. The head is then paid for pulling every faint wave towards the "
-                "click.",
+                "Absent peaks enter with what stands in their place, a peak at 0 ms for instance. The head is then "
+                "paid for pulling every faint wave towards the click.",
                 _MINIMISED,
             ),
             Misconception(
@@ -285,6 +289,13 @@ ON_PEAKS: tuple[Exercise, ...] = (
                 "C2",
                 _peak_part_in_unsquared_units,
                 "The square is divided by the unit, not by its square: ms² over ms leaves ms.",
+                _MINIMISED,
+            ),
+            Misconception(
+                "C2",
+                _peak_part_masked_by_value,
+                "The mask is guessed from the table: what is no NaN and not 0 counts as a peak. Some tables hold "
+                "other numbers there; `present` is what knows.",
                 _MINIMISED,
             ),
         ),

@@ -53,6 +53,10 @@ def _predicted_without_penalty(code: Tensor, target: Tensor, other: Tensor, pena
     return _predicted(code, target, other, 0.0)
 
 
+def _predicted_around_zero(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    return _predicted(code, target, other, penalty) - target.mean(0)
+
+
 def _out_of_fold(code: Tensor, factors: Tensor, fold: Tensor, penalty: float, fit: Fit = _predicted) -> Tensor:
     """Predictions (M, N), each from a probe that has not seen its row."""
     guess = torch.empty_like(factors)
@@ -280,6 +284,13 @@ ON_PROBES: tuple[Exercise, ...] = (
                 _r2_of_their_mean,
                 "All factors are averaged into one number. That a code holds one of them and not the other is the "
                 "whole question.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_around_zero),
+                "The mean of the training rows has been taken from the factor, and is not given back to the "
+                "predictions.",
                 _HOLDS,
             ),
         ),

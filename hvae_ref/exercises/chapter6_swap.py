@@ -96,6 +96,11 @@ def _shares_interaction_twice(m: Tensor) -> Tensor:
     return torch.stack([by_global + rest, by_local + rest, rest])
 
 
+def _shares_as_samples(m: Tensor) -> Tensor:
+    main = [m.mean(other).var(1).sum() for other in (2, 1)]
+    return _parts(*main, m.flatten(1).var(1).sum())
+
+
 ON_SWAPS: tuple[Exercise, ...] = (
     Exercise(
         id="6.8",
@@ -188,6 +193,13 @@ ON_SWAPS: tuple[Exercise, ...] = (
                 _shares_interaction_twice,
                 "The interaction is counted with both latents and by itself as well: the three add up to more than "
                 "one.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C9",
+                _shares_as_samples,
+                "`var` divides by one less than there are: by 1 for the two means, by 3 for the four values. "
+                "Different divisors do not make shares; all there is, is there, so divide by 2 and by 4.",
                 _HOLDS,
             ),
         ),

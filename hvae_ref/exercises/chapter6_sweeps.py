@@ -74,6 +74,10 @@ def _sweeps_rounded_up(amplitude: Tensor, noise: Tensor, snr_db: Tensor, rejecte
     return _sweeps(amplitude, noise, snr_db, rejected).ceil()
 
 
+def _sweeps_over_the_rejected(amplitude: Tensor, noise: Tensor, snr_db: Tensor, rejected: Tensor) -> Tensor:
+    return _sweeps_averaged(amplitude, noise, snr_db, rejected) / rejected
+
+
 ON_SWEEPS: tuple[Exercise, ...] = (
     Exercise(
         id="6.1",
@@ -166,6 +170,13 @@ ON_SWEEPS: tuple[Exercise, ...] = (
                 _sweeps_rounded_up,
                 "That is right, and then rounded up. Leave the number as it is; the comparison is finer than one "
                 "sweep.",
+                _ANSWER,
+            ),
+            Misconception(
+                "C4",
+                _sweeps_over_the_rejected,
+                "The sweeps in the average are divided by the share that is thrown away. With hardly any artefact "
+                "this would take for ever.",
                 _ANSWER,
             ),
         ),

@@ -16,7 +16,7 @@ from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.evaluation.reconstruction import reconstruction_errors
 from hvae_ref.evaluation.response_features import baseline, measure_wave, response_features, visible
 from hvae_ref.evaluation.swap import SwapShares, swap_shares, swap_test
-from hvae_ref.evaluation.utilisation import LevelUse, posterior_means, utilisation
+from hvae_ref.evaluation.utilisation import LevelUse, posterior_means, posterior_samples, utilisation
 
 __all__ = [
     "Arrows",
@@ -47,6 +47,7 @@ __all__ = [
     "pick_wave",
     "posterior_mean_variance",
     "posterior_means",
+    "posterior_samples",
     "probe",
     "quiet",
     "ranks",

@@ -122,8 +122,10 @@ def probe(
     training fold. Both are closed forms, so a probe has no training that could fail. Time grows with N³; up to 1,000
     rows it is a matter of seconds.
 
-    A probe says what *can be read*, not what the decoder does read. A high R² for a parameter of the condition says
-    nothing about the signal where the encoder was given the condition: the latent may copy it.
+    A probe says what *can be read*, not what the decoder does read. Codes are brought to unit variance first, so the
+    means of a collapsed level, which differ in some far digit, may be read too: look at its KL beside, or probe samples
+    of q (`posterior_samples`). And a high R² for a parameter of the condition says nothing about the signal where the
+    encoder was given the condition: the latent may copy it.
 
     Args:
         codes: name -> (N, d), such as the posterior means of each level; any other array may stand beside them.

@@ -53,6 +53,35 @@ def posterior_means(model: nn.Module, x: Tensor, condition: Tensor, batch_size: 
     return {level: torch.cat([part[level] for part in parts]) for level in parts[0]}
 
 
+def posterior_samples(
+    model: nn.Module, x: Tensor, condition: Tensor, seed: int = 0, batch_size: int = 1000
+) -> dict[str, Tensor]:
+    """One z ~ q(z|x, c) of every level and example: what the decoder is given while training.
+
+    A level that has all but collapsed still has means that differ in some far digit, and a probe, which brings every
+    code to unit variance, reads them as well as any. In samples they drown, as they do for the decoder.
+
+    Args:
+        model: with `encode(x, condition)`.
+        x: (N, D).
+        condition: (N, C), or (1, C) for all rows.
+        seed: of the draws.
+        batch_size: rows at once.
+
+    Returns:
+        One (N, d) tensor a level.
+
+    Raises:
+        ValueError: where x and condition differ in rows.
+    """
+    with quiet(model, seed):
+        parts = [
+            {level: q.sample() for level, q in model.encode(*rows).items()}
+            for rows in batches(x, condition, batch_size)
+        ]
+    return {level: torch.cat([part[level] for part in parts]) for level in parts[0]}
+
+
 def utilisation(
     model: nn.Module, x: Tensor, condition: Tensor, threshold: float = ACTIVE_VARIANCE, seed: int = 0
 ) -> dict[str, LevelUse]:

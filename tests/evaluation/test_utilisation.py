@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.distributions import Independent, Normal
 
-from hvae_ref.evaluation import interpolate, posterior_means, utilisation
+from hvae_ref.evaluation import interpolate, posterior_means, posterior_samples, probe, utilisation
 
 
 def rows(n=4000):
@@ -38,6 +39,32 @@ def test_posterior_means_know_the_condition_and_come_in_batches(linear_responses
     parts = posterior_means(linear_responses(), x, condition + 1.0, batch_size=7)
     for level in whole:
         torch.testing.assert_close(whole[level], parts[level])
+
+
+def test_posterior_samples_spread_around_the_means(linear_responses):
+    x, condition = rows()
+    state = torch.random.get_rng_state()
+    samples = posterior_samples(linear_responses(), x, condition, batch_size=1500)
+    means = posterior_means(linear_responses(), x, condition)
+    for level in means:
+        off = samples[level] - means[level]
+        assert off.mean().abs() < 0.03 and off.std().item() == pytest.approx(0.5, rel=0.05)
+    assert torch.equal(
+        samples["z_local"], posterior_samples(linear_responses(), x, condition, batch_size=1500)["z_local"]
+    )
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_means_of_a_collapsed_level_can_be_read_and_samples_cannot(linear_responses):
+    class Collapsed(linear_responses):
+        def encode(self, x, condition):
+            return {level: Independent(Normal(1e-4 * x[:, :1], 1.0), 1) for level in self.levels}
+
+    x, condition = rows(400)
+    found = {}
+    for name, codes in (("means", posterior_means), ("samples", posterior_samples)):
+        found[name] = probe(codes(Collapsed(), x, condition), {"f": x[:, 0]}, kinds=("linear",))[0].r2
+    assert found["means"] > 0.99 and found["samples"] < 0.05
 
 
 @pytest.mark.parametrize(

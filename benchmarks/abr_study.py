@@ -118,7 +118,7 @@ def trained(task: RecipeRun, seed: int) -> tuple[recipes.Run, dict[str, Any]]:
     }
 
 
-def generated(model: torch.nn.Module, seed: int, noise: bool) -> dict[str, dict[str, Any]]:
+def generated(model: torch.nn.Module, noise: bool) -> dict[str, dict[str, Any]]:
     """Errors of wave V under held-out conditions: summary, and the errors themselves for tests in pairs."""
     condition = test_set().condition
     condition = condition[visible(condition)][:CONDITIONS]
@@ -167,9 +167,12 @@ def run(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:
     """Train and measure one model."""
     ready, row = trained(task, seed)
     model = ready.model
-    row |= {"generation": generated(model, seed, noise=False), "probe": probed(model, seed)}
+    row |= {"generation": generated(model, noise=False), "probe": probed(model, seed)}
     if part == "models":
-        row |= {"noisy_generation": generated(model, seed, noise=True), "coverage": calibrated(model, seed)}
+        row |= {"noisy_generation": generated(model, noise=True), "coverage": calibrated(model, seed)}
+    else:
+        for one in row["generation"].values():
+            del one["each"]  # for tests in pairs, of which this part has none
     return row | {"swap": swapped(model, seed)}
 
 

@@ -47,6 +47,21 @@ class CorrelatedNormal(Distribution):
         self.loc, self.scale, self.coefficients = loc, scale, coefficients
         super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=validate_args)
 
+    @classmethod
+    def driven(cls, drive: Tensor, scale: Tensor, coefficients: Tensor) -> CorrelatedNormal:
+        """The same autoregression on x itself, driven by u: x_t = Σ_k φ_{t,k} x_{t−k} + u_t + s_t ε_t.
+
+        Its mean is μ = A⁻¹ u. Where deviations are smooth, log p sees little of a smooth change of μ, and a net that puts
+        out μ learns it last; in u all changes weigh alike.
+
+        Args:
+            drive: u (…, L).
+            scale: s (…, L).
+            coefficients: φ (L, p).
+        """
+        at_zero = cls(torch.zeros_like(drive), scale, coefficients)
+        return cls(at_zero._accumulated(drive), scale, coefficients)
+
     def expand(self, batch_shape: Sequence[int], _instance: CorrelatedNormal | None = None) -> CorrelatedNormal:
         """The same distribution for a larger batch."""
         shape = torch.Size(batch_shape) + self.event_shape
@@ -73,13 +88,18 @@ class CorrelatedNormal(Distribution):
             matrix = matrix - torch.diag(self.coefficients[lag:, lag - 1], -lag)
         return matrix
 
+    def _accumulated(self, innovation: Tensor) -> Tensor:
+        """A⁻¹ applied to the last dimension of (…, L)."""
+        columns = innovation.reshape(-1, innovation.shape[-1]).mT
+        e = torch.linalg.solve_triangular(self._prediction(), columns, upper=False, unitriangular=True)
+        return e.mT.reshape(innovation.shape)
+
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw x, differentiable by all parameters."""
         shape = self._extended_shape(torch.Size(sample_shape))
-        innovation = self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
-        columns = innovation.reshape(-1, shape[-1]).mT
-        e = torch.linalg.solve_triangular(self._prediction(), columns, upper=False, unitriangular=True)
-        return self.loc + e.mT.reshape(shape)
+        return self.loc + self._accumulated(
+            self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log N(x; μ, Σ), (…)."""

@@ -26,6 +26,9 @@ LEVEL_HIDDEN = 16
 LAGS = 4
 """Deviations that the next one is predicted from; on the generator's noise more than four gain nothing."""
 
+DRIVE_UNIT = 0.02
+"""µV, the size of what is new in a sample of a wave, once the four before it are known."""
+
 COEFFICIENT_RATE = 5.0
 """Adam moves every parameter by about its learning rate a step; these coefficients have further to go than weights."""
 
@@ -136,13 +139,15 @@ class FilmTrunk(nn.Module):
 class ConditionalResponse(nn.Module):
     """p(x|z, c) in µV: a mean from the decoder's features, a noise level from c.
 
-    log σ_t(c) = s_t + g(c), with one number s_t a sample and a small net g of the statics alone. The average of n
-    sweeps has noise that falls as 1/√n, and g can say so; no latent can talk its way out of an error by raising σ.
+    log σ_t(c) = s_t + g(c), with numbers s_t and a small net g of the statics alone. The average of n sweeps has noise
+    that falls as 1/√n, and g can say so; no latent can talk its way out of an error by raising σ.
 
-    - "white": Π_t N(x_t; μ_t(h), σ_t(c)²). Noise that is not white, as that of the brain, then costs less when a latent
-      describes it than when it is left over: some of z is noise.
-    - "correlated": a deviation from the mean is predicted from the four before it, with learned coefficients; σ_t(c) is
-      what remains. Slow noise is the likelihood's business, and z is left with the response.
+    - "white": Π_t N(x_t; μ_t(h), σ_t(c)²), with an s_t for each sample. Noise that is not white, as that of the brain,
+      then costs less when a latent describes it than when it is left over: some of z is noise.
+    - "correlated": Π_t N(x_t; Σ_k φ_k x_{t−k} + u_t(h), σ_t(c)²). A deviation from the mean is predicted from the four
+      before it, with learned coefficients, the same at all times but for the first four samples, as is s_t. Slow
+      noise is the likelihood's business, and z is left with the response. The decoder puts out u, what is new in each
+      sample, and the mean follows from it; see `CorrelatedNormal.driven`.
 
     Args:
         features: size of h.
@@ -158,19 +163,24 @@ class ConditionalResponse(nn.Module):
         super().__init__()
         if noise not in NOISES:
             raise ValueError(f"noise: expected one of {', '.join(NOISES)}, got {noise!r}")
-        self.loc = nn.Linear(features, signal_length)
-        self.log_sigma = nn.Parameter(torch.zeros(signal_length))
+        self.out = nn.Linear(features, signal_length)
         self.level = mlp([statics, LEVEL_HIDDEN, 1])
         self.coefficients: nn.Parameter | None = None
+        lags, times = 0, signal_length
         if noise == "correlated":
             if signal_length < 2:
                 raise ValueError(f"noise: expected at least 2 samples to be correlated, got {signal_length}")
-            self.coefficients = nn.Parameter(torch.zeros(signal_length, min(LAGS, signal_length - 1)))
+            lags = min(LAGS, signal_length - 1)
+            times = lags + 1
+            self.coefficients = nn.Parameter(torch.zeros(times, lags))
+        self.log_sigma = nn.Parameter(torch.zeros(times))
+        # Which of the numbers each sample has: its own, or at later times the common last one.
+        self.register_buffer("time", torch.arange(signal_length).clamp(max=times - 1), persistent=False)
 
     def forward(self, h: Tensor, c: Tensor) -> Independent | CorrelatedNormal:
         """From features h (B, features) and scaled statics c (B, C): batch (B,), event (L,)."""
-        loc, level = full_precision(self.loc(h)), full_precision(self.level(c))
-        scale = bounded_log_sigma(self.log_sigma + level).exp()
+        out, level = full_precision(self.out(h)), full_precision(self.level(c))
+        scale = SIGNAL_UNIT * bounded_log_sigma(self.log_sigma[self.time] + level).exp()
         if self.coefficients is None:
-            return Independent(Normal(SIGNAL_UNIT * loc, SIGNAL_UNIT * scale), 1)
-        return CorrelatedNormal(SIGNAL_UNIT * loc, SIGNAL_UNIT * scale, COEFFICIENT_RATE * self.coefficients)
+            return Independent(Normal(SIGNAL_UNIT * out, scale), 1)
+        return CorrelatedNormal.driven(DRIVE_UNIT * out, scale, COEFFICIENT_RATE * self.coefficients[self.time])

@@ -47,6 +47,16 @@ def test_samples_have_its_mean_and_covariance() -> None:
         assert ((torch.cov(x[:, row].T) - covariance).abs() < 4.5 * spread).all()
 
 
+def test_the_mean_of_a_driven_one_follows_the_recursion() -> None:
+    drive, scale, coefficients = parts()
+    ours = CorrelatedNormal.driven(drive, scale, coefficients)
+    x = torch.zeros_like(drive)
+    for t in range(L):
+        x[:, t] = drive[:, t] + sum(coefficients[t, k - 1] * x[:, t - k] for k in range(1, min(t, LAGS) + 1))
+    torch.testing.assert_close(ours.mean, x)
+    torch.testing.assert_close(ours.variance, CorrelatedNormal(drive, scale, coefficients).variance)
+
+
 def test_without_coefficients_it_is_white() -> None:
     loc, scale, coefficients = parts()
     ours, white = CorrelatedNormal(loc, scale, torch.zeros_like(coefficients)), Independent(Normal(loc, scale), 1)

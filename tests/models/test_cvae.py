@@ -20,7 +20,7 @@ def test_without_a_decoder_that_reads_z_the_bound_is_log_p() -> None:
     """Where z says nothing and q is the prior, ELBO = log p(x|c) = log N(x; μ(c), σ(c)²), with no noise left in it."""
     torch.manual_seed(0)
     model = CVAE(6, latent_dim=2, hidden=()).double()
-    model.p_x_given_features.loc.weight[:, :2] = 0
+    model.p_x_given_features.out.weight[:, :2] = 0
     for parameter in model.q_z_global_given_x.parameters():
         parameter.zero_()
     x, c = signals(5), conditions(5)

@@ -59,7 +59,7 @@ def test_a_linear_model_with_the_exact_posterior_has_no_gap() -> None:
     model.p_x_given_features.level[-1].bias.zero_()
     s = float(bounded_log_sigma(torch.zeros((), dtype=torch.float64)).exp())
     w = torch.linalg.qr(torch.randn(length, 2, dtype=torch.float64)).Q * torch.tensor([1.5, 0.7], dtype=torch.float64)
-    loc = model.p_x_given_features.loc
+    loc = model.p_x_given_features.out
     loc.weight[:, :2] = w
     v, b = loc.weight[:, 2:].clone(), loc.bias.clone()
     precision = 1 + w.square().sum(0) / s**2

@@ -16,8 +16,10 @@ def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
         dropout: probability of dropping a hidden unit while training.
 
     Raises:
-        ValueError: with fewer than two sizes, or a size below 1.
+        ValueError: with fewer than two sizes, a size below 1, or a dropout outside 0 … 1.
     """
+    if not 0 <= dropout <= 1:
+        raise ValueError(f"dropout: expected a probability, 0 … 1, got {dropout}")
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes: expected an input and an output size, each at least 1, got {list(sizes)}")
     layers: list[nn.Module] = []

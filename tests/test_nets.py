@@ -105,3 +105,9 @@ def test_film_stretches_and_shifts_each_feature_by_what_z_says() -> None:
 def test_film_of_nothing_is_refused(sizes: tuple) -> None:
     with pytest.raises(ValueError, match="features, condition_dim: expected at least 1"):
         FiLM(*sizes)
+
+
+@pytest.mark.parametrize("dropout", [float("nan"), -0.1, 1.5])
+def test_a_dropout_that_is_no_probability(dropout: float) -> None:
+    with pytest.raises(ValueError, match="dropout: expected a probability"):
+        mlp([2, 3, 1], dropout)

@@ -43,7 +43,7 @@ def condition_row(text: str | None, known: Tensor, statics: Sequence[str] = STAT
         seen.add(name)
         try:
             row[STATIC_NAMES.index(name)] = float(value)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # torch refuses what overflows single precision
             raise ValueError(f"--condition: expected a number for {name}, got {value!r}") from error
     check_condition(row[None])
     return row[None]

@@ -71,8 +71,12 @@ def sample(
 def _write(target: Path, draw: Callable[[Path], None], arrays: Mapping[str, Tensor | np.ndarray]) -> None:
     """Draw a PNG or save an NPZ, in one piece or not at all."""
     temporary = target.with_name(f".{target.name}.tmp{target.suffix}")
-    if target.suffix == ".png":
-        draw(temporary)
-    else:
-        np.savez(temporary, **{name: np.asarray(value) for name, value in arrays.items()})
-    os.replace(temporary, target)
+    try:
+        if target.suffix == ".png":
+            draw(temporary)
+        else:
+            np.savez(temporary, **{name: np.asarray(value) for name, value in arrays.items()})
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

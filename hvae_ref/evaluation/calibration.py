@@ -86,6 +86,8 @@ def coverage(pit: Tensor, levels: Sequence[float] = LEVELS, seed: int = 0) -> li
     """
     if any(not 0 < level < 1 for level in levels):
         raise ValueError(f"levels: expected probabilities in (0, 1), got {tuple(levels)}")
+    if not pit.numel():
+        raise ValueError("pit: expected at least one observation, got none")
     rows = pit.reshape(len(pit), -1)
     rows = rows[~rows.isnan().all(1)]
     if not len(rows):
@@ -118,8 +120,10 @@ def conditional_draws(
         (K, N, D).
 
     Raises:
-        ValueError: without a draw or a condition.
+        ValueError: without a draw or a condition, or for a condition of another shape.
     """
+    if condition.ndim != 2:
+        raise ValueError(f"condition: expected shape (N, C), got {(*condition.shape,)}")
     if draws < 1 or not len(condition):
         raise ValueError(f"draws, condition: expected at least one of each, got {draws} and {len(condition)}")
     parts = []

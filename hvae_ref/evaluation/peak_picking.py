@@ -54,6 +54,14 @@ def _vertex(left: Tensor, middle: Tensor, right: Tensor) -> tuple[Tensor, Tensor
     return place, middle - 0.25 * (left - right) * place
 
 
+def _falls_next(curve: Tensor) -> Tensor:
+    # For all samples but the ends: is the next different value a lower one? A flat top is a peak, a step is none.
+    slope = curve.diff()
+    index = torch.arange(slope.shape[1], device=curve.device).expand_as(slope)
+    moving = torch.where(slope != 0, index, slope.shape[1] - 1)
+    return slope.gather(1, moving.flip(1).cummin(1).values.flip(1))[:, 1:] < 0
+
+
 def pick_wave(
     signals: Float[Tensor, "responses samples"],
     expected: Float[Tensor, " responses"] | float,
@@ -91,6 +99,8 @@ def pick_wave(
             "signals, time: expected shapes (N, T) and (T,), T at least 3, "
             f"got {(*signals.shape,)} and {(*time.shape,)}"
         )
+    if not signals.is_floating_point():
+        raise ValueError(f"signals: expected floating-point numbers in µV, got {signals.dtype}")
     if not torch.isfinite(signals).all():
         raise ValueError("signals: expected finite values, found NaN or infinity")
     steps = time.diff()
@@ -100,8 +110,8 @@ def pick_wave(
     for name, value, least in (("half_width", half_width, step), ("trough_within", trough_within, step)):
         if not value >= least:
             raise ValueError(f"{name}: expected at least one sample, {least:g} ms, got {value}")
-    if not smoothing >= 0:
-        raise ValueError(f"smoothing: expected at least 0 ms, got {smoothing}")
+    if not 0 <= smoothing < math.inf:
+        raise ValueError(f"smoothing: expected at least 0 ms and no infinity, got {smoothing}")
     expected = torch.as_tensor(expected, dtype=signals.dtype, device=signals.device)
     if expected.ndim > 1 or (expected.ndim == 1 and len(expected) != len(signals)):
         raise ValueError(
@@ -111,12 +121,12 @@ def pick_wave(
     curve = smoothed(signals, smoothing / step)
     left, middle, right = curve[:, :-2], curve[:, 1:-1], curve[:, 2:]
     near = (time[1:-1] - expected.reshape(-1, 1)).abs() <= half_width + 1e-6
-    peak = (middle > left) & (middle >= right) & near
+    peak = (middle > left) & _falls_next(curve) & near
     found = peak.any(1)
     at = torch.where(peak, middle, -torch.inf).argmax(1, keepdim=True)
     place, height = _vertex(*(part.gather(1, at).squeeze(1) for part in (left, middle, right)))
     index = torch.arange(len(time), device=signals.device)
-    after = (index > at + 1) & (index <= at + 1 + round(trough_within / step))
+    after = (index > at + 1) & (index <= at + 1 + round(min(trough_within / step, len(time))))
     trough = torch.where(after, curve, torch.inf).amin(1)
     nothing = torch.full_like(height, torch.nan)
     return Peaks(

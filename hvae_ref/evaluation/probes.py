@@ -179,7 +179,7 @@ def probe(
 
 def _array(name: str, value: Tensor | np.ndarray, ndim: int) -> np.ndarray:
     array = value.detach().cpu().double().numpy() if isinstance(value, Tensor) else np.asarray(value, dtype=float)
-    if array.ndim != ndim or not np.isfinite(array).all():
+    if array.ndim != ndim or not array.size or not np.isfinite(array).all():
         shape = "(N, d)" if ndim == 2 else "(N,)"
         raise ValueError(f"{name}: expected finite values of shape {shape}, got shape {array.shape}")
     return array

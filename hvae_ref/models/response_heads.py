@@ -86,6 +86,9 @@ def check_peaks(peaks: Tensor, present: Tensor, rows: int) -> None:
         ValueError: naming the target, what was expected and what came.
     """
     waves = len(WAVES)
+    for name, value in (("peaks", peaks), ("present", present)):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name}: expected a tensor, got {type(value).__name__}")
     if peaks.shape != (rows, waves, 2) or not peaks.is_floating_point():
         expected = f"floats (latency in ms, amplitude in µV) of shape ({rows}, {waves}, 2)"
         raise ValueError(f"peaks: expected {expected}, got {peaks.dtype} of shape {tuple(peaks.shape)}")

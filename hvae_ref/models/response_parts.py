@@ -81,6 +81,14 @@ class ScaledStatics(nn.Module):
         return torch.where(self.is_count, torch.where(self.is_count, value, 0).exp(), value)
 
 
+def _layers(inputs: int, hidden: Sequence[int]) -> nn.ModuleList:
+    """The linear layers of a trunk; refuses a size below 1."""
+    if any(size < 1 for size in hidden):
+        raise ValueError(f"hidden: expected sizes of at least 1, got {list(hidden)}")
+    sizes = [inputs, *hidden]
+    return nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+
 class ConcatenationTrunk(nn.Module):
     """Features of a decoder from everything it reads, side by side: h = f([v_1, v_2, …]).
 
@@ -92,9 +100,8 @@ class ConcatenationTrunk(nn.Module):
 
     def __init__(self, inputs: int, hidden: Sequence[int], dropout: float = 0.0) -> None:
         super().__init__()
-        sizes = [inputs, *hidden]
-        self.features = sizes[-1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.features = [inputs, *hidden][-1]
+        self.layers = _layers(inputs, hidden)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, *given: Tensor) -> Tensor:
@@ -122,9 +129,8 @@ class FilmTrunk(nn.Module):
         super().__init__()
         if not hidden:
             raise ValueError("hidden: expected at least one layer for FiLM to modulate, got none; or use_film=False")
-        sizes = [inputs, *hidden]
-        self.features = sizes[-1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.features = [inputs, *hidden][-1]
+        self.layers = _layers(inputs, hidden)
         self.film = nn.ModuleList(FiLM(size, modulator) for size in hidden)
         self.dropout = nn.Dropout(dropout)
 

@@ -17,7 +17,8 @@ def _normalised(signal: Tensor) -> Tensor:
     """Zero mean and unit length; exactly zero, with a gradient of zero, where the signal is constant."""
     centred = signal - signal.mean(-1, keepdim=True)
     square, whole = (part.square().sum(-1, keepdim=True) for part in (centred, signal))
-    varies = square > CONSTANT**2 * whole
+    # A square next to the smallest number there is has no gradient that could be written down.
+    varies = square > (CONSTANT**2 * whole).clamp(min=100 * torch.finfo(signal.dtype).tiny)
     # Both branches stay finite, so that no infinity times zero reaches the gradient.
     return torch.where(varies, centred, 0) / torch.where(varies, square, 1).sqrt()
 

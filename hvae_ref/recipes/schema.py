@@ -57,7 +57,7 @@ def choose(table: str, content: Mapping[str, Any], known: Mapping[str, Callable[
     """The callable's name that a table gives under `key`."""
     if key not in content:
         raise RecipeError(f"{table}.{key}: missing; expected one of {', '.join(known)}")
-    if content[key] not in known:
+    if not isinstance(content[key], str) or content[key] not in known:
         raise RecipeError(f"{table}.{key}: unknown {content[key]!r}{closest(str(content[key]), known)}")
     return content[key]
 

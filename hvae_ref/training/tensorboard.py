@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,10 @@ class TensorBoardScalars:
             # Imported here because it takes seconds, and only the main process of a group ever writes.
             from torch.utils.tensorboard import SummaryWriter
 
+            # Files are read in the order of the seconds in their names; within one second a resumed run could come
+            # first and be purged by the run that it goes on from.
+            while any(self.folder.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+                time.sleep(0.02)
             self._writer = SummaryWriter(str(self.folder), purge_step=epoch)
         return self._writer
 

@@ -267,6 +267,7 @@ def test_responses_as_a_picture(responses, tmp_path):
         ("level", "--condition: expected name=value,… such as level=70,sex=1, got 'level'"),
         ("level=70,", "--condition: expected name=value"),
         ("level=loud", "--condition: expected a number for level, got 'loud'"),
+        ("level=1e60", "--condition: expected a number for level, got '1e60'"),
         ("level=70,level=80", "--condition: level is given twice"),
         ("level=300", "level (dB nHL): expected 10 to 90, got 300"),
         ("level=nan", "level (dB nHL)"),
@@ -346,3 +347,10 @@ def recipes_alone(monkeypatch, seed_of):
     for module in ("batches", "fit", "loop"):
         monkeypatch.setattr(sys.modules[f"hvae_ref.training.{module}"], "derived_seed", seed_of)
     return recipes.build(recipes.load("smoke")).fit().curve("loss")
+
+
+def test_a_folder_in_the_place_of_a_picture(responses, tmp_path, capsys):
+    target = tmp_path / "x.png"
+    target.mkdir()
+    refused(capsys, "sample", responses, "--out", target, "--n", "2")
+    assert list(tmp_path.iterdir()) == [target]

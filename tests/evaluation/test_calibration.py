@@ -99,3 +99,10 @@ def test_conditional_draws_belong_to_their_conditions(noise, scale):
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_nothing_to_measure_and_a_condition_without_rows():
+    with pytest.raises(ValueError, match="at least one observation"):
+        coverage(torch.zeros(0, 3))
+    with pytest.raises(ValueError, match=r"condition: expected shape \(N, C\), got \(7,\)"):
+        conditional_draws(nn.Identity(), torch.zeros(7))

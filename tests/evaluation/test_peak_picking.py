@@ -1,5 +1,6 @@
 """The peak picker on peaks whose place and height are known."""
 
+import inspect
 import math
 
 import pytest
@@ -93,3 +94,21 @@ def test_bad_arguments(change, message, unchecked):
     arguments = {"signals": torch.zeros(2, 200), "expected": 5.6, "time": TIME} | change
     with pytest.raises(ValueError, match=message):
         pick_wave(**arguments)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_step_is_no_peak_and_a_flat_top_is_one(smoothing):
+    step = (TIME >= 5.0).float()
+    shelf = step + (TIME - 5.1).clamp(min=0)
+    top = step - (TIME >= 5.4).float()
+    assert pick_wave(torch.stack([step, shelf, -step, top]), 5.0, TIME, smoothing=smoothing).found.tolist() == [
+        False, False, False, True,
+    ]  # fmt: skip
+
+
+def test_whole_numbers_and_infinite_widths():
+    with pytest.raises(ValueError, match="signals: expected floating-point numbers"):
+        inspect.unwrap(pick_wave)(torch.zeros(1, 200, dtype=torch.int64), 5.0, TIME)
+    with pytest.raises(ValueError, match="smoothing: expected"):
+        pick_wave(wave(5.0), 5.0, TIME, smoothing=math.inf)
+    assert pick_wave(wave(5.0), 5.0, TIME, trough_within=math.inf).found.all()

@@ -99,3 +99,10 @@ def test_bad_arguments(change, message, unchecked):
     arguments = {"codes": {"z": np.zeros((40, 2))}, "factors": {"f": np.arange(40.0)}} | change
     with pytest.raises(ValueError, match=message):
         probe(**arguments)
+
+
+def test_a_code_without_columns():
+    with pytest.raises(
+        ValueError, match=r"codes\['z'\]: expected finite values of shape \(N, d\), got shape \(50, 0\)"
+    ):
+        probe({"z": np.zeros((50, 0))}, {"a": np.arange(50.0)})

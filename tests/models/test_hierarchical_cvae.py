@@ -197,3 +197,10 @@ def test_parameter_counts_add_up() -> None:
     shared = torch.nn.Linear(2, 2)
     assert parameter_counts(torch.nn.Sequential(shared, shared)) == {"0": 6, "total": 6}
     assert parameter_counts(shared) == {"itself": 6, "total": 6}
+
+
+@pytest.mark.parametrize("use_film", [True, False])
+def test_decoder_layers_of_no_size(use_film: bool) -> None:
+    for size in (0, -3):
+        with pytest.raises(ValueError, match="hidden: expected sizes of at least 1"):
+            HierarchicalCVAE(hidden=(4,), decoder_hidden=(size,), use_film=use_film)

@@ -1,5 +1,7 @@
 """The heads' parts of the loss, and the scale of the statics."""
 
+import inspect
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from hvae_ref.models.response_heads import (
     START_LATENCY,
     PeakHead,
     StaticHead,
+    check_peaks,
     peak_error,
     presence_nll,
     static_error,
@@ -87,3 +90,11 @@ def test_heads_start_near_where_the_waves_are() -> None:
     assert (latency.mean(0) - torch.tensor(START_LATENCY)).abs().max() < 0.2
     assert StaticHead((2, 3), 7)(torch.zeros(4, 2), torch.zeros(4, 3)).shape == (4, 7)
     assert StaticHead((2,), 7).net[0].out_features == HEAD_HIDDEN
+
+
+def test_targets_that_are_no_tensors() -> None:
+    peaks, present = torch.zeros(1, 5, 2), torch.zeros(1, 5, dtype=torch.bool)
+    with pytest.raises(ValueError, match="peaks: expected a tensor, got list"):
+        inspect.unwrap(check_peaks)(peaks.tolist(), present, 1)
+    with pytest.raises(ValueError, match="present: expected a tensor, got NoneType"):
+        inspect.unwrap(check_peaks)(peaks, None, 1)

@@ -101,3 +101,11 @@ def test_the_unit_counts_as_one() -> None:
 def test_what_makes_no_sense_is_refused(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(response())
+
+
+def test_signals_next_to_nothing_have_finite_gradients() -> None:
+    other = torch.randn(4, 200, generator=torch.Generator().manual_seed(0))
+    for size in torch.logspace(-24, -17, 100):
+        signal = (size * torch.sin(torch.arange(200.0) + other)).requires_grad_()
+        soft_lag(signal, other, 20).square().sum().backward()
+        assert signal.grad.isfinite().all(), size

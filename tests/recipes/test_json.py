@@ -135,3 +135,13 @@ def test_what_json_has_no_words_for_is_refused(tmp_path):
     with pytest.raises(RecipeError, match="cannot be written as JSON"):
         recipe.save(tmp_path / "run.json")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", [["CVAE"], {}, None, 3])
+def test_names_that_are_no_text(content, name):
+    for table in ("model", "objective"):
+        with pytest.raises(RecipeError, match=rf"{table}\.name: unknown"):
+            Recipe.from_dict(content | {table: content[table] | {"name": name}})
+    weights = content["objective"]["weights"] | {"static": {"schedule": name}}
+    with pytest.raises(RecipeError, match=r"objective\.weights\.static\.schedule: unknown"):
+        Recipe.from_dict(content | {"objective": content["objective"] | {"weights": weights}})

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from hvae_ref.models import VAE
 from hvae_ref.objectives import ThreePhases, WeightedParts
 from hvae_ref.training import TensorBoardScalars, TrainConfig, fit
+from hvae_ref.training.history import EpochRecord, Terms
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = {"reconstruction": 1.0, "global_kl": ThreePhases(0.1, 1.0), "local_kl": 1.0, "peak": 0.5, "static": 0.1}
@@ -105,6 +107,7 @@ KILLED = """
 import os, signal, sys
 import torch
 from hvae_ref.training import TensorBoardScalars, TrainConfig, fit
+from hvae_ref.training.history import EpochRecord, Terms
 from tests.training.conftest import ConditionalAutoencoder, Conditional
 
 data = Conditional.of(torch.randn(60, 4))
@@ -149,3 +152,12 @@ def test_without_tensorboard_the_error_names_what_to_install(tmp_path, monkeypat
     with pytest.raises(ModuleNotFoundError, match="pip install tensorboard"):
         TensorBoardScalars(tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+def test_two_runs_within_a_second_are_read_in_their_order(tmp_path):
+    earlier = tmp_path / f"events.out.tfevents.{int(time.time()):010d}.zzz.1.0"
+    earlier.touch()
+    record = EpochRecord(1, 1.0, Terms(-1.0, {"z1": 1.0}), None, {}, 1e-3, 0.1)
+    with TensorBoardScalars(tmp_path) as later:
+        later(record, torch.nn.Linear(1, 1))
+    assert sorted(file.name for file in tmp_path.iterdir())[0] == earlier.name

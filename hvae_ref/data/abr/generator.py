@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hvae_ref.data.abr import norms
 from hvae_ref.data.abr.dataset import AbrDataset, AbrTruth
-from hvae_ref.data.abr.noise import noise_sd, unit_noise
+from hvae_ref.data.abr.noise import MAX_COLOUR, noise_sd, unit_noise
 from hvae_ref.data.abr.parameters import SIGNAL_LENGTH, STATIC_NAMES, STATICS, check_condition
 from hvae_ref.data.abr.physiology import mean_amplitude, mean_latency, mean_width
 from hvae_ref.data.abr.waveform import marks, waves
@@ -56,7 +56,7 @@ FACTOR_NAMES = tuple(factor.name for factor in FACTORS)
 
 def _stream(seed: int, purpose: int) -> np.random.Generator:
     """A stream of random numbers of its own for each seed and purpose (0 conditions, 1 factors, 2 noise)."""
-    if seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed: expected a whole number >= 0, got {seed}")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, purpose])))
 
@@ -83,7 +83,7 @@ def sample_conditions(n: int, seed: int = 0) -> Tensor:
     Raises:
         ValueError: for a negative n or seed.
     """
-    if n < 0:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise ValueError(f"n: expected a count >= 0, got {n}")
     rng = _stream(seed, 0)
     low, high = (dict(zip(STATIC_NAMES, [getattr(s, end) for s in STATICS], strict=True)) for end in ("low", "high"))
@@ -179,7 +179,7 @@ def generate(
         condition: (N, 7) raw units, or a number n ≥ 0 of conditions to draw with `sample_conditions(n, seed)`.
         seed: another seed, other listeners and noise.
         factors: hidden factors to hold instead of drawing them, by name: a number, or one for each response.
-        noise_colour: exponent of the noise's spectrum 1/f^colour; 0 is white between 100 and 3000 Hz.
+        noise_colour: exponent of the noise's spectrum 1/f^colour, −3 … 3; 0 is white between 100 and 3000 Hz.
         name: of the set.
         split: of the set.
 
@@ -187,7 +187,7 @@ def generate(
         Responses with marked peaks (see `waveform.marks`) and the truth.
 
     Raises:
-        ValueError: for conditions out of range, a negative n or seed, or unknown factors.
+        ValueError: for conditions out of range, a negative n or seed, unknown factors, or a colour out of range.
 
     Example:
         >>> from hvae_ref.data.abr import generate
@@ -196,8 +196,12 @@ def generate(
 
     Reference: equation 6.1.
     """
-    if isinstance(condition, int):
+    if isinstance(condition, int | np.integer):
         condition = sample_conditions(condition, seed)
+    if not -MAX_COLOUR <= noise_colour <= MAX_COLOUR:
+        raise ValueError(
+            f"noise_colour: expected an exponent from -{MAX_COLOUR:g} to {MAX_COLOUR:g}, got {noise_colour}"
+        )
     values = _as_array(condition)
     hidden = _hidden(len(values), seed, factors)
     truth, peaks, present = _truth(values, hidden)

@@ -7,6 +7,8 @@ import numpy as np
 from hvae_ref.data.abr import norms
 from hvae_ref.data.abr.parameters import SAMPLE_INTERVAL_MS, SIGNAL_LENGTH
 
+# Beyond this exponent the filter at 100 Hz no longer keeps the slowest noise out.
+MAX_COLOUR = 3.0
 # Noise is drawn over twice the window and cut, so that its end does not join its beginning.
 _DRAWN_LENGTH = 2 * SIGNAL_LENGTH
 

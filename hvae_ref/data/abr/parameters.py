@@ -96,10 +96,14 @@ def check_condition(condition: Tensor | np.ndarray, names: Sequence[str] = STATI
             values of a discrete parameter; the message names row, parameter, unit, range and value.
     """
     statics = static_parameters(names)
+    if not isinstance(condition, Tensor | np.ndarray):
+        raise ValueError(f"condition: expected a tensor or an array of numbers, got {type(condition).__name__}")
     if condition.ndim != 2 or condition.shape[1] != len(statics):
         expected = f"(N, {len(statics)}) with the columns {', '.join(names)}"
         raise ValueError(f"condition: expected {expected}, got shape {tuple(condition.shape)}")
     values = condition.detach().cpu().numpy() if isinstance(condition, Tensor) else np.asarray(condition)
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"condition: expected real numbers, got {values.dtype}")
     low = np.array([static.low for static in statics])
     high = np.array([static.high for static in statics])
     fine = (values >= low) & (values <= high)  # false for NaN too

@@ -21,6 +21,7 @@ import io
 import math
 import os
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -36,6 +37,12 @@ PEAK_COLUMNS = tuple(f"{what}_{wave}" for wave in WAVES for what in ("latency", 
 _LAST_MS = (SIGNAL_LENGTH - 1) * SAMPLE_INTERVAL_MS
 
 
+def _finite(values: np.ndarray) -> np.ndarray:
+    # Finite in single precision, which is what a data set keeps.
+    with np.errstate(over="ignore"):
+        return np.isfinite(values.astype(np.float32))
+
+
 class _Table:
     """Named columns of numbers that remember where they stood in a file."""
 
@@ -47,7 +54,7 @@ class _Table:
 
     def finite(self, name: str) -> np.ndarray:
         values = self.columns[name]
-        bad = np.flatnonzero(~np.isfinite(values))
+        bad = np.flatnonzero(~_finite(values))
         if bad.size:
             self.refuse(int(bad[0]), name, f"expected a finite number, got {values[bad[0]]}")
         return values
@@ -88,7 +95,11 @@ def _read_csv(path: Path) -> _Table:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected UTF-8 text, byte {error.start} is none") from error
-    rows = list(csv.reader(io.StringIO(text)))
+    reader = csv.reader(io.StringIO(text))
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise ValueError(f"{path}: row {reader.line_num}: expected comma-separated cells ({error})") from error
     if not rows or not rows[0]:
         raise ValueError(f"{path}: expected a line of column names, found an empty file")
     names = [name.strip() for name in rows[0]]
@@ -102,7 +113,8 @@ def _read_csv(path: Path) -> _Table:
                 values[row, column] = math.nan
                 continue
             try:
-                values[row, column] = float(cell)
+                # Python reads 1_0 as ten; a table that says so is broken.
+                values[row, column] = float(cell if "_" not in cell else "")
             except ValueError:
                 where = f"{path}: row {row + 2}, column {names[column]}"
                 raise ValueError(f"{where}: expected a number, got {cell!r}") from None
@@ -117,7 +129,13 @@ def _read_npz(path: Path) -> _Table:
         content.seek(0)
         with np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{name} is no array")
+    # RuntimeError: encrypted, or packed in a way that is not known here; the last two: a broken header of an array.
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, SyntaxError, tokenize.TokenError
+    ) as error:  # fmt: skip
         raise ValueError(f"{path}: expected a whole NPZ file of numbers; it cannot be read ({error})") from error
     signals = arrays.pop("signals", None)
     if signals is None:
@@ -158,12 +176,13 @@ def _peaks(table: _Table, count: int) -> tuple[np.ndarray, np.ndarray]:
         if latency_name not in table.columns:
             continue
         latency, amplitude = table.columns[latency_name], table.columns[amplitude_name]
+        known = _finite(amplitude)
         for row in range(count):
             if np.isnan(latency[row]) and np.isnan(amplitude[row]):
                 continue
             if not 0.0 <= latency[row] <= _LAST_MS + 1e-6:
                 table.refuse(row, latency_name, f"expected 0 to {_LAST_MS:g} (ms), got {latency[row]:g}")
-            if not np.isfinite(amplitude[row]):
+            if not known[row]:
                 table.refuse(row, amplitude_name, f"expected a number (µV) beside a latency, got {amplitude[row]:g}")
             peaks[row, wave] = latency[row], amplitude[row]
             present[row, wave] = True

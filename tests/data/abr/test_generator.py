@@ -1,5 +1,6 @@
 """The generator as a program: seeds, streams, hidden factors, masks, and calls at the edges."""
 
+import inspect
 import time
 
 import numpy as np
@@ -20,6 +21,7 @@ from hvae_ref.data.abr import (
     sample_conditions,
     time_axis,
 )
+from hvae_ref.data.abr.generator import _stream
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +221,28 @@ def test_load_knows_abr_and_refuses_what_belongs_to_images() -> None:
         load("abr", deformed_copies=2)
     with pytest.raises(ValueError, match="did you mean 'train'"):
         load("abr", "trian")
+
+
+@pytest.mark.parametrize("colour", [float("nan"), float("inf"), 100.0, -3.5])
+def test_colours_that_no_noise_has(colour):
+    with pytest.raises(ValueError, match=r"noise_colour: expected an exponent from -3 to 3, got"):
+        generate(2, noise_colour=colour)
+
+
+def test_conditions_that_are_no_numbers():
+    for array in (np.array([["a"] * 7]), np.full((1, 7), 20 + 0j), np.ones((1, 7), bool)):
+        with pytest.raises(ValueError, match="condition: expected real numbers"):
+            check_condition(array)
+
+
+def test_what_annotations_rule_out_is_refused_without_them_too():
+    # The tests check annotations; a reader's own session does not.
+    for value in ([[80, 10, 25, 0, 0, 0, 2000]], 2.5):
+        with pytest.raises(ValueError, match="condition: expected a tensor or an array"):
+            inspect.unwrap(check_condition)(value)
+    for seed in (1.5, "a", True, -1):
+        with pytest.raises(ValueError, match="seed: expected a whole number"):
+            inspect.unwrap(_stream)(seed, 0)
+    for count in (2.5, True, -1):
+        with pytest.raises(ValueError, match="n: expected a count"):
+            inspect.unwrap(sample_conditions)(count)

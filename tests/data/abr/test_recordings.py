@@ -2,6 +2,7 @@
 
 import csv
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +200,36 @@ def test_a_failed_write_leaves_the_old_file(some: AbrDataset, tmp_path: Path, mo
     with pytest.raises(OSError, match="disk full"):
         write_recordings(some.subset(1), path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["some.csv"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("s005", "1e300"), ("s005", "-1e39"), ("s005", "1_0"), ("amplitude_V", "1e300")]
+)
+def test_numbers_that_single_precision_or_a_table_does_not_know(table, tmp_path, column, cell):
+    table[2][table[0].index("latency_V")] = "6.0"
+    table[2][table[0].index("amplitude_V")] = "0.4"
+    table[2][table[0].index(column)] = cell
+    with pytest.raises(ValueError, match=rf"row 3, column {column}: expected a"):
+        read_recordings(written(table, tmp_path))
+
+
+def test_a_cell_without_end(table, tmp_path):
+    table[3][0] = "1" * 200_000
+    with pytest.raises(ValueError, match=r"changed\.csv: row 4: expected comma-separated cells"):
+        read_recordings(written(table, tmp_path))
+
+
+def test_archives_that_hold_something_else(some, tmp_path):
+    path = tmp_path / "other.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("signals", "no array")
+    with pytest.raises(ValueError, match="signals is no array"):
+        read_recordings(path)
+    write_recordings(some, path)
+    content = path.read_bytes()
+    for mark, at, value in ((b"PK\x01\x02", 8, 1), (b"PK\x01\x02", 10, 99)):  # encrypted; packed in an unknown way
+        changed = bytearray(content)
+        changed[content.find(mark) + at] = value
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match="expected a whole NPZ file of numbers"):
+            read_recordings(path)

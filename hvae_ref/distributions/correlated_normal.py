@@ -51,8 +51,8 @@ class CorrelatedNormal(Distribution):
     def driven(cls, drive: Tensor, scale: Tensor, coefficients: Tensor) -> CorrelatedNormal:
         """The same autoregression on x itself, driven by u: x_t = Σ_k φ_{t,k} x_{t−k} + u_t + s_t ε_t.
 
-        Its mean is μ = A⁻¹ u. Where deviations are smooth, log p sees little of a smooth change of μ, and a net that puts
-        out μ learns it last; in u all changes weigh alike.
+        Its mean is μ = A⁻¹ u. Where deviations are smooth, log p sees little of a smooth change of μ, and a net that
+        puts out μ learns it last; in u all changes weigh alike.
 
         Args:
             drive: u (…, L).

@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution, Independent, Normal
 
-from hvae_ref.conditional import standard_normal
+from hvae_ref.conditional import ConditionalNormal, standard_normal
 from hvae_ref.data.abr import SAMPLE_INTERVAL_MS, STATIC_NAMES, check_condition
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
@@ -25,6 +25,7 @@ from hvae_ref.models.response_heads import (
     static_error,
 )
 from hvae_ref.models.response_parts import ConditionalResponse, ScaledStatics, check_names
+from hvae_ref.nets import mlp
 from hvae_ref.objectives.alignment import misalignment
 
 MAX_LAG_MS = 1.0
@@ -33,14 +34,22 @@ MAX_LAG_MS = 1.0
 LAG_UNIT_MS = 0.1
 """ms, the lag that costs 1."""
 
+PRIORS = ("standard", "conditional")
+EXPECTED_HIDDEN = 32
+
 
 class ConditionalModel(LatentVariableModel):
     """p(x, z | c) = p(x|z, c) Π_l p(z_l) with q(z|x, c) = Π_l q(z_l|x, c): eq. 6.3 and 6.4 in the book.
 
-    x is an evoked response in µV, c its static parameters in their own units. The priors N(0, I) don't read c, so what
-    c does to x is the decoder's business and what z does is something else, as far as training keeps them apart.
+    x is an evoked response in µV, c its static parameters in their own units. Every z has the prior N(0, I) under every
+    condition. With prior="standard" z enters the nets as it is. Responses to soft and to loud clicks then have to share
+    the same z, and where an encoder has come to tell them apart by z, draws from the prior don't know which is meant.
+    With prior="conditional" the nets see ẑ = m(c) + s(c) ⊙ z, with m and s learned, and z says how a response differs
+    from what its condition leads one to expect. That is the same model, with the same bound, as one whose latent is ẑ
+    and has the learned prior N(m(c), s(c)²).
 
-    A concrete model brings `q_z_given_x` and `features`, and calls `finish` at the end of its construction.
+    A concrete model brings `q_z_given_x` and `features`, both in terms of ẑ, and calls `finish` at the end of its
+    construction.
 
     Args:
         signal_length: L, samples of x.
@@ -59,17 +68,23 @@ class ConditionalModel(LatentVariableModel):
         self.columns = tuple(STATIC_NAMES.index(name) for name in self.statics)
         self.scaled = ScaledStatics(self.statics)
 
-    def finish(self, features: int, static_reads: Sequence[str], predict_peaks: bool, noise: str) -> None:
-        """Build p(x|z, c) and the heads, once the size of the decoder's features is known.
+    def finish(self, features: int, static_reads: Sequence[str], predict_peaks: bool, noise: str, prior: str) -> None:
+        """Build p(x|z, c), what c leads one to expect, and the heads, once the size of the features is known.
 
         Raises:
-            ValueError: for an unknown kind of noise, or where `static_reads` names a level that the model doesn't have.
+            ValueError: for an unknown kind of noise or prior, or where `static_reads` names a level that isn't there.
         """
+        if prior not in PRIORS:
+            raise ValueError(f"prior: expected one of {', '.join(PRIORS)}, got {prior!r}")
         unknown = [level for level in static_reads if level not in self.levels]
         if unknown or isinstance(static_reads, str):
             raise ValueError(f"static_reads: expected a sequence out of {', '.join(self.levels)}, got {static_reads!r}")
         count = len(self.statics)
         self.p_x_given_features = ConditionalResponse(features, count, self.data_dim, noise)
+        self.expected: nn.ModuleDict | None = None
+        if prior == "conditional":
+            nets = {level: mlp([count, EXPECTED_HIDDEN, 2 * size]) for level, size in self.dims.items()}
+            self.expected = nn.ModuleDict({level: ConditionalNormal(net) for level, net in nets.items()})
         self.static_reads = tuple(level for level in self.levels if level in static_reads)
         read = [self.dims[level] for level in self.static_reads]
         self.static_head: nn.Module | None = StaticHead(read, count) if read else None
@@ -79,11 +94,11 @@ class ConditionalModel(LatentVariableModel):
 
     @abstractmethod
     def q_z_given_x(self, x: Tensor, c: Tensor) -> dict[str, Independent]:
-        """The posterior of every level from x (B, L) in µV and the scaled statics c (B, C), top to bottom."""
+        """The posterior of every ẑ from x (B, L) in µV and the scaled statics c (B, C), top to bottom."""
 
     @abstractmethod
     def features(self, z: Mapping[str, Tensor], c: Tensor) -> Tensor:
-        """The decoder's last hidden features (B, F), from all levels and the scaled statics c (B, C)."""
+        """The decoder's last hidden features (B, F), from ẑ of all levels and the scaled statics c (B, C)."""
 
     # The bound ----------------------------------------------------------------------------------------------------
 
@@ -91,9 +106,23 @@ class ConditionalModel(LatentVariableModel):
         """The priors N(0, I) of all levels, batch (n,): the same under every condition."""
         return {level: standard_normal(n, size, like=self.like) for level, size in self.dims.items()}
 
+    def q_z(self, x: Tensor, c: Tensor) -> dict[str, Independent]:
+        """The posterior of every z, top to bottom: that of ẑ, counted from what c leads one to expect."""
+        q = self.q_z_given_x(x, c)
+        if self.expected is None:
+            return q
+        return {level: _relative(q[level], self.expected[level](c)) for level in self.levels}
+
+    def decoded(self, z: Mapping[str, Tensor], c: Tensor) -> Tensor:
+        """The decoder's features from z of all levels and the scaled statics c."""
+        if self.expected is not None:
+            expected = {level: self.expected[level](c).base_dist for level in self.levels}
+            z = {level: expected[level].loc + expected[level].scale * z[level] for level in self.levels}
+        return self.features(z, c)
+
     def p_x_given_z(self, z: Mapping[str, Tensor], c: Tensor) -> Distribution:
         """p(x|z, c), batch (B,), from all levels and the scaled statics c (B, C)."""
-        return self.p_x_given_features(self.features(z, c), c)
+        return self.p_x_given_features(self.decoded(z, c), c)
 
     def elbo(
         self, x: Float[Tensor, "batch data"], condition: Float[Tensor, "rows statics"], kl: KlEstimator = exact_kl
@@ -109,7 +138,7 @@ class ConditionalModel(LatentVariableModel):
             ValueError: for a wrong shape, dtype or device, a value that is no number, or a static out of its range.
         """
         x, c = self.check(x), self.scale(condition, len(x))
-        q, p = self.q_z_given_x(x, c), self.p_z(len(x))
+        q, p = self.q_z(x, c), self.p_z(len(x))
         z = {level: q[level].rsample() for level in self.levels}
         p_x = self.p_x_given_z(z, c)
         return Elbo(p_x.log_prob(x), {level: kl(q[level], p[level], z[level]) for level in self.levels})
@@ -139,9 +168,9 @@ class ConditionalModel(LatentVariableModel):
         """
         x, c = self.check(x), self.scale(condition, len(x))
         check_peaks(peaks, present, len(x))
-        q, p = self.q_z_given_x(x, c), self.p_z(len(x))
+        q, p = self.q_z(x, c), self.p_z(len(x))
         z = {level: q[level].rsample() for level in self.levels}
-        h = self.features(z, c)
+        h = self.decoded(z, c)
         p_x = self.p_x_given_features(h, c)
         elbo = Elbo(p_x.log_prob(x), {level: exact_kl(q[level], p[level], z[level]) for level in self.levels})
         parts = {}
@@ -165,7 +194,7 @@ class ConditionalModel(LatentVariableModel):
         """
         c = self.scale(condition, self._rows(z))
         static = None if self.static_head is None else self.scaled.inverse(self._static(z))
-        return Heads(static) if self.peak_head is None else Heads(static, *self.peak_head(self.features(z, c)))
+        return Heads(static) if self.peak_head is None else Heads(static, *self.peak_head(self.decoded(z, c)))
 
     # The contracts of every model, with a condition ---------------------------------------------------------------
 
@@ -178,7 +207,7 @@ class ConditionalModel(LatentVariableModel):
         self, x: Float[Tensor, "batch data"], condition: Float[Tensor, "rows statics"]
     ) -> dict[str, Distribution]:
         """The posterior of every level, top to bottom; none depends on another's sample."""
-        return self.q_z_given_x(self.check(x), self.scale(condition, len(x)))
+        return self.q_z(self.check(x), self.scale(condition, len(x)))
 
     def descend(self, choose: Choose, n: int, condition: Float[Tensor, "rows statics"]) -> Distribution:
         """Every z from `choose`, then p(x|z, c)."""
@@ -306,3 +335,9 @@ class ConditionalModel(LatentVariableModel):
         rows = len(z[self.levels[0]]) if self.levels[0] in z else None
         self._check_latents(z, required=self.levels, rows=(rows,))
         return rows
+
+
+def _relative(q: Independent, expected: Independent) -> Independent:
+    """The law of z where m + s ⊙ z has the law q and N(m, s²) is expected."""
+    q, p = q.base_dist, expected.base_dist
+    return Independent(Normal((q.loc - p.loc) / p.scale, q.scale / p.scale), 1)

@@ -29,6 +29,8 @@ class CVAE(ConditionalModel):
         static_reads: ("z_global",), or () for no head that reads statics from the latent.
         dropout: probability of dropping a hidden unit while training.
         noise: "white", or "correlated" for deviations from the mean that follow each other; see `ConditionalResponse`.
+        prior: "standard", or "conditional" for latents that count from what c leads one to expect; see
+            `ConditionalModel`.
 
     Reference:
         Sohn, Lee and Yan (2015), Learning Structured Output Representation using Deep Conditional Generative Models,
@@ -51,13 +53,14 @@ class CVAE(ConditionalModel):
         static_reads: Sequence[str] = ("z_global",),
         dropout: float = 0.0,
         noise: str = "white",
+        prior: str = "standard",
     ) -> None:
         super().__init__(signal_length, {"z_global": latent_dim}, statics)
         self.encoder_sees_statics = encoder_sees_statics
         seen = len(self.statics) if encoder_sees_statics else 0
         self.q_z_global_given_x = ConditionalNormal(mlp([signal_length + seen, *hidden, 2 * latent_dim], dropout))
         self.trunk = ConcatenationTrunk(latent_dim + len(self.statics), tuple(reversed(hidden)), dropout)
-        self.finish(self.trunk.features, static_reads, predict_peaks, noise)
+        self.finish(self.trunk.features, static_reads, predict_peaks, noise, prior)
 
     def q_z_given_x(self, x: Tensor, c: Tensor) -> dict[str, Independent]:
         """q(z|x, c)."""

@@ -52,6 +52,8 @@ class HierarchicalCVAE(ConditionalModel):
         local_hidden: sizes of the local encoder's hidden layers, where they are not to be those of `hidden`.
         decoder_hidden: sizes of the decoder's layers; by default `hidden` in reverse.
         noise: "white", or "correlated" for deviations from the mean that follow each other; see `ConditionalResponse`.
+        prior: "standard", or "conditional" for latents that count from what c leads one to expect; see
+            `ConditionalModel`.
 
     Raises:
         ValueError: for a ratio outside 0 … 1, an unknown static or level, or FiLM without a layer to modulate.
@@ -83,6 +85,7 @@ class HierarchicalCVAE(ConditionalModel):
         local_hidden: Sequence[int] | None = None,
         decoder_hidden: Sequence[int] | None = None,
         noise: str = "white",
+        prior: str = "standard",
     ) -> None:
         super().__init__(signal_length, {"z_global": global_latent_dim, "z_local": local_latent_dim}, statics)
         if not 0 <= early_signal_ratio <= 1:
@@ -103,7 +106,7 @@ class HierarchicalCVAE(ConditionalModel):
             if use_film
             else ConcatenationTrunk(global_latent_dim + local_latent_dim + count, widths, dropout)
         )
-        self.finish(self.trunk.features, static_reads, predict_peaks, noise)
+        self.finish(self.trunk.features, static_reads, predict_peaks, noise, prior)
 
     def q_z_given_x(self, x: Tensor, c: Tensor) -> dict[str, Independent]:
         """q(z_g|x, c) and q(z_l|x, x_early, c)."""

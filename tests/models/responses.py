@@ -20,6 +20,9 @@ KINDS: dict[str, Callable[..., ConditionalModel]] = {
     "correlated": lambda **k: HierarchicalCVAE(
         L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), noise="correlated", **k
     ),
+    "conditional-prior": lambda **k: HierarchicalCVAE(
+        L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), prior="conditional", **k
+    ),
     "blind-encoder": lambda **k: HierarchicalCVAE(
         L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), encoder_sees_statics=False, **k
     ),

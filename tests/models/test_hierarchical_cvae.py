@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.distributions import MultivariateNormal
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from hvae_ref.conditional import MIN_LOG_SIGMA, bounded_log_sigma
 from hvae_ref.elbo import exact_kl, log_mean_exp
@@ -10,17 +10,25 @@ from hvae_ref.evaluation import arrows, parameter_counts
 from hvae_ref.models import HierarchicalCVAE
 from hvae_ref.models.hierarchical_cvae import PUBLISHED_WIDTHS
 from hvae_ref.models.response_parts import SIGNAL_UNIT
-from tests.models.responses import conditions, signals
+from tests.models.responses import build, conditions, signals
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("use_film", "noise"), [(True, "white"), (False, "white"), (True, "correlated")])
-def test_the_bound_against_numerical_integration(use_film: bool, noise: str) -> None:
+@pytest.mark.parametrize(
+    ("use_film", "noise", "prior"),
+    [
+        (True, "white", "standard"),
+        (False, "white", "standard"),
+        (True, "correlated", "standard"),
+        (True, "white", "conditional"),
+    ],
+)
+def test_the_bound_against_numerical_integration(use_film: bool, noise: str, prior: str) -> None:
     """One dimension a level: log p(x|c) on a grid, equal to the bound plus KL(q ‖ p(z|x, c)), and the limit of L_n."""
     torch.manual_seed(3)
     length, n = 4, 20_000
     model = HierarchicalCVAE(
-        length, global_latent_dim=1, local_latent_dim=1, hidden=(8,), use_film=use_film, noise=noise
+        length, global_latent_dim=1, local_latent_dim=1, hidden=(8,), use_film=use_film, noise=noise, prior=prior
     ).double()
     if noise == "correlated":
         model.p_x_given_features.coefficients.normal_(std=0.1)
@@ -78,6 +86,29 @@ def test_a_linear_model_with_the_exact_posterior_has_no_gap() -> None:
     n = 20_000
     bounds = model.elbo(x.repeat(n, 1), c.repeat(n, 1), kl=exact_kl).value.view(n, 5)
     assert ((bounds.mean(0) - exact).abs() < 4 * bounds.std(0) / n**0.5).all()
+
+
+@torch.no_grad()
+def test_latents_that_count_from_what_is_expected_are_a_learned_prior() -> None:
+    """The bound is that of ẑ with the prior N(m(c), s(c)²), term by term, and ẑ of a draw is a draw from that prior."""
+    model = build("conditional-prior")
+    x, condition = signals(4), conditions(4)
+    c = model.scale(condition, 4)
+    torch.manual_seed(5)
+    elbo = model.elbo(x, condition)
+    q, p = model.q_z_given_x(x, c), {level: model.expected[level](c) for level in model.levels}
+    torch.manual_seed(5)
+    z = {level: q[level].rsample() for level in model.levels}
+    p_x = model.p_x_given_features(model.features(z, c), c)
+    torch.testing.assert_close(elbo.log_px, p_x.log_prob(x))
+    for level in model.levels:
+        torch.testing.assert_close(elbo.kl[level], kl_divergence(q[level], p[level]))
+    drawn = model.sample_latents(4)
+    hat = {level: p[level].mean + p[level].stddev * drawn[level] for level in model.levels}
+    torch.testing.assert_close(
+        model.decode(drawn, condition).mean, model.p_x_given_features(model.features(hat, c), c).mean
+    )
+    assert (p["z_global"].mean[0] - p["z_global"].mean[1]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("use_film", [True, False])
@@ -154,6 +185,7 @@ def test_a_static_head_may_read_the_local_latent_or_both() -> None:
         ({"hidden": ()}, "hidden: expected at least one layer for FiLM"),
         ({"decoder_hidden": ()}, "hidden: expected at least one layer for FiLM"),
         ({"noise": "pink"}, "noise: expected one of white, correlated, got 'pink'"),
+        ({"prior": "learned"}, "prior: expected one of standard, conditional, got 'learned'"),
         ({"noise": "correlated", "signal_length": 1}, "noise: expected at least 2 samples"),
         ({"global_latent_dim": 0}, "latent_dims: expected at least one level, each of size 1 or more"),
         ({"static_reads": ("z_lokal",)}, "static_reads: expected a sequence out of z_global, z_local"),

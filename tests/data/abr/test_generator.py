@@ -37,14 +37,14 @@ def corners() -> torch.Tensor:
 
 def test_shapes_types_and_names(train: AbrDataset) -> None:
     n = len(train)
-    assert (n, train.data_dim, train.num_values, train.name, train.split) == (3000, 200, None, "abr", "train")
+    assert (n, train.data_dim, train.num_values, train.name, train.split) == (12_000, 200, None, "abr", "train")
     assert train.x.shape == (n, SIGNAL_LENGTH) and train.condition.shape == (n, len(STATIC_NAMES))
     assert train.targets["peaks"].shape == (n, 5, 2) and train.targets["present"].shape == (n, 5)
     assert train.targets["present"].dtype == torch.bool
     for tensor in (train.x, train.condition, train.targets["peaks"], train.truth.clean, train.truth.latency):
         assert tensor.dtype == torch.float32 and torch.isfinite(tensor).all()
     assert set(train.truth.factors) == set(FACTOR_NAMES)
-    assert repr(train) == "AbrDataset(abr train: 3000 generated responses of 200 samples)"
+    assert repr(train) == "AbrDataset(abr train: 12000 generated responses of 200 samples)"
     assert torch.equal(time_axis()[[0, 1, -1]], torch.tensor([0.0, 0.05, 9.95]))
 
 
@@ -86,7 +86,7 @@ def test_the_callers_random_state_is_left_alone() -> None:
 
 def test_splits_share_no_listener_and_no_noise(train: AbrDataset) -> None:
     sets = [load("abr", split) for split in SPLITS]
-    assert [len(data) for data in sets] == [3000, 500, 500] and [data.split for data in sets] == list(SPLITS)
+    assert [len(data) for data in sets] == [12_000, 500, 500] and [data.split for data in sets] == list(SPLITS)
     assert torch.equal(sets[0].x, train.x)
     for factor in FACTOR_NAMES:
         values = torch.cat([data.truth.factors[factor] for data in sets])

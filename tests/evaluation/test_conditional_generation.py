@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from hvae_ref.data.abr import generate
-from hvae_ref.evaluation import generation_errors, paired_test, true_draws, without_noise
+from hvae_ref.evaluation import (
+    generation_errors,
+    mean_response_errors,
+    paired_test,
+    true_draws,
+    without_noise,
+)
 from hvae_ref.evaluation.conditional_generation import compare_draws
 
 DRAWS = 60
@@ -44,6 +50,22 @@ def test_a_model_without_differences_between_people_has_too_small_a_spread(gener
     latency = generation_errors(same, loud, draws=DRAWS)["latency"]
     assert latency.model_spread.mean() < 0.6 * latency.spread.mean()
     assert abs(latency.signed.mean()) < 0.06
+
+
+def test_mean_responses_of_the_generator_of_a_late_one_and_of_one_that_ignores_the_condition(generator_model, loud):
+    own = mean_response_errors(generator_model(), loud, draws=DRAWS)
+    assert own["model"].shape == (len(loud),)
+    assert own["model"].mean() == pytest.approx(own["chance"].mean().item(), rel=0.3)
+    late = mean_response_errors(generator_model(shift=6), loud, draws=DRAWS)
+    assert (late["model"] > 2 * late["chance"]).all()
+    # Conditions that differ in level alone: one response for all of them is off by what level does.
+    levels = loud[:1].repeat(4, 1)
+    levels[:, 0] = torch.tensor([30.0, 50.0, 70.0, 90.0])
+    spread = true_draws(levels, DRAWS, noise=False).mean(0)
+    ignored = mean_response_errors(generator_model(), levels, draws=DRAWS)["ignoring the condition"]
+    torch.testing.assert_close(ignored, (spread - spread.mean(0)).square().mean(1).sqrt())
+    with pytest.raises(ValueError, match="condition: expected at least 2 rows, got 1"):
+        mean_response_errors(generator_model(), loud[:1])
 
 
 def test_without_noise_leaves_waves_and_drift():

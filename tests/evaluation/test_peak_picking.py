@@ -48,6 +48,17 @@ def test_the_highest_of_several_peaks():
     assert peaks.latency.item() == pytest.approx(5.9, abs=0.01)
 
 
+def test_by_its_fall_a_peak_on_a_high_baseline_loses():
+    slope = 0.5 * torch.exp(-TIME / 3)
+    signal = slope + wave([3.0], 0.1, 0.2) + wave([6.0], 0.3)
+    within = {"expected": 4.5, "half_width": 2.5}
+    assert pick_wave(signal, **within, time=TIME).latency.item() == pytest.approx(3.0, abs=0.1)
+    by_fall = pick_wave(signal, **within, time=TIME, by="fall")
+    assert by_fall.latency.item() == pytest.approx(6.0, abs=0.05)
+    curve = smoothed(signal, 2.0)[0]
+    assert by_fall.amplitude.item() == pytest.approx((curve[120] - curve[121:161].min()).item(), abs=2e-3)
+
+
 @pytest.mark.parametrize("signal", [torch.zeros(1, 200), TIME[None] * 2.0, -TIME[None], wave([9.0])])
 def test_no_peak_in_the_window_is_not_found_and_never_its_edge(signal):
     peaks = pick_wave(signal, 5.6, TIME)
@@ -80,6 +91,7 @@ def test_empty_batch():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"by": "depth"}, 'by: expected "height" or "fall", got \'depth\''),
         ({"signals": torch.zeros(2, 100)}, r"expected shapes \(N, T\) and \(T,\)"),
         ({"signals": torch.full((2, 200), math.nan)}, "signals: expected finite values"),
         ({"time": TIME**2}, "time: expected evenly spaced"),

@@ -12,10 +12,10 @@ def data():
     return generate(600, seed=11)
 
 
-@pytest.mark.parametrize("wave", ["I", "III", "V"])
+@pytest.mark.parametrize("wave", ["I", "V"])
 def test_the_picker_agrees_with_the_marks(data, wave):
     number = WAVES.index(wave)
-    peaks = measure_wave(without_noise(data), data.condition, wave)
+    peaks = measure_wave(without_noise(data), wave)
     present = data.targets["present"][:, number]
     assert peaks.found[present].float().mean() > 0.99
     marked = data.targets["peaks"][present, number]
@@ -28,7 +28,7 @@ def test_the_picker_agrees_with_the_marks(data, wave):
 
 def test_absent_waves_are_rarely_found_without_noise_and_nearly_always_in_it(data):
     absent = ~data.targets["present"][:, 4]
-    quiet, noisy = (measure_wave(x, data.condition, "V").found[absent] for x in (without_noise(data), data.x))
+    quiet, noisy = (measure_wave(x, "V").found[absent] for x in (without_noise(data), data.x))
     assert quiet.float().mean() < 0.3 and noisy.float().mean() > 0.9
 
 
@@ -44,16 +44,20 @@ def test_features_are_named_with_their_units_and_measure_what_they_say(data):
     assert all(name.endswith(("(ms)", "(µV)")) for name in features)
     measured = {name: feature(data.x, data.condition) for name, feature in features.items()}
     assert all(values.shape == (600,) for values in measured.values())
-    five = measure_wave(data.x, data.condition, "V")
+    five = measure_wave(data.x, "V")
     torch.testing.assert_close(measured["wave V latency (ms)"], five.latency, equal_nan=True)
     torch.testing.assert_close(measured["wave V amplitude (µV)"], five.amplitude, equal_nan=True)
     assert torch.equal(measured["baseline (µV)"], baseline(data.x))
 
 
-def test_one_condition_for_all_responses(data):
-    alone = measure_wave(data.x[:5], data.condition[:1], "V")
-    repeated = measure_wave(data.x[:5], data.condition[:1].expand(5, -1), "V")
-    torch.testing.assert_close(alone.latency, repeated.latency, equal_nan=True)
+def test_noise_alone_tells_nothing_of_the_level(data):
+    """A picker that looks where a wave is normal would find the latency-level curve in noise."""
+    noise = data.x - without_noise(data)
+    level = data.condition[:, 0]
+    seen = visible(data.condition)
+    in_noise, in_response = (measure_wave(x, "V").latency[seen] for x in (noise, without_noise(data)))
+    assert abs(torch.corrcoef(torch.stack([in_noise, level[seen]]))[0, 1]) < 0.15
+    assert torch.corrcoef(torch.stack([in_response, level[seen]]))[0, 1] < -0.6
 
 
 def test_visible_follows_the_level(loud):
@@ -66,12 +70,8 @@ def test_visible_follows_the_level(loud):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda data: measure_wave(data.x, data.condition, "VI"), "wave: expected one of I, II, III, IV, V, got 'VI'"),
-        (
-            lambda data: measure_wave(data.x, data.condition[:3], "V"),
-            r"condition: expected shape \(600, C\) or \(1, C\)",
-        ),
-        (lambda data: measure_wave(data.x, data.condition * 0, "V"), "condition: row 0: level"),
+        (lambda data: measure_wave(data.x, "III"), "wave: expected one of I, V, got 'III'"),
+        (lambda data: measure_wave(data.x[:, :50], "V"), "signals, time: expected shapes"),
         (lambda data: visible(data.condition, "v"), "wave: expected one of"),
     ],
 )

@@ -91,7 +91,7 @@ def test_splits_share_no_listener_and_no_noise(train: AbrDataset) -> None:
     for factor in FACTOR_NAMES:
         values = torch.cat([data.truth.factors[factor] for data in sets])
         assert len(values.unique()) > 0.99 * len(values)
-    assert len(torch.cat([data.x for data in sets]).unique(dim=0)) == 4000
+    assert len(torch.cat([data.x for data in sets]).unique(dim=0)) == 13_000
 
 
 def test_hidden_factors_have_their_spread_and_do_not_follow_the_condition(train: AbrDataset) -> None:

@@ -75,6 +75,14 @@ def _rank_of_a_mean_gaussian(means: Tensor, sigma: Tensor, x: Tensor) -> Tensor:
     return _phi((x - means.mean(0)) / means.std(0, unbiased=False).clamp(min=1e-12))
 
 
+def _rank_by_the_variance(means: Tensor, sigma: Tensor, x: Tensor) -> Tensor:
+    return _rank(means, sigma**2, x)
+
+
+def _rank_as_of_a_variance(means: Tensor, sigma: Tensor, x: Tensor) -> Tensor:
+    return _rank(means, sigma.sqrt(), x)
+
+
 def _rank_of_the_mean_score(means: Tensor, sigma: Tensor, x: Tensor) -> Tensor:
     return _phi(((x - means) / sigma**2).mean(0))
 
@@ -192,6 +200,19 @@ ON_COVERAGE: tuple[Exercise, ...] = (
                 _coverage_by(_rank_of_the_mean_score),
                 "The distance is divided by σ². In µV over µV² something is left; and average probabilities, not "
                 "scores.",
+                _ANSWERS,
+            ),
+            Misconception(
+                "C7",
+                _coverage_by(_rank_by_the_variance),
+                "The distance is divided by σ², and in µV over µV² something is left. Under Φ belongs a number without "
+                "a unit.",
+                _ANSWERS,
+            ),
+            Misconception(
+                "C7",
+                _coverage_by(_rank_as_of_a_variance),
+                "`sigma` is used as if it were a variance. It is given in µV: it is a standard deviation.",
                 _ANSWERS,
             ),
             Misconception(

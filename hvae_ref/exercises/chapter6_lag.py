@@ -18,10 +18,16 @@ _MINIMISED = "What is minimised, and when?"
 
 Correlation = Callable[[Tensor, Tensor, int], Tensor]
 
+_ROUNDING = 1e-9
+_CONSTANTS = (0.1, 0.25, 0.7, 1.1)  # 0.25 is its own mean exactly, the others are up to rounding
+
 
 def _pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor, int, float]:
-    batch, samples = size(rng), int(rng.integers(24, 60))
-    max_lag = int(rng.integers(3, 11))
+    flat = rng.random() < 0.5  # a recording of a loose electrode, or a decoder that has learned nothing yet
+    # Rounding leaves something of a constant's distance from its mean; seven samples show it for each of them.
+    short = flat and rng.random() < 0.6
+    batch, samples = size(rng), 7 if short else int(rng.integers(24, 60))
+    max_lag = int(rng.integers(3, 6 if short else 11))
     time = torch.arange(samples, dtype=torch.float64)
     place = uniform(rng, batch, 1, low=0.3 * samples, high=0.7 * samples, dtype=torch.float64)
     shift = uniform(rng, batch, 1, low=-0.7 * max_lag, high=0.7 * max_lag, dtype=torch.float64)
@@ -33,9 +39,8 @@ def _pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor, int, float]:
         return size_ * torch.exp(-(((time - at) / width) ** 2) / 2) + offset + noise
 
     a, b = response(place), response(place + shift)
-    if rng.random() < 0.4:  # a recording of a loose electrode, or a decoder that has learned nothing yet
-        flat = (a, b)[int(rng.integers(2))]
-        flat[int(rng.integers(batch))] = 0.25
+    if flat:
+        (a, b)[int(rng.integers(2))][int(rng.integers(batch))] = _CONSTANTS[int(rng.integers(len(_CONSTANTS)))]
     return a, b, max_lag, float(rng.uniform(0.05, 0.4))
 
 
@@ -68,7 +73,9 @@ def _centred(signal: Tensor) -> Tensor:
 
 
 def _unit(signal: Tensor) -> Tensor:
-    return signal / signal.norm(dim=-1, keepdim=True).clamp(min=1e-9)
+    length = signal.norm(dim=-1, keepdim=True)
+    varies = length > _ROUNDING
+    return torch.where(varies, signal, 0) / torch.where(varies, length, 1)
 
 
 def _correlation_off_centre(a: Tensor, b: Tensor, max_lag: int) -> Tensor:
@@ -105,6 +112,21 @@ def _correlation_of_zero_by_zero(a: Tensor, b: Tensor, max_lag: int) -> Tensor:
     return _products(a, b, max_lag) / a.shape[1]
 
 
+def _correlation_of_rounding(a: Tensor, b: Tensor, max_lag: int) -> Tensor:
+    a, b = (signal / signal.norm(dim=-1, keepdim=True) for signal in (_centred(a), _centred(b)))
+    return _products(a, b, max_lag)
+
+
+def _correlation_over_at_least(floor: float) -> Correlation:
+    """No divisor is smaller than the floor, and a constant is divided by it."""
+
+    def correlation(a: Tensor, b: Tensor, max_lag: int) -> Tensor:
+        a, b = (x / x.norm(dim=-1, keepdim=True).clamp(min=floor) for x in (_centred(a), _centred(b)))
+        return _products(a, b, max_lag)
+
+    return correlation
+
+
 def _correlation_without_sign(a: Tensor, b: Tensor, max_lag: int) -> Tensor:
     return cross_correlation(a, b, max_lag).abs()
 
@@ -115,6 +137,16 @@ def _lag_of_the_best(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Te
 
 def _lag_flipped(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
     return -_lag(a, b, max_lag, sharpness)
+
+
+def _repaired_late(correlation: Correlation) -> Callable[..., Tensor]:
+    """NaN is made zero where it comes out, and comes back in the gradient."""
+
+    def lag(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
+        found = _lag_of(correlation)(a, b, max_lag, sharpness)
+        return torch.where(found.isnan(), 0, found)
+
+    return lag
 
 
 def _lag_in_samples(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
@@ -147,6 +179,23 @@ def _lag_over_the_batch(a: Tensor, b: Tensor, max_lag: int, sharpness: float) ->
     return _mean_lag(torch.softmax(cross_correlation(a, b, max_lag) / sharpness, 0), max_lag)
 
 
+_ZERO_BY_ZERO = (
+    "Right, but for constant signals: they have no spread to divide by, or only what rounding leaves. All lags are "
+    "equally good for them, and the answer is 0."
+)
+_MADE_ZERO_LATE = (
+    "NaN is made zero at the end, and what `where` hides in the value comes back in the gradient. It must not arise: "
+    "mend the signal before it is divided. And what rounding leaves of a constant is no signal either."
+)
+_BELOW_ROUNDING = (
+    "Rounding leaves about 1e-17 of 0.1 less the mean of 0.1s, and a divisor smaller than that makes a signal of full "
+    "size from it. What is that small beside the signal itself is zero."
+)
+_STEEP = (
+    "The lags are right. But at a constant signal the gradient is one over the smallest divisor that you allow: one "
+    "step with it, and a decoder that answered too little answers anything. Asked for is a gradient of 0."
+)
+
 ON_THE_LAG: tuple[Exercise, ...] = (
     Exercise(
         id="6.5",
@@ -155,6 +204,7 @@ ON_THE_LAG: tuple[Exercise, ...] = (
         section=_MINIMISED,
         reference=_lag,
         inputs=_pairs,
+        check_gradient=True,
         misconceptions=(
             Misconception(
                 "C6",
@@ -229,12 +279,21 @@ ON_THE_LAG: tuple[Exercise, ...] = (
                 "itself is then not quite 1.",
                 _MINIMISED,
             ),
-            Misconception(
-                "C6",
-                _lag_of(_correlation_of_zero_by_zero),
-                "Right, but for constant signals: they have no spread to divide by. All lags are equally good for "
-                "them, and the answer is 0.",
-                _MINIMISED,
+            *(
+                Misconception("C6", _lag_of(correlation), _ZERO_BY_ZERO, _MINIMISED)
+                for correlation in (_correlation_of_zero_by_zero, _correlation_of_rounding)
+            ),
+            *(
+                Misconception("C6", _repaired_late(correlation), _MADE_ZERO_LATE, _MINIMISED)
+                for correlation in (_correlation_of_zero_by_zero, _correlation_of_rounding)
+            ),
+            *(
+                Misconception("C6", _lag_of(_correlation_over_at_least(floor)), _BELOW_ROUNDING, _MINIMISED)
+                for floor in (1e-20, 1e-30)
+            ),
+            *(
+                Misconception("C6", _lag_of(_correlation_over_at_least(floor)), _STEEP, _MINIMISED)
+                for floor in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
             ),
             Misconception(
                 "C6",

@@ -53,6 +53,10 @@ def _predicted_without_penalty(code: Tensor, target: Tensor, other: Tensor, pena
     return _predicted(code, target, other, 0.0)
 
 
+def _predicted_with_a_centre_of_its_own(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    return _predicted(code, target, other - other.mean(0) + code.mean(0), penalty)
+
+
 def _predicted_around_zero(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
     return _predicted(code, target, other, penalty) - target.mean(0)
 
@@ -158,6 +162,15 @@ def _r2_never_negative(code: Tensor, factors: Tensor, fold: Tensor, penalty: flo
 
 def _r2_left_over(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
     return 1 - _r2(code, factors, fold, penalty)
+
+
+def _r2_over_a_sample_variance(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    guess = _out_of_fold(code, factors, fold, penalty)
+    return 1 - ((factors - guess) ** 2).mean(-1) / factors.var(-1)
+
+
+def _r2_of_residual_variance(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return 1 - (factors - _out_of_fold(code, factors, fold, penalty)).var(-1) / factors.var(-1)
 
 
 def _r2_of_their_mean(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
@@ -284,6 +297,27 @@ ON_PROBES: tuple[Exercise, ...] = (
                 _r2_of_their_mean,
                 "All factors are averaged into one number. That a code holds one of them and not the other is the "
                 "whole question.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_with_a_centre_of_its_own),
+                "The held-out codes are centred by their own mean. The probe learned what a distance from the "
+                "*training* rows' mean stands for; with a held-out row alone, this would answer the same for any code.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_over_a_sample_variance,
+                "A mean squared error, over N, is divided by a variance over N − 1: `var` divides so unless told "
+                "otherwise. Two sums need no divisor at all.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_of_residual_variance,
+                "The variance of the residuals forgives predictions that are all too high by the same amount. Take "
+                "the squares of the errors as they are.",
                 _HOLDS,
             ),
             Misconception(

@@ -61,6 +61,16 @@ def _shares_not_quartered(m: Tensor) -> Tensor:
     return _parts(4 * by_global, 4 * by_local, total)
 
 
+def _shares_of_sums(m: Tensor) -> Tensor:
+    by_global, by_local, total = (variation.sum() for variation in _variations(m))
+    return _parts(by_global, by_local, 4 * total)
+
+
+def _shares_of_sums_throughout(m: Tensor) -> Tensor:
+    by_global, by_local, total = (variation.sum() for variation in _variations(m))
+    return _parts(2 * by_global, 2 * by_local, 4 * total)
+
+
 def _shares_of_main_effects(m: Tensor) -> Tensor:
     by_global, by_local, total = (variation.sum() for variation in _variations(m))
     return torch.stack([by_global, by_local, 0 * total]) / (by_global + by_local)
@@ -158,6 +168,20 @@ ON_SWAPS: tuple[Exercise, ...] = (
                 _shares_not_quartered,
                 "Two numbers that differ by δ have a variance of δ²/4. With δ² the shares exceed one, and the "
                 "interaction goes below zero.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C9",
+                _shares_of_sums,
+                "Beside the variances of the latents' means stands a *sum* of four squares. A variance is their mean: "
+                "sums run over pairs alone.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C9",
+                _shares_of_sums_throughout,
+                "Squares are summed within a pair, two in the numerator and four in the denominator. Variances are "
+                "means of squares; with sums, a feature that follows one latent alone is half its own.",
                 _HOLDS,
             ),
             Misconception(

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from hvae_ref.data.abr import WAVES, time_axis
@@ -185,7 +186,8 @@ def swap_grid(
     """Every response's first level with every response's second: rows share one, columns the other.
 
     Beside each swapped response in ink stand, thin, the two it was made of: that which gave the row's level in that
-    level's colour, and that which gave the column's in the other's. On the diagonal all three are one.
+    level's colour, and that which gave the column's in the other's. On the diagonal all three are one. A key above
+    says so.
 
     Args:
         signals: (n, n, 200) µV: row i has the first level of example i, column j the second of example j.
@@ -221,7 +223,13 @@ def swap_grid(
     for number, label in enumerate(labels):
         axes[0, number].set_title(f"{levels[1]} of {label}", color=column_color, fontsize=9, loc="center")
         axes[number, 0].set_ylabel(f"{levels[0]} of {label}", color=row_color, fontsize=9)
-        axes[-1, number].set_xlabel("ms", fontsize=9)
+    figure.supxlabel(TIME_LABEL, fontsize=9, color=INK)
+    figure.supylabel("response (µV)", fontsize=9, color=INK)
+    if count > 1:
+        drawn = {"swapped": (INK, 1.6)}
+        drawn |= {f"gave its {level}": (level_color(level), 1.0) for level in levels}
+        handles = [Line2D([], [], color=color, linewidth=width) for color, width in drawn.values()]
+        figure.legend(handles, list(drawn), loc="outside upper center", ncols=3, fontsize=9, frameon=False)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
     return figure

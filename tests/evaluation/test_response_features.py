@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from hvae_ref.data.abr import WAVES, generate
-from hvae_ref.evaluation import baseline, measure_wave, response_features, visible, without_noise
+from hvae_ref.data.abr import WAVES, generate, normal_response, time_axis
+from hvae_ref.evaluation import baseline, measure_wave, pick_wave, response_features, visible, without_noise
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +78,15 @@ def test_visible_follows_the_level(loud):
 def test_bad_arguments(call, message, data):
     with pytest.raises(ValueError, match=message):
         call(data)
+
+
+def test_noise_alone_follows_a_window_that_knows_the_condition_and_no_other():
+    levels = torch.tensor([30.0, 40.0, 60.0, 80.0])
+    condition = torch.tensor([[80.0, 21.0, 30.0, 0.0, 0.0, 0.0, 2000.0]]).repeat(len(levels), 1)
+    condition[:, 0] = levels
+    many = generate(condition.repeat(1500, 1), seed=2)
+    noise = many.x - without_noise(many)
+    found = measure_wave(noise, many.condition, "V").latency.view(1500, -1).nanmean(0)
+    assert (found - normal_response(condition).latency[:, 4]).abs().max() < 0.1  # the whole curve, without an ear
+    told_nothing = pick_wave(noise, 7.0, time_axis(), half_width=2.5).latency.view(1500, -1).nanmean(0)
+    assert told_nothing.max() - told_nothing.min() < 0.25 < found[0] - found[-1]

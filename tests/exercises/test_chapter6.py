@@ -82,8 +82,17 @@ def test_the_lag_is_found_and_is_zero_for_constants():
     late, constant = reference("6.5")(a, b, 12, 0.005).tolist()
     assert late == pytest.approx(5 * SAMPLE_INTERVAL_MS, abs=1e-3)
     assert constant == 0
-    flat = [((a == a[:, :1]).all(1) | (b == b[:, :1]).all(1)).any() for a, b, _, _ in inputs("6.5")]
+    drawn = inputs("6.5")
+    flat = [((a == a[:, :1]).all(1) | (b == b[:, :1]).all(1)).any() for a, b, _, _ in drawn]
     assert any(flat) and not all(flat)
+
+
+def test_constants_that_rounding_leaves_something_of_are_among_the_inputs():
+    short = [signal for a, b, _, _ in inputs("6.5") for signal in (*a, *b) if len(signal) == 7]
+    constants = {signal[0].item() for signal in short if (signal == signal[0]).all()}
+    assert constants & {0.1, 0.7, 1.1}
+    rows = [torch.full((7,), constant, dtype=torch.float64) for constant in (0.1, 0.7, 1.1)]
+    assert all((row - row.mean()).any() for row in rows)
 
 
 def test_coverage_is_that_of_many_draws():
@@ -147,19 +156,30 @@ def test_a_loop_over_responses_passes():
     assert verdict("6.4", peak_part).passed, str(verdict("6.4", peak_part))
 
 
-@pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-8])
-def test_a_lag_with_a_small_number_in_the_divisor_passes(small):
-    def lag(a, b, max_lag, sharpness):
-        def unit(signal):
-            centred = signal - signal.mean(-1, keepdim=True)
-            return centred / (centred.norm(dim=-1, keepdim=True) + small * (small < 1e-4)).clamp(min=small)
+def lag_with(unit, end=lambda found: found):
+    """An answer to 6.5 by another way of giving a centred signal its length."""
 
-        a, padded = unit(a), pad(unit(b), (max_lag, max_lag))
+    def lag(a, b, max_lag, sharpness):
+        a, b = (unit(signal - signal.mean(-1, keepdim=True)) for signal in (a, b))
+        padded = pad(b, (max_lag, max_lag))
         rho = [(a * padded[:, i : i + a.shape[1]]).sum(-1) for i in range(2 * max_lag + 1)]
         weight = torch.softmax(torch.stack(rho, -1) / sharpness, -1)
-        return (weight * torch.arange(-max_lag, max_lag + 1) * 0.05).sum(-1)
+        return end((weight * torch.arange(-max_lag, max_lag + 1) * 0.05).sum(-1))
 
-    assert verdict("6.5", lag).passed, str(verdict("6.5", lag))
+    return lag
+
+
+def over_its_length(signal):
+    return signal / signal.norm(dim=-1, keepdim=True)
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-12])
+def test_a_lag_that_puts_zeros_for_constant_signals_passes(small):
+    def unit(signal):
+        constant = signal.abs().amax(-1, keepdim=True) < small
+        return over_its_length(torch.where(constant, 1, signal)) * ~constant
+
+    assert verdict("6.5", lag_with(unit)).passed, str(verdict("6.5", lag_with(unit)))
 
 
 def test_the_packages_lag_passes_once_it_is_in_ms():
@@ -239,3 +259,63 @@ def test_decibels_of_the_wrong_kind_are_told_apart_from_other_mistakes():
         return (ratio * noise / amplitude) ** 2 / (1 - rejected)
 
     assert "ratio of powers" in verdict("6.1", sweeps).message
+
+
+@pytest.mark.parametrize(
+    ("unit", "end", "said"),
+    [
+        (over_its_length, lambda found: found, "for constant signals"),
+        (lambda s: s / s.norm(dim=-1, keepdim=True).clamp(min=1e-20), lambda found: found, "Rounding leaves"),
+        (over_its_length, lambda found: torch.where(found.isnan(), 0, found), "comes back in the gradient"),
+        (over_its_length, torch.nan_to_num, "comes back in the gradient"),
+        (lambda s: s / s.norm(dim=-1, keepdim=True).clamp(min=1e-6), lambda found: found, "smallest divisor"),
+        (lambda s: s / (s.norm(dim=-1, keepdim=True) + 1e-8), lambda found: found, "smallest divisor"),
+        (lambda s: torch.nn.functional.normalize(s, dim=-1), lambda found: found, "smallest divisor"),
+    ],
+)
+def test_what_becomes_of_constant_signals_is_told(unit, end, said):
+    found = verdict("6.5", lag_with(unit, end))
+    assert not found.passed and found.misconception == "C6" and said in found.message, str(found)
+
+
+def test_a_lag_without_a_gradient_does_not_pass():
+    def lag(a, b, max_lag, sharpness):
+        return reference("6.5")(a.detach(), b.detach(), max_lag, sharpness)
+
+    found = verdict("6.5", lag)
+    assert not found.passed and "no gradient reaches" in found.message
+
+
+def test_a_variance_for_a_standard_deviation_is_recognised():
+    def covered(means, sigma, x, levels):
+        u = torch.special.ndtr((x - means) / sigma**2).mean(0).flatten()
+        return ((u - 0.5).abs() <= levels[:, None] / 2).double().mean(-1)
+
+    assert "divided by σ²" in verdict("6.6", covered).message
+
+
+@pytest.mark.parametrize(
+    ("centre_of_its_own", "sample_variance", "said"),
+    [(True, False, "centred by their own mean"), (False, True, "over N − 1")],
+)
+def test_slips_of_a_probe_are_recognised(centre_of_its_own, sample_variance, said):
+    def r2(code, factors, fold, penalty):
+        guess = torch.empty_like(factors)
+        for k in fold.unique():
+            train, test = code[fold != k], code[fold == k]
+            model = Ridge(alpha=penalty).fit(train - train.mean(0), factors.T[fold != k])
+            centre = test.mean(0) if centre_of_its_own else train.mean(0)
+            guess[:, fold == k] = torch.as_tensor(model.predict(test - centre)).reshape(len(test), -1).T
+        errors = (factors - guess).square().mean(-1)
+        return 1 - errors / factors.var(-1, unbiased=sample_variance)
+
+    assert said in verdict("6.7", r2).message
+
+
+def test_squares_summed_within_a_pair_are_recognised():
+    def shares(m):
+        first, second = (((v - v.mean(1, keepdim=True)) ** 2).sum() for v in (m.mean(2), m.mean(1)))
+        total = ((m - m.mean((1, 2), keepdim=True)) ** 2).sum()
+        return torch.stack([first, second, total - first - second]) / total
+
+    assert "summed within a pair" in verdict("6.8", shares).message

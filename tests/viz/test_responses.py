@@ -102,6 +102,10 @@ def test_swap_grid_has_both_parents_beside_each_child():
         np.testing.assert_allclose(line.get_ydata(), table[i, j], atol=1e-6)
     assert (hexed(row), hexed(column)) == (viz.level_color("z_global"), viz.level_color("z_local"))
     assert axes[1, 0].get_ylabel() == "z_global of B" and axes[0, 2].get_title(loc="center") == "z_local of C"
+    (key,) = figure.legends
+    named = {text.get_text(): hexed(line) for text, line in zip(key.get_texts(), key.get_lines(), strict=True)}
+    assert named == {"swapped": hexed(child), "gave its z_global": hexed(row), "gave its z_local": hexed(column)}
+    assert "(ms)" in figure.get_supxlabel() and "(µV)" in figure.get_supylabel()
     with pytest.raises(ValueError, match=r"expected shape \(n, n, 200\) and n names, got \(3, 3, 200\), 2"):
         viz.swap_grid(table, "AB")
 

@@ -50,16 +50,6 @@ def test_features_are_named_with_their_units_and_measure_what_they_say(data):
     assert torch.equal(measured["baseline (µV)"], baseline(data.x))
 
 
-def test_noise_alone_tells_nothing_of_the_level(data):
-    """A picker that looks where a wave is normal would find the latency-level curve in noise."""
-    noise = data.x - without_noise(data)
-    level = data.condition[:, 0]
-    seen = visible(data.condition)
-    in_noise, in_response = (measure_wave(x, "V").latency[seen] for x in (noise, without_noise(data)))
-    assert abs(torch.corrcoef(torch.stack([in_noise, level[seen]]))[0, 1]) < 0.15
-    assert torch.corrcoef(torch.stack([in_response, level[seen]]))[0, 1] < -0.6
-
-
 def test_visible_follows_the_level(loud):
     quiet = loud.clone()
     quiet[:, 0], quiet[:, 4] = 20.0, 15.0
@@ -71,7 +61,6 @@ def test_visible_follows_the_level(loud):
     ("call", "message"),
     [
         (lambda data: measure_wave(data.x, "III"), "wave: expected one of I, V, got 'III'"),
-        (lambda data: measure_wave(data.x[:, :50], "V"), "signals, time: expected shapes"),
         (lambda data: visible(data.condition, "v"), "wave: expected one of"),
     ],
 )
@@ -86,7 +75,8 @@ def test_noise_alone_follows_a_window_that_knows_the_condition_and_no_other():
     condition[:, 0] = levels
     many = generate(condition.repeat(1500, 1), seed=2)
     noise = many.x - without_noise(many)
-    found = measure_wave(noise, many.condition, "V").latency.view(1500, -1).nanmean(0)
+    normal = normal_response(many.condition).latency[:, 4]
+    found = pick_wave(noise, normal, time_axis(), half_width=0.75).latency.view(1500, -1).nanmean(0)
     assert (found - normal_response(condition).latency[:, 4]).abs().max() < 0.1  # the whole curve, without an ear
-    told_nothing = pick_wave(noise, 7.0, time_axis(), half_width=2.5).latency.view(1500, -1).nanmean(0)
+    told_nothing = measure_wave(noise, "V").latency.view(1500, -1).nanmean(0)
     assert told_nothing.max() - told_nothing.min() < 0.25 < found[0] - found[-1]

@@ -59,6 +59,10 @@ class ConditionalModel(LatentVariableModel):
     Attributes:
         statics: those names.
         columns: their places in `STATIC_NAMES`.
+
+    Reference:
+        Sohn, Lee and Yan (2015), Learning Structured Output Representation using Deep Conditional Generative Models,
+        https://papers.nips.cc/paper/5775
     """
 
     def __init__(self, signal_length: int, latent_dims: Mapping[str, int], statics: Sequence[str]) -> None:

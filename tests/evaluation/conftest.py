@@ -6,6 +6,7 @@ from torch import nn
 from torch.distributions import Independent, Normal
 
 from hvae_ref.data.abr import generate
+from hvae_ref.evaluation import without_noise
 
 
 class LinearResponses(nn.Module):
@@ -43,6 +44,14 @@ class Generator(nn.Module):
     def sample(self, n, condition):
         seed = int(torch.randint(2**31, ()).item())
         return self.gain * generate(condition, seed=seed, factors=self.factors).x.roll(self.shift, 1)
+
+    def sample_latents(self, n):
+        return {"z_global": torch.randint(2**31, (n, 1)).float()}
+
+    def decode(self, z, condition):
+        """Another listener at each call, and no noise; what stands in for z is the seed."""
+        data = generate(condition, seed=int(z["z_global"][0].item()), factors=self.factors)
+        return Independent(Normal(self.gain * without_noise(data).roll(self.shift, 1), 1e-3), 1)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_the_highest_of_several_peaks():
 
 
 def test_by_its_fall_a_peak_on_a_high_baseline_loses():
-    slope = 0.8 * torch.exp(-TIME / 3)
+    slope = 1.5 * torch.exp(-TIME / 3)
     signal = slope + wave([3.0], 0.15, 0.2) + wave([6.0], 0.4)
     within = {"expected": 4.5, "half_width": 2.5}
     assert pick_wave(signal, **within, time=TIME).latency.item() < 4

@@ -9,10 +9,15 @@ from hvae_ref.data.abr import STATIC_NAMES, STATICS, check_condition, static_par
 GOOD = [70.0, 21.0, 40.0, 1.0, 10.0, -1.0, 2000.0]
 
 
-def test_the_ends_of_every_range_are_allowed() -> None:
-    for ends in ([s.low for s in STATICS], [s.high for s in STATICS]):
+def test_the_ends_of_every_range_are_allowed_and_nothing_beyond_them() -> None:
+    for ends, outwards in (([s.low for s in STATICS], -0.5), ([s.high for s in STATICS], 0.5)):
         check_condition(torch.tensor([ends]))
         check_condition(np.array([ends]))
+        for column, static in enumerate(STATICS):
+            beyond = list(ends)
+            beyond[column] += outwards
+            with pytest.raises(ValueError, match=f"row 0: {static.name} "):
+                check_condition(torch.tensor([beyond]))
     check_condition(torch.empty(0, 7))
 
 

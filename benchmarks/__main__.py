@@ -25,6 +25,7 @@ STUDIES: dict[str, list[list[str]]] = {
     "two_level_study": [["objectives", "inference", "decoder"], ["suspects", "longer", "chain", "--seeds", "3"]],
     "posterior_study": [[]],
     "sphere_study": [[]],
+    "abr_study": [[]],
 }
 
 

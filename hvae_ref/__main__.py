@@ -28,12 +28,13 @@ def parser() -> argparse.ArgumentParser:
     subparsers = top.add_subparsers(dest="command", required=True, metavar="train|evaluate|sample|info")
 
     train = subparsers.add_parser("train", help="train a recipe and keep checkpoints in a folder")
-    train.add_argument("recipe", help="name of a recipe (see info), or a .toml file")
+    train.add_argument("recipe", help="name of a recipe (see info), or a .toml or .json file")
     train.add_argument("--out", required=True, metavar="DIR", help="folder for the checkpoint and the history")
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="such as training.epochs=3"
     )
     train.add_argument("--seed", type=int, help="instead of the recipe's training.seed")
+    train.add_argument("--tensorboard", action="store_true", help="write scalars for TensorBoard into the folder")
     again = train.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the run in that folder")
     again.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
@@ -46,17 +47,22 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", metavar="FILE", help="instead of evaluation-SPLIT.json beside the checkpoint")
     evaluate.set_defaults(run=commands.evaluate)
 
-    sample = subparsers.add_parser("sample", help="draw images from a checkpoint")
+    sample = subparsers.add_parser("sample", help="draw images or responses from a checkpoint")
     sample.add_argument("checkpoint", help="a checkpoint, or the folder of a run")
-    sample.add_argument("--out", required=True, metavar="FILE", help="a .png with a grid, or a .npz with the arrays")
+    sample.add_argument("--out", required=True, metavar="FILE", help="a .png with a picture, or a .npz with the arrays")
     sample.add_argument("--n", type=int, default=64, help="how many (64)")
     sample.add_argument("--temperature", type=float, default=1.0, help="scale of the Gaussian priors (1.0)")
     sample.add_argument("--fix", action="append", default=[], metavar="LEVEL", help="one draw of a level for all")
     sample.add_argument("--seed", type=int, default=0, help="of all draws (0)")
+    sample.add_argument(
+        "--condition",
+        metavar="NAME=VALUE,…",
+        help="for a conditional model, such as level=70,sex=1; what is left open is the data's median",
+    )
     sample.set_defaults(run=commands.sample)
 
     info = subparsers.add_parser("info", help="list the recipes, or describe a recipe or checkpoint")
-    info.add_argument("what", nargs="?", help="name of a recipe, a .toml file, a checkpoint or a run's folder")
+    info.add_argument("what", nargs="?", help="name of a recipe, a .toml or .json file, a checkpoint or a run's folder")
     info.set_defaults(run=commands.info)
     return top
 
@@ -77,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv is None and (count := launch.missing_processes()):
             return launch.start(count, launch.again())
         run(**arguments)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         # All processes of a group meet the same error; the first one tells it.
         if os.environ.get("RANK", "0") == "0":
             print("hvae_ref: " + " ".join(str(error).split()), file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -61,20 +61,29 @@ class Elbo:
     Attributes:
         log_px: log p(x|z) at the sampled z, (B,).
         kl: one entry a level, (B,) each, ordered from the top level to the bottom one.
+        auxiliary: terms (B,) that a model is trained with *beside* its bound, by name; no part of `value`.
+
+    Raises:
+        ValueError: where `kl` is empty, a term has another shape than `log_px`, or a name stands for two terms.
     """
 
     log_px: Float[Tensor, " batch"]
     kl: Mapping[str, Float[Tensor, " batch"]]
+    auxiliary: Mapping[str, Float[Tensor, " batch"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.kl:
             raise ValueError("kl: expected an entry for every level, got none")
-        for name, value in self.kl.items():
-            if value.shape != self.log_px.shape:
-                raise ValueError(
-                    f"kl[{name!r}]: expected one value for each example, shape {tuple(self.log_px.shape)}, "
-                    f"got {tuple(value.shape)}"
-                )
+        shared = sorted(set(self.kl) & set(self.auxiliary))
+        if shared:
+            raise ValueError(f"auxiliary: expected names that no level of kl has, got {', '.join(shared)} in both")
+        for kind, terms in (("kl", self.kl), ("auxiliary", self.auxiliary)):
+            for name, value in terms.items():
+                if value.shape != self.log_px.shape:
+                    raise ValueError(
+                        f"{kind}[{name!r}]: expected one value for each example, shape {tuple(self.log_px.shape)}, "
+                        f"got {tuple(value.shape)}"
+                    )
 
     @property
     def total_kl(self) -> Float[Tensor, " batch"]:

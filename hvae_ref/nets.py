@@ -16,8 +16,10 @@ def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
         dropout: probability of dropping a hidden unit while training.
 
     Raises:
-        ValueError: with fewer than two sizes, or a size below 1.
+        ValueError: with fewer than two sizes, a size below 1, or a dropout outside 0 … 1.
     """
+    if not 0 <= dropout <= 1:
+        raise ValueError(f"dropout: expected a probability, 0 … 1, got {dropout}")
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes: expected an input and an output size, each at least 1, got {list(sizes)}")
     layers: list[nn.Module] = []
@@ -72,6 +74,37 @@ class Scale(nn.Module):
     def extra_repr(self) -> str:
         """The factor, for printing."""
         return f"{self.factor:g}"
+
+
+class FiLM(nn.Module):
+    """Feature-wise linear modulation, h ← (1 + γ(z)) ⊙ h + β(z), with γ and β linear in z; eq. 6.6 in the book.
+
+    Each feature is stretched and shifted by amounts that z decides and the other features have no part in. Where z
+    says nothing, γ = β = 0 and h goes through as it is.
+
+    Args:
+        features: F, size of h.
+        condition_dim: size of z.
+
+    Raises:
+        ValueError: for a size below 1.
+
+    Reference:
+        Perez, Strub, de Vries, Dumoulin and Courville (2018), FiLM: Visual Reasoning with a General Conditioning Layer,
+        https://arxiv.org/abs/1709.07871
+    """
+
+    def __init__(self, features: int, condition_dim: int) -> None:
+        super().__init__()
+        if min(features, condition_dim) < 1:
+            raise ValueError(f"features, condition_dim: expected at least 1, got {features} and {condition_dim}")
+        self.gamma_beta = nn.Linear(condition_dim, 2 * features)
+        nn.init.zeros_(self.gamma_beta.bias)
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        """Modulate h (B, F) by z (B, condition_dim); same shape as h."""
+        gamma, beta = self.gamma_beta(z).chunk(2, -1)
+        return (1 + gamma) * h + beta
 
 
 class MaskedLinear(nn.Linear):

@@ -37,6 +37,27 @@ def test_a_kl_that_is_not_one_value_an_example_is_refused(wrong: torch.Tensor) -
         Elbo(torch.zeros(2), kl={"z1": wrong})
 
 
+def test_auxiliary_terms_are_carried_beside_the_bound() -> None:
+    log_px, kl = torch.tensor([-5.0, -6.0]), {"z1": torch.tensor([0.5, 0.25])}
+    bound = Elbo(log_px, kl, auxiliary={"peak": torch.tensor([7.0, 8.0])})
+    assert bound.auxiliary["peak"].tolist() == [7.0, 8.0]
+    assert torch.equal(bound.value, Elbo(log_px, kl).value) and torch.equal(bound.total_kl, kl["z1"])
+    assert dict(Elbo(log_px, kl).auxiliary) == {}
+    assert Elbo(log_px, kl).auxiliary is not Elbo(log_px, kl).auxiliary
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(()), torch.zeros(2, 3), torch.zeros(3)])
+@pytest.mark.usefixtures("unchecked")
+def test_an_auxiliary_term_that_is_not_one_value_an_example_is_refused(wrong: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"auxiliary\['peak'\].*shape \(2,\)"):
+        Elbo(torch.zeros(2), kl={"z1": torch.zeros(2)}, auxiliary={"peak": wrong})
+
+
+def test_a_name_stands_for_one_term() -> None:
+    with pytest.raises(ValueError, match="auxiliary: .*got z1 in both"):
+        Elbo(torch.zeros(2), kl={"z1": torch.zeros(2)}, auxiliary={"z1": torch.zeros(2)})
+
+
 def test_sampled_kl_is_unbiased() -> None:
     torch.manual_seed(0)
     q, p = gaussian(0), gaussian(1)

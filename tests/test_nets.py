@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hvae_ref.nets import MADE, MaskedLinear, Rescale, ResidualBlock, mlp
+from hvae_ref.nets import MADE, FiLM, MaskedLinear, Rescale, ResidualBlock, mlp
 
 
 def jacobian(f: object, x: torch.Tensor) -> torch.Tensor:
@@ -89,3 +89,25 @@ def test_rescale_maps_grey_levels_to_minus_one_and_one() -> None:
     assert Rescale(16)(torch.tensor([0.0, 8.0, 16.0])).tolist() == [-1.0, 0.0, 1.0]
     with pytest.raises(ValueError, match="high: expected at least 1, got 0"):
         Rescale(0)
+
+
+def test_film_stretches_and_shifts_each_feature_by_what_z_says() -> None:
+    torch.manual_seed(0)
+    film, h, z = FiLM(4, 3).double(), torch.randn(5, 4).double(), torch.randn(5, 3).double()
+    gamma, beta = film.gamma_beta.weight[:4] @ z.T, film.gamma_beta.weight[4:] @ z.T
+    torch.testing.assert_close(film(h, z), (1 + gamma.T) * h + beta.T)
+    assert torch.equal(film(h, torch.zeros(5, 3).double()), h), "z = 0 says nothing, and h goes through as it is"
+    mixed = jacobian(lambda h: film(h, z[:1]), h[:1])[0, :, 0]
+    torch.testing.assert_close(mixed, torch.diag(1 + gamma[:, 0]).detach())
+
+
+@pytest.mark.parametrize("sizes", [(0, 3), (4, 0)])
+def test_film_of_nothing_is_refused(sizes: tuple) -> None:
+    with pytest.raises(ValueError, match="features, condition_dim: expected at least 1"):
+        FiLM(*sizes)
+
+
+@pytest.mark.parametrize("dropout", [float("nan"), -0.1, 1.5])
+def test_a_dropout_that_is_no_probability(dropout: float) -> None:
+    with pytest.raises(ValueError, match="dropout: expected a probability"):
+        mlp([2, 3, 1], dropout)

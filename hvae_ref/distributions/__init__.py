@@ -2,6 +2,7 @@
 
 from hvae_ref.distributions.autoregressive import Autoregressive
 from hvae_ref.distributions.bessel import bessel_ratio, log_bessel_i
+from hvae_ref.distributions.correlated_normal import CorrelatedNormal
 from hvae_ref.distributions.discretized_logistic import DiscretizedLogisticMixture
 from hvae_ref.distributions.flat import Flat
 from hvae_ref.distributions.hyperspherical_uniform import HypersphericalUniform
@@ -10,6 +11,7 @@ from hvae_ref.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Autoregressive",
+    "CorrelatedNormal",
     "DiscretizedLogisticMixture",
     "Flat",
     "HypersphericalUniform",

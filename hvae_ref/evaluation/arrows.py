@@ -18,7 +18,7 @@ class Arrows:
 
     Attributes:
         levels: names of the latents, top to bottom.
-        generative: arrows of p.
+        generative: arrows of p; those from "c" where the model has a condition.
         inference: arrows of q.
     """
 
@@ -27,7 +27,7 @@ class Arrows:
     inference: frozenset[tuple[str, str]]
 
 
-def arrows(model: nn.Module, x: Tensor) -> Arrows:
+def arrows(model: nn.Module, x: Tensor, condition: Tensor | None = None) -> Arrows:
     """Find a model's arrows: a factor reads a variable where its parameters have a gradient by it.
 
     A variable that reaches a factor through others only has no arrow to it: in q(z1|x) q(z2|z1), z2 moves with x, but
@@ -36,6 +36,7 @@ def arrows(model: nn.Module, x: Tensor) -> Arrows:
     Args:
         model: a `LatentVariableModel` whose latents are drawn with `rsample`.
         x: (B, D) images at which to differentiate.
+        condition: (B, C) or (1, C), for a model of p(x|c); the variable "c".
 
     Returns:
         The arrows of p and of q.
@@ -45,12 +46,13 @@ def arrows(model: nn.Module, x: Tensor) -> Arrows:
     [('x', 'z1')]
     """
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        return Arrows(tuple(model.levels), _generative(model, x), _inference(model, x))
+        given = {} if condition is None else {"c": condition.detach().clone().requires_grad_()}
+        return Arrows(tuple(model.levels), _generative(model, x, given), _inference(model, x, given))
 
 
-def _generative(model: nn.Module, x: Tensor) -> frozenset[tuple[str, str]]:
+def _generative(model: nn.Module, x: Tensor, condition: dict[str, Tensor]) -> frozenset[tuple[str, str]]:
     """Every latent is a leaf here, so gradients by it are direct ones."""
-    given: dict[str, Tensor] = {}
+    given = dict(condition)
     found: set[tuple[str, str]] = set()
 
     def look(name: str, factor: Distribution) -> None:
@@ -62,17 +64,17 @@ def _generative(model: nn.Module, x: Tensor) -> frozenset[tuple[str, str]]:
         given[level] = prior.sample().requires_grad_()
         return given[level]
 
-    look("x", model.descend(choose, len(x)))
+    look("x", model.descend(choose, len(x), *condition.values()))
     return frozenset(found)
 
 
-def _inference(model: nn.Module, x: Tensor) -> frozenset[tuple[str, str]]:
+def _inference(model: nn.Module, x: Tensor, condition: dict[str, Tensor]) -> frozenset[tuple[str, str]]:
     x = x.detach().clone().requires_grad_()
-    q, z = model.infer(x)
+    q, z = model.infer(x, *condition.values())
     order = _order_of_drawing(z)
     found: set[tuple[str, str]] = set()
     for place, level in enumerate(order):
-        before = {"x": x} | {name: z[name] for name in order[:place]}
+        before = condition | {"x": x} | {name: z[name] for name in order[:place]}
         for part in _parameters(q[level]):
             found.update((name, level) for name in _read_directly(part, before))
     return frozenset(found)

@@ -14,14 +14,18 @@ from torch import Tensor
 class Weighs(Protocol):
     """A model that answers log importance weights."""
 
-    def log_weight(self, x: Tensor, n: int) -> Tensor:
-        """Answer log p(x, z) − log q(z|x) at n samples for each row of x: (n, B)."""
+    def log_weight(self, x: Tensor, n: int, *condition: Tensor) -> Tensor:
+        """Answer log p(x, z) − log q(z|x) at n samples for each row of x: (n, B); the condition last, if it has one."""
         ...
 
 
 @torch.no_grad()
 def importance_bound(
-    model: Weighs, x: Float[Tensor, "batch data"], n: int = 512, chunk: int = 32
+    model: Weighs,
+    x: Float[Tensor, "batch data"],
+    n: int = 512,
+    chunk: int = 32,
+    condition: Float[Tensor, "rows statics"] | None = None,
 ) -> Float[Tensor, " batch"]:
     """The importance-weighted bound on log p(x) with n samples an example.
 
@@ -31,10 +35,11 @@ def importance_bound(
     at once. The samples come from torch's global generator; `evaluate` seeds it and puts it back.
 
     Args:
-        model: anything with `log_weight(x, n) -> (n, B)`.
+        model: anything with `log_weight(x, n) -> (n, B)`, or `log_weight(x, n, condition)`.
         x: (B, D).
         n: samples an example.
         chunk: samples taken at once.
+        condition: (B, C) or (1, C), for a model of p(x|c).
 
     Returns:
         (B,) nats: one unbiased estimate of L_n an example, which lies below log p(x) on average.
@@ -49,7 +54,8 @@ def importance_bound(
     for name, value in (("n", n), ("chunk", chunk)):
         if value < 1:
             raise ValueError(f"{name}: expected at least 1 sample, got {value}")
-    total = torch.logsumexp(model.log_weight(x, min(chunk, n)), dim=0)
+    given = () if condition is None else (condition,)
+    total = torch.logsumexp(model.log_weight(x, min(chunk, n), *given), dim=0)
     for done in range(chunk, n, chunk):
-        total = torch.logaddexp(total, torch.logsumexp(model.log_weight(x, min(chunk, n - done)), dim=0))
+        total = torch.logaddexp(total, torch.logsumexp(model.log_weight(x, min(chunk, n - done), *given), dim=0))
     return total - math.log(n)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hvae_ref.elbo import bits_per_dim
 from hvae_ref.evaluation.bound import importance_bound
+from hvae_ref.evaluation.conditions import batches, rows_of
 from hvae_ref.evaluation.information import active_units, mutual_information
 from hvae_ref.evaluation.quiet import device_of, quiet
 
@@ -67,6 +68,7 @@ def evaluate(
     batch_size: int = 250,
     information_examples: int = 1000,
     progress: Callable[[int, int], None] | None = None,
+    condition: Tensor | None = None,
 ) -> Evaluation:
     """Measure a model on x: bounds, KL, active units and mutual information of each level.
 
@@ -74,20 +76,20 @@ def evaluate(
 
     Args:
         model: with `elbo`, `log_weight` and `encode`.
-        x: (N, D), at least two rows, values as the model takes them; moved to the model's device batch by
-            batch.
+        x: (N, D), at least two rows, values as the model takes them; moved to the model's device.
         iwae_samples: K of the importance-weighted bound.
         chunk: importance samples taken at once; memory grows with `chunk` · `batch_size`.
         seed: of all draws.
         batch_size: rows of x at once.
         information_examples: the mutual information uses that many rows, the first ones.
         progress: called as progress(rows done, N) after each batch.
+        condition: (N, C) or (1, C), for a model of p(x|c).
 
     Returns:
         An `Evaluation`.
 
     Raises:
-        ValueError: with fewer than two rows, or for x outside the model's support.
+        ValueError: with fewer than two rows, for x outside the model's support, or a condition of another length.
 
     Example:
         >>> import torch
@@ -104,26 +106,28 @@ def evaluate(
             f"batch_size, information_examples: expected at least 1 and 2, got {batch_size} and {information_examples}"
         )
     device = device_of(model)
+    x = x.to(device)
+    condition = None if condition is None else rows_of(condition.to(device), len(x))
     values: list[Tensor] = []
     bounds: list[Tensor] = []
     log_px: list[Tensor] = []
     kl: dict[str, list[Tensor]] = {}
     done = 0
     with quiet(model, seed):
-        for rows in x.split(batch_size):
-            rows = rows.to(device)
-            elbo = model.elbo(rows)
+        for rows, *given in batches(x, condition, batch_size):
+            elbo = model.elbo(rows, *given)
             values.append(elbo.value.cpu())
             log_px.append(elbo.log_px.cpu())
             for level, value in elbo.kl.items():
                 kl.setdefault(level, []).append(value.cpu())
-            bounds.append(importance_bound(model, rows, iwae_samples, chunk).cpu())
+            bounds.append(importance_bound(model, rows, iwae_samples, chunk, *given).cpu())
             done += len(rows)
             if progress is not None:
                 progress(done, len(x))
     negative_elbo, negative_elbo_se = _mean_and_error(-torch.cat(values))
     iwae_nll, iwae_nll_se = _mean_and_error(-torch.cat(bounds))
-    some = x[:information_examples].to(device)
+    some = x[:information_examples]
+    some_condition = None if condition is None else condition[:information_examples]
     discrete = getattr(model, "num_values", None) is not None
     return Evaluation(
         negative_elbo=negative_elbo,
@@ -133,8 +137,8 @@ def evaluate(
         bits_per_dim=float(bits_per_dim(iwae_nll, x.shape[1])) if discrete else None,
         distortion=_mean_and_error(-torch.cat(log_px))[0],
         kl={level: _mean_and_error(torch.cat(parts))[0] for level, parts in kl.items()},
-        active_units=active_units(model, x.to(device), seed=seed),
-        mutual_information=mutual_information(model, some, seed=seed),
+        active_units=active_units(model, x, seed=seed, condition=condition),
+        mutual_information=mutual_information(model, some, seed=seed, condition=some_condition),
         n_examples=len(x),
         iwae_samples=iwae_samples,
         information_examples=len(some),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from hvae_ref.evaluation.conditions import batches, rows_of
 from hvae_ref.evaluation.quiet import quiet
 
 ACTIVE_VARIANCE = 0.01
@@ -15,7 +16,12 @@ ACTIVE_VARIANCE = 0.01
 
 
 def posterior_mean_variance(
-    model: nn.Module, x: Tensor, paths: int = 8, batch_size: int = 1000, seed: int = 0
+    model: nn.Module,
+    x: Tensor,
+    paths: int = 8,
+    batch_size: int = 1000,
+    seed: int = 0,
+    condition: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Var_x(E_q[z_u|x]) of every unit u of every level.
 
@@ -30,6 +36,7 @@ def posterior_mean_variance(
         paths: sampled paths an example, at least 2.
         batch_size: rows encoded at once.
         seed: of the paths.
+        condition: (N, C) or (1, C), for a model whose `encode` takes one.
 
     Returns:
         One (d,) tensor a level, in the level's own units, squared.
@@ -42,8 +49,8 @@ def posterior_mean_variance(
     means: dict[str, list[Tensor]] = {}
     within: dict[str, list[Tensor]] = {}
     with quiet(model, seed):
-        for rows in x.split(batch_size):
-            drawn = [model.encode(rows) for _ in range(paths)]
+        for rows in batches(x, condition, batch_size):
+            drawn = [model.encode(*rows) for _ in range(paths)]
             for level in drawn[0]:
                 path_means = torch.stack([q[level].mean for q in drawn])
                 means.setdefault(level, []).append(path_means.mean(0))
@@ -58,6 +65,7 @@ def active_units(
     paths: int = 8,
     batch_size: int = 1000,
     seed: int = 0,
+    condition: Tensor | None = None,
 ) -> dict[str, int]:
     """Number of units a level uses: those whose posterior mean moves with x.
 
@@ -73,6 +81,7 @@ def active_units(
         paths: sampled paths an example, see `posterior_mean_variance`.
         batch_size: rows encoded at once.
         seed: of the paths.
+        condition: (N, C) or (1, C), for a model whose `encode` takes one.
 
     Returns:
         One count a level.
@@ -81,7 +90,7 @@ def active_units(
         Burda, Grosse and Salakhutdinov (2016), Importance Weighted Autoencoders, section 4,
         https://arxiv.org/abs/1509.00519
     """
-    variance = posterior_mean_variance(model, x, paths, batch_size, seed)
+    variance = posterior_mean_variance(model, x, paths, batch_size, seed, condition)
     spheres = getattr(model, "spheres", {})
     return {
         level: int((value > threshold * spheres.get(level, len(value)) / len(value)).sum())
@@ -94,7 +103,9 @@ def _pairwise_log_prob(q: Distribution, z: Tensor, rows: int) -> Tensor:
     return torch.cat([q.log_prob(part.unsqueeze(1)) for part in z.split(rows)])
 
 
-def mutual_information(model: nn.Module, x: Tensor, paths: int = 4, seed: int = 0, rows: int = 64) -> dict[str, float]:
+def mutual_information(
+    model: nn.Module, x: Tensor, paths: int = 4, seed: int = 0, rows: int = 64, condition: Tensor | None = None
+) -> dict[str, float]:
     """I_q(x; z_l) of each level, between the N given examples and their latents.
 
     I_q = E_i E_{z ~ q(z|x_i)} [log q(z|x_i) − log (1/N) Σ_j q(z|x_j)]
@@ -111,6 +122,8 @@ def mutual_information(model: nn.Module, x: Tensor, paths: int = 4, seed: int = 
         paths: draws of the other levels an example.
         seed: of all draws.
         rows: rows of the N × N table computed at once.
+        condition: (N, C) or (1, C), for a model whose `encode` takes one. The N examples are then pairs (x, c): what z
+            knows of c counts too.
 
     Returns:
         Nats, one number a level.
@@ -127,7 +140,8 @@ def mutual_information(model: nn.Module, x: Tensor, paths: int = 4, seed: int = 
         raise ValueError(f"x, paths: expected at least 2 rows and 1 path, got {len(x)} and {paths}")
     result = {}
     with quiet(model, seed):
-        drawn = [model.encode(x) for _ in range(paths)]
+        given = () if condition is None else (rows_of(condition, len(x)),)
+        drawn = [model.encode(x, *given) for _ in range(paths)]
         for level in drawn[0]:
             z = drawn[0][level].sample()
             log_q = torch.stack([_pairwise_log_prob(q[level], z, rows) for q in drawn])

@@ -90,6 +90,8 @@ def interpolate(
     others: str = "prior",
     walk: str | None = None,
     seed: int = 0,
+    condition: Tensor | None = None,
+    condition_b: Tensor | None = None,
 ) -> Tensor:
     """Mean images along a walk in one level, from the posterior mean of x_a to that of x_b.
 
@@ -109,14 +111,21 @@ def interpolate(
         walk: "linear" or "spherical"; by default a straight line, and the arc for a level on a sphere, which no
             straight line stays on.
         seed: of all draws.
+        condition: (C,), (B, C) or (1, C), for a model of p(x|c): that of x_a. The whole walk is decoded under it, so
+            that what changes comes from the walk and not from the condition.
+        condition_b: the same shape, under which x_b is encoded; `condition` by default.
 
     Returns:
-        (steps, D) or (steps, B, D), E[x|z] in grey levels.
+        (steps, D) or (steps, B, D), E[x|z] in grey levels, or E[x|z, c] in the unit of x.
 
     Raises:
-        ValueError: for an unknown level, walk or source of the other levels, a straight walk on a sphere, or images
-            of different shapes.
+        ValueError: for an unknown level, walk or source of the other levels, a straight walk on a sphere, images of
+            different shapes, or `condition_b` without `condition`.
     """
+    if condition is None and condition_b is not None:
+        raise ValueError("condition: expected that of x_a beside condition_b, got None")
+    given = () if condition is None else (torch.atleast_2d(condition),)
+    given_b = given if condition_b is None else (torch.atleast_2d(condition_b),)
     spheres = getattr(model, "spheres", {})
     walk = walk or ("spherical" if level in spheres else "linear")
     for name, value, known in (
@@ -129,9 +138,9 @@ def interpolate(
     _check_endpoints(x_a, x_b, steps)
     rows_a, rows_b = torch.atleast_2d(x_a), torch.atleast_2d(x_b)
     with quiet(model, seed):
-        start = {name: q.mean for name, q in model.encode(rows_a).items()}
+        start = {name: q.mean for name, q in model.encode(rows_a, *given).items()}
     with quiet(model, seed):
-        end = model.encode(rows_b)[level].mean
+        end = model.encode(rows_b, *given_b)[level].mean
     start |= {name: _on_spheres(start[name], count).flatten(1) for name, count in spheres.items()}
     if level in spheres:
         path = spherical(*(_on_spheres(one, spheres[level]) for one in (start[level], end)), steps).flatten(-2)
@@ -141,5 +150,5 @@ def interpolate(
     for z in path:
         with quiet(model, seed):
             held = {**start, level: z} if others == "posterior" else {level: z}
-            images.append(model.decode(model.sample_latents(len(z), fixed=held)).mean)
+            images.append(model.decode(model.sample_latents(len(z), fixed=held), *given).mean)
     return torch.stack(images).view(steps, *x_a.shape)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.evaluation.conditions import batches
 from hvae_ref.evaluation.quiet import quiet
 
 
 def reconstruction_errors(
-    model: nn.Module, x: Tensor, batch_size: int = 500, seed: int = 0
+    model: nn.Module, x: Tensor, batch_size: int = 500, seed: int = 0, condition: Tensor | None = None
 ) -> dict[tuple[str, ...], float]:
     """Root mean squared error of E[x|z], with more and more levels taken from the posterior.
 
@@ -21,6 +22,7 @@ def reconstruction_errors(
         x: (N, D).
         batch_size: rows at once.
         seed: of all draws; each entry starts from it anew.
+        condition: (N, C) or (1, C), for a model of p(x|c).
 
     Returns:
         Grey levels, keyed by the levels kept: (), ("z2",), ("z2", "z1").
@@ -29,6 +31,9 @@ def reconstruction_errors(
     for kept in range(len(model.levels) + 1):
         keep = tuple(model.levels[:kept])
         with quiet(model, seed):
-            squares = [((model.reconstruct(rows, keep=keep) - rows) ** 2).double() for rows in x.split(batch_size)]
+            squares = []
+            for rows, *given in batches(x, condition, batch_size):
+                named = {"condition": given[0]} if given else {}
+                squares.append(((model.reconstruct(rows, keep=keep, **named) - rows) ** 2).double())
         errors[keep] = torch.cat(squares).mean().sqrt().item()
     return errors

@@ -12,6 +12,7 @@ PAGES = {
     3: "chapters/03_top_down_vae.html",
     4: "chapters/04_amortized_flows.html",
     5: "chapters/05_hyperspherical_vae.html",
+    6: "chapters/06_hierarchical_cvae.html",
 }
 
 

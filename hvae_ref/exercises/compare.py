@@ -15,14 +15,21 @@ GRADIENT_SLACK = 10.0  # derivatives lose more digits than values do
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far apart two numbers may be: ``|actual - expected| <= atol + rtol |expected|``."""
+    """How far apart two numbers may be: ``|actual - expected| <= atol + rtol |expected|``.
+
+    Attributes:
+        rtol: relative to what is expected.
+        atol: absolute.
+        equal_nan: whether NaN agrees with NaN, which it does where two wrong answers are compared.
+    """
 
     rtol: float
     atol: float
+    equal_nan: bool = False
 
     def loosened(self, factor: float) -> Tolerance:
         """The same tolerance, times a factor."""
-        return Tolerance(self.rtol * factor, self.atol * factor)
+        return Tolerance(self.rtol * factor, self.atol * factor, self.equal_nan)
 
 
 def difference(expected: Outcome, actual: Outcome, tolerance: Tolerance) -> str | None:
@@ -63,7 +70,9 @@ def agree(expected: Outcome, actual: Outcome, tolerance: Tolerance) -> bool:
 
 
 def close(expected: Tensor, actual: Tensor, tolerance: Tolerance) -> bool:
-    """Whether two tensors have the same shape and the same values within the tolerance (NaN is never close).
+    """Whether two tensors have the same shape and the same values within the tolerance.
+
+    NaN is close to nothing, and to NaN only where the tolerance says so.
 
     Args:
         expected: What is right.
@@ -75,7 +84,9 @@ def close(expected: Tensor, actual: Tensor, tolerance: Tolerance) -> bool:
     """
     if expected.shape != actual.shape:
         return False
-    return torch.allclose(_wide(actual), _wide(expected), rtol=tolerance.rtol, atol=tolerance.atol)
+    return torch.allclose(
+        _wide(actual), _wide(expected), rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=tolerance.equal_nan
+    )
 
 
 def pattern(

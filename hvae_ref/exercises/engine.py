@@ -108,7 +108,7 @@ def _recognise(
     exercise: Exercise, drawn: list[Case], expected: list[Outcome], actual: list[Outcome]
 ) -> Misconception | None:
     """The first misconception that agrees with the answer on every input and is clearly not the reference."""
-    tolerance = Tolerance(exercise.rtol, exercise.atol)
+    tolerance = Tolerance(exercise.rtol, exercise.atol, equal_nan=True)
     for misconception in exercise.misconceptions:
         clearly_wrong = False
         for case, right, given in zip(drawn, expected, actual, strict=True):

@@ -146,10 +146,7 @@ class LatentVariableModel(nn.Module, ABC):
         Returns:
             (B, data_dim), means of p(x|z).
         """
-        keep = self.levels if keep is None else keep
-        unknown = sorted(set(keep) - set(self.levels))
-        if unknown:
-            raise ValueError(f"keep: unknown level {', '.join(unknown)}; this model has {', '.join(self.levels)}")
+        keep = self._check_keep(keep)
         z = self.infer(x).z
         return self.descend(lambda level, p: z[level] if level in keep else p.sample(), len(x)).mean
 
@@ -183,6 +180,14 @@ class LatentVariableModel(nn.Module, ABC):
     def like(self) -> Tensor:
         """A parameter, for its dtype and device."""
         return next(self.parameters())
+
+    def _check_keep(self, keep: Collection[str] | None) -> Collection[str]:
+        """Names of the levels to keep, all by default; refuses unknown ones."""
+        keep = self.levels if keep is None else keep
+        unknown = sorted(set(keep) - set(self.levels))
+        if unknown:
+            raise ValueError(f"keep: unknown level {', '.join(unknown)}; this model has {', '.join(self.levels)}")
+        return keep
 
     def _check_latents(
         self, z: Mapping[str, Tensor], rows: Collection[int | None], required: Collection[str] = ()

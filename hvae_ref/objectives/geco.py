@@ -11,14 +11,14 @@ from torch import Tensor
 
 from hvae_ref.elbo import Elbo
 from hvae_ref.objectives.mmd import LatentSamples
-from hvae_ref.objectives.objective import Objective
+from hvae_ref.objectives.rate import RateObjective
 from hvae_ref.objectives.schedules import Progress
 
 _SMALLEST, _LARGEST = 1e-4, 1e4
 
 
 @dataclass
-class Geco(Objective):
+class Geco(RateObjective):
     """Minimise the KL subject to E[−log p(x|z)] ≤ `constraint`, by a Lagrange multiplier that is learned.
 
     L = λ · (E_b[−log p(x|z)] − κ) + Σ_l β_l(t) · KL_l        after each step:

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from hvae_ref.elbo import Elbo
 from hvae_ref.objectives.mmd import LatentSamples
-from hvae_ref.objectives.objective import Objective
+from hvae_ref.objectives.rate import RateObjective
 from hvae_ref.objectives.schedules import Progress
 
 
 @dataclass
-class NegativeElbo(Objective):
+class NegativeElbo(RateObjective):
     """−ELBO with weighted KL terms, averaged over the batch.
 
     L(t) = E_b[−log p(x|z)] + Σ_l β_l(t) · KL_l    (+ free bits, + MMD)

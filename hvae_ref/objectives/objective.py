@@ -1,49 +1,23 @@
-"""What all objectives share: the weighted KL terms, free bits and the MMD penalty."""
+"""What every objective can do."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from hvae_ref.elbo import Elbo
-from hvae_ref.objectives.free_bits import FreeBits
-from hvae_ref.objectives.mmd import LatentSamples, MmdPenalty
-from hvae_ref.objectives.schedules import Constant, Progress, Schedule
-
-Beta = float | Schedule | Mapping[str, float | Schedule]
-"""One weight or schedule for all levels, or one for each level by name."""
+from hvae_ref.objectives.mmd import LatentSamples
+from hvae_ref.objectives.schedules import Progress
 
 
-def _schedule(value: float | Schedule) -> Schedule:
-    return value if callable(value) else Constant(float(value))
-
-
-@dataclass
 class Objective(ABC):
     """A scalar to minimise, made of an `Elbo`.
 
-    rate = Σ_l β_l(t) · freebits_l(KL_l) + MMD penalty
-
     Calling an objective changes nothing; `update` is called once for each optimiser step and moves what the objective
     itself learns (the multiplier of `Geco`).
-
-    Attributes:
-        beta: weight of the KL terms: a number, a schedule, or a mapping from level to one of them.
-        free_bits: floors under the levels' KL, or None.
-        mmd: penalty on the distance between aggregate posterior and prior, or None.
     """
-
-    beta: Beta = 1.0
-    free_bits: FreeBits | None = field(default=None, kw_only=True)
-    mmd: MmdPenalty | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        values = self.beta.values() if isinstance(self.beta, Mapping) else (self.beta,)
-        for value in values:
-            _schedule(value)  # a bad number is refused here, not at the first step
 
     @abstractmethod
     def __call__(self, elbo: Elbo, progress: Progress | None = None, latents: LatentSamples | None = None) -> Tensor:
@@ -58,40 +32,17 @@ class Objective(ABC):
             A scalar, nats for an example.
         """
 
+    @abstractmethod
+    def report(self, levels: tuple[str, ...], progress: Progress) -> dict[str, float]:
+        """The weights in force by name, and what the objective learns, for the history."""
+
     @property
     def needs_latents(self) -> bool:
         """Whether calling needs samples of the latents."""
-        return self.mmd is not None
-
-    def beta_of(self, level: str, progress: Progress) -> float:
-        """β_l(t), the weight of one level at this step."""
-        if not isinstance(self.beta, Mapping):
-            return _schedule(self.beta)(progress)
-        if level not in self.beta:
-            raise ValueError(f"beta: expected a weight for level {level!r}, got weights for {sorted(self.beta)}")
-        return _schedule(self.beta[level])(progress)
-
-    def rate(self, elbo: Elbo, progress: Progress, latents: LatentSamples | None) -> Tensor:
-        """Everything that is charged for the latents, a scalar in nats."""
-        if isinstance(self.beta, Mapping) and (unknown := sorted(set(self.beta) - set(elbo.kl))):
-            raise ValueError(f"beta: expected the levels {list(elbo.kl)}, got {unknown} as well")
-        terms = []
-        for level, kl in elbo.kl.items():
-            beta = self.beta_of(level, progress)
-            charged = kl.mean() if self.free_bits is None else self.free_bits(level, kl, progress)
-            terms.append(charged if beta == 1.0 else beta * charged)
-        if self.mmd is not None:
-            if latents is None:
-                raise ValueError("latents: expected LatentSamples because the objective has an MMD penalty, got None")
-            terms.append(self.mmd(latents))
-        return sum(terms[1:], start=terms[0])
+        return False
 
     def update(self, elbo: Elbo, progress: Progress) -> None:  # noqa: B027  (nothing to learn is a valid answer)
         """Learn from one step's terms; called once after each optimiser step."""
-
-    def report(self, levels: tuple[str, ...], progress: Progress) -> dict[str, float]:
-        """The weights in force, for the history: one `beta/<level>` a level, and what the objective learns."""
-        return {f"beta/{level}": self.beta_of(level, progress) for level in levels}
 
     def state_dict(self) -> dict[str, Tensor]:
         """What the objective has learned, as tensors."""

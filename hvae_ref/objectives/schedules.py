@@ -1,4 +1,4 @@
-"""How a weight moves during training: constant, rising once (KL annealing), or in cycles."""
+"""How a weight moves during training: constant, rising once (KL annealing), in cycles, or in three phases."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ class Constant:
     def __call__(self, progress: Progress) -> float:
         """The weight at this step."""
         return self.value
+
+
+def as_schedule(value: float | Schedule) -> Schedule:
+    """A schedule as it is, a number as a constant one."""
+    return value if callable(value) else Constant(float(value))
 
 
 @dataclass(frozen=True)
@@ -157,3 +162,50 @@ class Cyclic:
         # The run's last point belongs to the last cycle, it does not open a new one.
         within = 1.0 if progress.fraction >= 1 else (progress.fraction * self.cycles) % 1.0
         return self.start + (self.end - self.start) * min(within / self.rise, 1.0)
+
+
+@dataclass(frozen=True)
+class ThreePhases:
+    """A weight held, moved and held again: `start`, a straight line, `end`.
+
+    w(t) = start + (end − start) · clip((t − first) / second, 0, 1),  t the share of the run   (book, eq. 6.10)
+
+    The first phase lets the parts with a full weight settle, the second brings this part in (or takes it out, where
+    `end` is the smaller), the third trains with what is wanted in the end.
+
+    Args:
+        start: weight in the first phase.
+        end: weight in the third phase.
+        first: length of the first phase, as a share of the run in [0, 1).
+        second: length of the second phase, as a share of the run in (0, 1].
+
+    Raises:
+        ValueError: for a negative weight, or phases that don't fit into the run.
+
+    >>> phases = ThreePhases(0.1, 1.0, first=0.25, second=0.5)
+    >>> [round(phases(Progress(step, total=100)), 2) for step in (0, 25, 50, 75, 100)]
+    [0.1, 0.1, 0.55, 1.0, 1.0]
+    """
+
+    start: float
+    end: float
+    first: float = 0.3
+    second: float = 0.4
+
+    def __post_init__(self) -> None:
+        _non_negative("start", self.start)
+        _non_negative("end", self.end)
+        if not 0 <= self.first < 1:
+            raise ValueError(f"first: expected a share of the run in [0, 1), got {self.first!r}")
+        if not 0 < self.second <= 1:
+            raise ValueError(f"second: expected a share of the run in (0, 1], got {self.second!r}")
+        # 0.3 + 0.7 may come out a rounding error above 1.
+        if self.first + self.second > 1 + 1e-9:
+            raise ValueError(
+                f"first, second: expected shares that add up to at most 1, got {self.first} + {self.second}"
+            )
+
+    def __call__(self, progress: Progress) -> float:
+        """The weight at this step."""
+        risen = (progress.fraction - self.first) / self.second
+        return self.start + (self.end - self.start) * min(max(risen, 0.0), 1.0)

@@ -10,12 +10,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from hvae_ref.data import Dataset
+from hvae_ref.data import AbrDataset, Dataset
 from hvae_ref.data import load as load_data
 from hvae_ref.evaluation import Evaluation, evaluate
-from hvae_ref.objectives import Objective
+from hvae_ref.objectives import Objective, part_names
 from hvae_ref.recipes.recipe import Recipe
-from hvae_ref.recipes.schema import MODELS, OBJECTIVES, PARTS, SCHEDULES, RecipeError, arguments
+from hvae_ref.recipes.schema import (
+    AUXILIARY,
+    MODELS,
+    OBJECTIVES,
+    PARTS,
+    SCHEDULES,
+    RecipeError,
+    arguments,
+    check_keys,
+)
 from hvae_ref.training import History, TrainConfig, fit
 from hvae_ref.training.fit import Callback
 
@@ -38,7 +47,7 @@ class Run:
     config: TrainConfig
     bound: str = "elbo"
 
-    def data(self, split: str) -> Dataset:
+    def data(self, split: str) -> Dataset | AbrDataset:
         """One split of the recipe's data set."""
         return load_data(split=split, **self.recipe.data)
 
@@ -72,7 +81,7 @@ class Run:
         settings = dict(self.recipe.evaluation) | settings
         data = self.data(settings.pop("split", "test"))
         x = data.batch_transform(data.x, torch.Generator().manual_seed(settings.get("seed", 0)))
-        return evaluate(self.model, x, **settings)
+        return evaluate(self.model, x, condition=getattr(data, "condition", None), **settings)
 
 
 def build(recipe: Recipe, seed: int | None = None) -> Run:
@@ -94,19 +103,19 @@ def build(recipe: Recipe, seed: int | None = None) -> Run:
     if seed is not None:
         recipe = replace(recipe, training={**recipe.training, "seed": seed})
     config = _call("training", TrainConfig, recipe.training)
-    # The validation set is the smaller one, and all splits have the same pixels and values.
+    # The validation set is the smaller one, and all splits have the same values an example.
     data = _call("data", load_data, {"split": "validation", **recipe.data})
     settings = dict(recipe.model)
     model_class = MODELS[settings.pop("name")]
-    follows = {"data_dim": data.data_dim, "num_values": data.num_values}
+    follows = {"data_dim": data.data_dim, "num_values": data.num_values, "signal_length": data.data_dim}
     settings = {key: value for key, value in follows.items() if key in arguments(model_class)} | settings
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = _call("model", model_class, settings)
-    return Run(recipe, model, _objective(recipe), config, recipe.objective.get("bound", "elbo"))
+    return Run(recipe, model, _objective(recipe, model.levels), config, recipe.objective.get("bound", "elbo"))
 
 
-def _objective(recipe: Recipe) -> Objective:
+def _objective(recipe: Recipe, levels: Sequence[str]) -> Objective:
     content = {key: value for key, value in recipe.objective.items() if key != "bound"}
     function = OBJECTIVES[content.pop("name", "NegativeElbo")]
     for name, part in PARTS.items():
@@ -114,6 +123,12 @@ def _objective(recipe: Recipe) -> Objective:
             content[name] = _call(f"objective.{name}", part, content[name])
     if "beta" in content:
         content["beta"] = _beta("objective.beta", content["beta"])
+    if "weights" in content:
+        check_keys("objective.weights", content["weights"], part_names(levels, AUXILIARY))
+        missing = [part for part in part_names(levels) if part not in content["weights"]]
+        if missing:
+            raise RecipeError(f"objective.weights.{missing[0]}: missing; 0 leaves a part out")
+        content["weights"] = _beta("objective.weights", content["weights"])
     return _call("objective", function, content)
 
 

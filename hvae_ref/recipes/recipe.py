@@ -1,4 +1,4 @@
-"""Reading recipes: TOML files with five tables, overrides on top, and every key checked."""
+"""Recipes: five tables in TOML or JSON, overrides on top, and every key checked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hvae_ref.recipes.files import plain, read_file, write_json
 from hvae_ref.recipes.schema import RecipeError, check_tables, closest
 
 FOLDER = Path(__file__).parent
+FILES = (".toml", ".json")
 TABLES = ("model", "data", "objective", "training", "evaluation")
 
 
@@ -22,10 +24,11 @@ class Recipe:
     Attributes:
         name: of the recipe.
         description: one line.
-        model: `name`, a class of `hvae_ref.models`, and its arguments; `data_dim` and `num_values` follow from the
-            data where they are not given.
+        model: `name`, a class of `hvae_ref.models`, and its arguments; `data_dim`, `num_values` and `signal_length`
+            follow from the data where the class has them and they are not given.
         data: arguments of `hvae_ref.data.load`, without the split.
-        objective: `name`, "NegativeElbo" or "Geco", its arguments, and `bound`, the model's method to train with.
+        objective: `name`, "NegativeElbo", "Geco" or "WeightedParts", its arguments, and `bound`, the model's method to
+            train with.
         training: fields of `TrainConfig`.
         evaluation: arguments of `hvae_ref.evaluation.evaluate`, and `split`.
 
@@ -42,12 +45,26 @@ class Recipe:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for table in TABLES:
+            # Lists and dicts alone, as a file gives them: then a recipe equals the one that is read back.
+            object.__setattr__(self, table, plain(getattr(self, table)))
         check_tables({table: getattr(self, table) for table in TABLES})
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as a checkpoint keeps it."""
         tables = {table: dict(getattr(self, table)) for table in TABLES}
         return {"name": self.name, "description": self.description, **tables}
+
+    def save(self, path: str | Path) -> None:
+        """Write the recipe as JSON, in one piece or not at all; `load` reads an equal one from it.
+
+        Args:
+            path: a file ending in ".json", in a folder that exists.
+
+        Raises:
+            RecipeError: for another ending, a folder that does not exist, or a value that JSON has no words for.
+        """
+        write_json(path, self.to_dict())
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Recipe:
@@ -61,6 +78,8 @@ class Recipe:
                 raise RecipeError(f"unknown table {key!r}{closest(key, TABLES)}")
             if key in TABLES and not isinstance(value, Mapping):
                 raise RecipeError(f"{key}: expected a table, got {value!r}")
+            if key not in TABLES and not isinstance(value, str):
+                raise RecipeError(f"{key}: expected text, got {value!r}")
         return cls(**content)
 
 
@@ -73,17 +92,18 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply overrides.
 
     Args:
-        name: of a recipe that ships with the package, or the path of a file ending in ".toml".
+        name: of a recipe that ships with the package, or the path of a file ending in ".toml" or ".json".
         overrides: such as "training.epochs=3" or 'objective.beta={schedule="LinearWarmup", fraction=0.5}'. The value
             is read as TOML; a single bare word is a string, and "none" takes the key out.
 
     Raises:
-        RecipeError: for an unknown recipe, table or key, or what is no TOML; with a suggestion where there is one.
+        RecipeError: for an unknown recipe, table or key, or what is no TOML or JSON; with a suggestion where there is
+            one, and with line and column where the file breaks off.
 
     >>> load("smoke", ["training.epochs=3"]).training["epochs"]
     3
     """
-    if name.endswith(".toml"):
+    if name.endswith(FILES):
         path = Path(name)
         if not path.is_file():
             raise RecipeError(f"{name}: no such file; give a path that exists, or one of {', '.join(names())}")
@@ -91,10 +111,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"unknown recipe {name!r}{closest(name, names())}")
     else:
         path = FOLDER / f"{name}.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path}: {error}") from error
+    content = read_file(path)
     for override in overrides:
         _override(content, override)
     return Recipe.from_dict({"name": path.stem, **content})

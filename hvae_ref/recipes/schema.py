@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -22,12 +23,19 @@ MODELS: dict[str, Callable[..., Any]] = {
     and issubclass(getattr(models, name), models.LatentVariableModel)
     and not inspect.isabstract(getattr(models, name))
 }
-OBJECTIVES: dict[str, Callable[..., Any]] = {"NegativeElbo": objectives.NegativeElbo, "Geco": objectives.Geco}
+OBJECTIVES: dict[str, Callable[..., Any]] = {
+    "NegativeElbo": objectives.NegativeElbo,
+    "Geco": objectives.Geco,
+    "WeightedParts": objectives.WeightedParts,
+}
 SCHEDULES: dict[str, Callable[..., Any]] = {
     "Constant": objectives.Constant,
     "LinearWarmup": objectives.LinearWarmup,
     "Cyclic": objectives.Cyclic,
+    "ThreePhases": objectives.ThreePhases,
 }
+AUXILIARY = ("static", "peak", "presence", "alignment")
+"""Parts that the package's bounds bring beside their own terms."""
 PARTS: dict[str, Callable[..., Any]] = {"free_bits": objectives.FreeBits, "mmd": objectives.MmdPenalty}
 
 
@@ -49,7 +57,7 @@ def choose(table: str, content: Mapping[str, Any], known: Mapping[str, Callable[
     """The callable's name that a table gives under `key`."""
     if key not in content:
         raise RecipeError(f"{table}.{key}: missing; expected one of {', '.join(known)}")
-    if content[key] not in known:
+    if not isinstance(content[key], str) or content[key] not in known:
         raise RecipeError(f"{table}.{key}: unknown {content[key]!r}{closest(str(content[key]), known)}")
     return content[key]
 
@@ -71,6 +79,13 @@ def check_values(table: str, content: Mapping[str, Any], function: Callable[...,
     for key, kind in kinds(function).items():
         if key in content and not fits(content[key], kind):
             raise RecipeError(f"{table}.{key}: expected {in_words(kind)}, got {content[key]!r}")
+
+
+def check_required(table: str, content: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Refuse a table without a key that the callable cannot do without."""
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in content:
+            raise RecipeError(f"{table}.{name}: missing; {function.__name__} needs it")
 
 
 def bounds(model: Callable[..., Any]) -> tuple[str, ...]:
@@ -101,7 +116,7 @@ def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
         raise RecipeError(f"objective.bound: unknown {bound!r}{closest(str(bound), bounds(model))}")
     check_keys("training", tables["training"], arguments(TrainConfig))
     check_values("training", tables["training"], TrainConfig)
-    known = ("split", *arguments(evaluate, without=("model", "x", "progress")))
+    known = ("split", *arguments(evaluate, without=("model", "x", "progress", "condition")))
     check_keys("evaluation", tables["evaluation"], known)
     check_values("evaluation", tables["evaluation"], evaluate)
     split = tables["evaluation"].get("split", "test")
@@ -113,9 +128,7 @@ def _check_objective(content: Mapping[str, Any]) -> None:
     objective = OBJECTIVES[choose("objective", {"name": "NegativeElbo"} | dict(content), OBJECTIVES)]
     check_keys("objective", content, ("name", "bound", *arguments(objective)))
     check_values("objective", content, objective)
-    for name, parameter in inspect.signature(objective).parameters.items():
-        if parameter.default is inspect.Parameter.empty and name not in content:
-            raise RecipeError(f"objective.{name}: missing; {objective.__name__} needs it")
+    check_required("objective", content, objective)
     for name, part in PARTS.items():
         if name in content:
             if not isinstance(content[name], Mapping):
@@ -123,6 +136,10 @@ def _check_objective(content: Mapping[str, Any]) -> None:
             check_keys(f"objective.{name}", content[name], arguments(part))
             check_values(f"objective.{name}", content[name], part)
     _check_beta("objective.beta", content.get("beta", 1.0))
+    for name, weight in content.get("weights", {}).items():
+        if isinstance(weight, Mapping) and "schedule" not in weight:
+            choose(f"objective.weights.{name}", weight, SCHEDULES, key="schedule")
+        _check_beta(f"objective.weights.{name}", weight)
 
 
 def _check_beta(where: str, beta: Any) -> None:  # noqa: ANN401  (any TOML value)
@@ -130,13 +147,13 @@ def _check_beta(where: str, beta: Any) -> None:  # noqa: ANN401  (any TOML value
         if "schedule" in beta:
             schedule = SCHEDULES[choose(where, beta, SCHEDULES, key="schedule")]
             check_keys(where, beta, ("schedule", *arguments(schedule)))
+            check_required(where, beta, schedule)
             check_values(where, beta, schedule)
             return
-        levels = [key for key, value in beta.items() if not (key.startswith("z") and key[1:].isdigit())]
-        if levels or not beta:
+        if not beta or not all(re.fullmatch(r"z(\d+|_[a-z]+)", level) for level in beta):
             raise RecipeError(
-                f"{where}: expected a number, a table with schedule, or one for each level (z1, z2, …), "
-                f"got the keys {', '.join(beta) or 'none'}"
+                f"{where}: expected a number, a table with schedule, or one for each level (z1, z2, … or z_global, "
+                f"z_local), got the keys {', '.join(beta) or 'none'}"
             )
         for level, value in beta.items():
             _check_beta(f"{where}.{level}", value)

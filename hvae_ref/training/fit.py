@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.objectives import NegativeElbo, Objective
-from hvae_ref.training.batches import Batches, HasExamples, derived_seed, examples_of
+from hvae_ref.training.batches import Batches, derived_seed
+from hvae_ref.training.bound import BoundModule, targets_read
 from hvae_ref.training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -25,8 +26,9 @@ from hvae_ref.training.checkpoint import (
     save_checkpoint,
 )
 from hvae_ref.training.config import TrainConfig
+from hvae_ref.training.examples import HasExamples, examples_of
 from hvae_ref.training.history import EpochRecord, History
-from hvae_ref.training.loop import BoundModule, make_accelerator, own_randomness, train_epoch, validate
+from hvae_ref.training.loop import make_accelerator, own_randomness, train_epoch, validate
 from hvae_ref.training.progress import bar
 
 Callback = Callable[[EpochRecord, nn.Module], None]
@@ -60,11 +62,14 @@ def fit(
 
     Args:
         model: any model of the package; its weights are changed in place.
-        train: data set, or tensor (N, D). A data set's `batch_transform` is applied to each batch anew.
+        train: data set, or tensor (N, D). A data set's `batch_transform` is applied to each batch anew. Where it has
+            a `condition` (N, C) the bound is called as `bound(x, condition)`; of its `targets`, a dict of tensors
+            (N, …), the bound is given by keyword those that its signature names.
         validation: the same, or None.
         objective: what to minimise; None for `NegativeElbo()`.
         config: how to train; None for `TrainConfig()`.
-        bound: name of the model's method that answers the `Elbo` to train with. Validation is always with `elbo`.
+        bound: name of the model's method that answers the `Elbo` to train with. Validation is always with `elbo`; the
+            auxiliary terms of a bound that reads targets are measured beside it, where the validation set has them.
         checkpoint: file to write the run's state to, or None.
         resume: go on from `checkpoint` where it exists, else begin.
         overwrite: replace an existing `checkpoint` by a new run.
@@ -122,9 +127,10 @@ class _Run:
         self.model, self.objective, self.config, self.recipe = model, objective, config, recipe
         self.accelerator = make_accelerator(config)
         device = self.accelerator.device
-        x, transform = examples_of("train", train)
+        examples, transform = examples_of("train", train)
+        self.targets = targets_read(model, bound, "train", examples)
         self.batches = Batches(
-            x.to(device),
+            examples.to(device),
             config.batch_size,
             config.seed,
             self.accelerator.process_index,
@@ -133,9 +139,10 @@ class _Run:
         )
         self.validation = None
         if validation is not None:
-            x, transform = examples_of("validation", validation)
-            self.validation = (x.to(device), transform)
-        self.bound = BoundModule(model, bound, objective.needs_latents)
+            examples, transform = examples_of("validation", validation)
+            targets_read(model, "elbo", "validation", examples)
+            self.validation = (examples.to(device), transform)
+        self.method, self.bound = bound, BoundModule(model, bound, objective.needs_latents)
         self.history = History()
         self.ema: Weights | None = None
         self.best: Weights | None = None
@@ -210,6 +217,7 @@ class _Run:
                 self.config,
                 self.accelerator,
                 epoch,
+                self.targets,
                 None if self.ema is None else self._update_ema,
             )
         except ValueError as error:
@@ -222,8 +230,11 @@ class _Run:
         held_out = None
         if self.validation is not None:
             with _weights(self.model, self.ema):
-                levels = tuple(terms.kl)
-                held_out = validate(self.model, *self.validation, self.config, self.accelerator, levels)
+                examples, transform = self.validation
+                targets = self.targets if set(self.targets) <= set(examples.targets) else ()
+                held_out = validate(
+                    self.model, examples, transform, self.config, self.accelerator, terms, self.method, targets
+                )
         record = EpochRecord(
             epoch=epoch + 1,
             loss=loss,

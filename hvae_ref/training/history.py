@@ -14,10 +14,12 @@ class Terms:
     Attributes:
         log_px: log p(x|z) of one posterior sample an example.
         kl: one entry a level, top to bottom.
+        auxiliary: what the model is trained with beside its bound, by name; empty for most models.
     """
 
     log_px: float
     kl: dict[str, float]
+    auxiliary: dict[str, float] = field(default_factory=dict)
 
     @property
     def negative_elbo(self) -> float:
@@ -33,7 +35,8 @@ class EpochRecord:
         epoch: 1 for the first.
         loss: the objective's mean over the epoch's steps.
         train: terms of the bound that is trained, averaged over the epoch while the weights moved.
-        validation: terms of `model.elbo` on the validation set at the end of the epoch, or None.
+        validation: terms of `model.elbo` on the validation set at the end of the epoch, with the auxiliary terms of
+            the bound where the set has its targets; or None.
         weights: the objective's weights at the end of the epoch, such as "beta/z2".
         learning_rate: at the epoch's last step.
         seconds: wall time of the epoch, validation included.
@@ -80,7 +83,8 @@ class History:
         """One number an epoch, by a dotted name, ready to be drawn.
 
         Args:
-            name: such as "loss", "train.negative_elbo", "validation.kl.z2" or "weights.beta/z2".
+            name: such as "loss", "train.negative_elbo", "validation.kl.z2", "train.auxiliary.peak" or
+                "weights.beta/z2".
 
         Raises:
             ValueError: for a name that the records don't hold.
@@ -98,7 +102,7 @@ class History:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> History:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; a history from before there were auxiliary terms has none."""
         epochs = [
             EpochRecord(
                 **record

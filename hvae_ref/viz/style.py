@@ -62,16 +62,21 @@ STYLE: dict[str, object] = {
 P = ParamSpec("P")
 
 
+NAMED_LEVELS = {"z_local": "z1", "z_global": "z2"}
+"""Levels that go by what they stand for, and whose colour they have."""
+
+
 def level_color(level: str) -> str:
     """Colour of a level, the same in every figure: "z1" is blue, "z2" orange, "z3" green.
 
     Args:
-        level: "z1", "z2", …; with more than eight levels the colours come again.
+        level: "z1", "z2", …; with more than eight levels the colours come again. "z_local" has the colour of "z1",
+            "z_global" that of "z2".
 
     Raises:
         ValueError: for any other name.
     """
-    match = re.fullmatch(r"z([1-9]\d*)", level)
+    match = re.fullmatch(r"z([1-9]\d*)", NAMED_LEVELS.get(level, level))
     if match is None:
         raise ValueError(f"level: expected a name such as 'z1', got {level!r}")
     return CYCLE[(int(match[1]) - 1) % len(CYCLE)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hvae_ref import recipes
 from hvae_ref.__main__ import main
@@ -101,6 +102,7 @@ def test_a_failing_resume_changes_nothing(run, tmp_path, capsys):
         (("train", "smoke", "--out", "x", "--set", "training.epoch=3"), 'did you mean "epochs"?'),
         (("train", "smoke"), "--out"),
         (("train", "smoke", "--out", "x", "--resume", "--overwrite"), "not allowed with"),
+        (("train", "mine.json", "--out", "x"), "mine.json: no such file"),
         (("trian",), "invalid choice: 'trian'"),
         ((), "required"),
         (("evaluate", "nothing.safetensors"), "no such checkpoint"),
@@ -187,6 +189,109 @@ def test_info(run, capsys):
     assert "epoch 2 of 2: validation −ELBO" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def responses(tmp_path_factory):
+    """The folder of a run of one epoch on brainstem responses, from a recipe in JSON, with scalars."""
+    folder = tmp_path_factory.mktemp("runs") / "abr"
+    recipe = folder.with_suffix(".json")
+    recipes.load("abr-hierarchical", ["training.epochs=1", "model.hidden=[16]"]).save(recipe)
+    assert main(["train", str(recipe), "--out", str(folder), "--tensorboard"]) == 0
+    return folder
+
+
+def test_train_on_responses_leaves_scalars(responses):
+    assert sorted(file.name for file in responses.iterdir() if "evaluation" not in file.name) == [
+        "checkpoint.safetensors",
+        "history.json",
+        "tensorboard",
+    ]
+    found = EventAccumulator(str(responses / "tensorboard")).Reload()
+    names = found.Tags()["scalars"]
+    assert {"Hierarchical_Loss/peak_train", "Hierarchical_Loss/local_kl_validation"} <= set(names)
+    terms = json.loads((responses / "history.json").read_text())["epochs"][0]["train"]
+    assert set(terms["auxiliary"]) == {"static", "peak", "presence", "alignment"}
+    (event,) = found.Scalars("Hierarchical_Loss/peak_train")
+    assert event.value == pytest.approx(terms["auxiliary"]["peak"], rel=1e-5)
+    assert {"Latent_Analysis/global_variance", "Latent_Analysis/local_variance"} <= set(names)
+
+
+def test_evaluate_and_info_of_a_conditional_model(responses, capsys):
+    assert main(["evaluate", str(responses), "--iwae", "4", "--split", "validation"]) == 0
+    result = json.loads((responses / "evaluation-validation.json").read_text())
+    assert list(result["kl"]) == ["z_global", "z_local"] and result["bits_per_dim"] is None
+    built = recipes.build(recipes.load("abr-hierarchical", ["training.epochs=1", "model.hidden=[16]"]))
+    load_checkpoint(responses / "checkpoint.safetensors", built.model)
+    expected = built.evaluate(iwae_samples=4, split="validation")
+    assert result["negative_elbo"] == expected.negative_elbo and result["iwae_nll"] == expected.iwae_nll
+    capsys.readouterr()
+    assert main(["info", str(responses)]) == 0
+    assert "levels: z_global (8), z_local (8)" in capsys.readouterr().out
+    assert main(["info", str(responses.with_suffix(".json"))]) == 0
+    assert "use_film = True" in capsys.readouterr().out
+
+
+def test_responses_as_arrays(responses, tmp_path, capsys):
+    for name in ("a", "b"):
+        arguments = ["--n", "6", "--fix", "z_global", "--condition", "level=70, sex=1", "--seed", "4"]
+        assert main(["sample", str(responses), "--out", str(tmp_path / f"{name}.npz"), *arguments]) == 0
+    assert "6 responses under level 70 dB nHL" in capsys.readouterr().out
+    a, b = (np.load(tmp_path / f"{name}.npz") for name in "ab")
+    assert a["x"].shape == a["mean"].shape == (6, 200) and (a["x"] == b["x"]).all()
+    assert (a["z_global"] == a["z_global"][0]).all() and not (a["z_local"] == a["z_local"][0]).all()
+    assert a["time_ms"][-1] == pytest.approx(9.95)
+    condition = dict(zip(a["statics"].tolist(), a["condition"].tolist(), strict=True))
+    assert (condition["level"], condition["sex"]) == (70.0, 1.0)
+    median = recipes.build(recipes.load("abr-hierarchical")).data("validation").condition.median(0).values
+    assert condition["age"] == pytest.approx(median[2].item())
+
+
+def test_the_condition_reaches_the_samples(responses, tmp_path):
+    for sweeps in (500, 8000):
+        arguments = ["--n", "2", "--condition", f"sweeps={sweeps}"]
+        assert main(["sample", str(responses), "--out", str(tmp_path / f"{sweeps}.npz"), *arguments]) == 0
+    few, many = (np.load(tmp_path / f"{sweeps}.npz") for sweeps in (500, 8000))
+    assert (few["z_global"] == many["z_global"]).all() and not np.allclose(few["mean"], many["mean"])
+
+
+def test_responses_as_a_picture(responses, tmp_path):
+    assert main(["sample", str(responses), "--out", str(tmp_path / "x.png"), "--n", "5"]) == 0
+    picture = image.imread(tmp_path / "x.png")
+    assert picture.shape[:2] == (432, 1080) and picture[..., :3].std() > 0.05
+    assert [file.name for file in tmp_path.iterdir()] == ["x.png"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("lvel=70", "--condition: unknown 'lvel'; did you mean \"level\"?"),
+        ("level", "--condition: expected name=value,… such as level=70,sex=1, got 'level'"),
+        ("level=70,", "--condition: expected name=value"),
+        ("level=loud", "--condition: expected a number for level, got 'loud'"),
+        ("level=1e60", "--condition: expected a number for level, got '1e60'"),
+        ("level=70,level=80", "--condition: level is given twice"),
+        ("level=300", "level (dB nHL): expected 10 to 90, got 300"),
+        ("level=nan", "level (dB nHL)"),
+        ("sex=0.5", "sex"),
+    ],
+)
+def test_conditions_that_cannot_be(responses, tmp_path, capsys, condition, told):
+    target = tmp_path / "x.png"
+    assert told in refused(capsys, "sample", responses, "--out", target, "--condition", condition)
+    assert not target.exists()
+
+
+def test_images_take_no_condition(run, tmp_path, capsys):
+    told = refused(capsys, "sample", run, "--out", tmp_path / "x.png", "--condition", "level=70")
+    assert "--condition: TwoLevelVAE takes none" in told
+
+
+def test_a_missing_tensorboard_is_told_before_anything_is_trained(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    told = refused(capsys, "train", "smoke", "--out", tmp_path / "run", *FAST, "--tensorboard")
+    assert "pip install tensorboard" in told
+    assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
 def test_the_command_runs_as_a_module():
     command = [sys.executable, "-m", "hvae_ref", "train", "smok", "--out", "/nowhere/at/all"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -242,3 +347,10 @@ def recipes_alone(monkeypatch, seed_of):
     for module in ("batches", "fit", "loop"):
         monkeypatch.setattr(sys.modules[f"hvae_ref.training.{module}"], "derived_seed", seed_of)
     return recipes.build(recipes.load("smoke")).fit().curve("loss")
+
+
+def test_a_folder_in_the_place_of_a_picture(responses, tmp_path, capsys):
+    target = tmp_path / "x.png"
+    target.mkdir()
+    refused(capsys, "sample", responses, "--out", target, "--n", "2")
+    assert list(tmp_path.iterdir()) == [target]

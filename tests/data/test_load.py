@@ -157,6 +157,6 @@ def test_unknown_arguments(arguments: tuple, message: str) -> None:
 
 
 def test_names_and_repr() -> None:
-    assert NAMES == ("digits", "mnist5k", "mnist", "fashion_mnist")
+    assert NAMES == ("digits", "mnist5k", "mnist", "fashion_mnist", "abr")
     assert repr(load("digits", "test")) == "Dataset(digits test: 447 images 8×8, 17 values)"
     assert "2 values, dynamically binarised" in repr(load("digits", "test", "dynamic"))

@@ -254,6 +254,24 @@ def test_a_misconception_that_is_hardly_wrong_is_not_named():
     assert verdict.misconception is None
 
 
+def test_a_misconception_that_ends_in_nan_is_recognised_and_nan_never_passes():
+    def reference(x):
+        return x.sum(-1) / (x != 0).sum(-1).clamp(min=1)
+
+    def zero_by_zero(x):
+        return x.sum(-1) / (x != 0).sum(-1)
+
+    asked = exercise(
+        reference,
+        lambda rng: (integers(rng, size(rng), size(rng, low=2)),),
+        misconceptions=(Misconception("C2", zero_by_zero, "Nothing is divided by nothing.", "9.1 · Lengths"),),
+    )
+    assert judge(asked, zero_by_zero).misconception == "C2"
+    everywhere = judge(asked, lambda x: reference(x) * math.nan)
+    assert everywhere.misconception is None
+    assert everywhere.difference == "nan"
+
+
 def test_a_misconception_about_gradients_alone_is_recognised():
     stopped = Misconception("G1", lambda x: square_sum(x.detach()), "Detached.", "9.1 · Lengths")
     verdict = judge(exercise(misconceptions=(MEAN, stopped), check_gradient=True), lambda x: square_sum(x).detach())

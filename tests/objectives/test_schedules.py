@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvae_ref.objectives import Constant, Cyclic, LinearWarmup, Progress
+from hvae_ref.objectives import Constant, Cyclic, LinearWarmup, Progress, ThreePhases
 
 
 def at(schedule, step, total=100):
@@ -69,3 +69,43 @@ def test_a_weight_stays_between_its_ends(step, ends, fraction, delay, cycles):
 def test_bad_schedules_are_refused_by_name(make, named):
     with pytest.raises(ValueError, match=f"^{named}: expected"):
         make()
+
+
+def test_three_phases_hold_move_and_hold():
+    phases = ThreePhases(0.05, 1.05, first=0.3, second=0.4)
+    points = [at(phases, step) for step in (0, 15, 30, 40, 50, 70, 71, 100)]
+    assert points == pytest.approx([0.05, 0.05, 0.05, 0.3, 0.55, 1.05, 1.05, 1.05])
+    assert at(phases, 500, 1000) == pytest.approx(at(phases, 50))
+
+
+def test_three_phases_may_go_down_and_may_fill_the_run():
+    assert at(ThreePhases(2.0, 0.0, first=0.0, second=1.0), 25) == pytest.approx(1.5)
+    assert at(ThreePhases(1.0, 0.0, first=0.7, second=0.3), 100) == pytest.approx(0.0)
+
+
+@given(
+    start=st.floats(0, 10),
+    end=st.floats(0, 10),
+    first=st.floats(0, 0.5),
+    second=st.floats(0.01, 0.5),
+    step=st.integers(0, 120),
+)
+def test_three_phases_stay_between_their_ends(start, end, first, second, step):
+    value = at(ThreePhases(start, end, first, second), step)
+    assert min(start, end) - 1e-9 <= value <= max(start, end) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"start": -1.0}, "start"),
+        ({"end": float("inf")}, "end"),
+        ({"first": 1.0}, "first"),
+        ({"first": -0.1}, "first"),
+        ({"second": 0.0}, "second"),
+        ({"first": 0.6, "second": 0.5}, "first, second"),
+    ],
+)
+def test_phases_that_do_not_fit_are_refused_by_name(settings, named):
+    with pytest.raises(ValueError, match=f"^{named}: expected"):
+        ThreePhases(**{"start": 0.0, "end": 1.0} | settings)

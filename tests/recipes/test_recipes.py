@@ -25,6 +25,7 @@ def test_every_recipe_builds_and_takes_its_first_steps(name):
 
 
 def test_the_recipes_that_the_book_names_exist():
+    assert {"abr-cvae", "abr-hierarchical"} <= set(recipes.names())
     named = {"digits-vae", "digits-two-level", "digits-ladder", "digits-top-down", "digits-top-down-categorical"}
     assert named | {"digits-flow", "digits-sphere", "mnist5k-vae", "mnist5k-two-level", "smoke"} <= set(recipes.names())
 
@@ -71,7 +72,7 @@ def test_overrides_are_read_as_toml():
         ("epochs=3", "expected table.key=value, such as training.epochs=3, got 'epochs=3'"),
         ("training.epochs", "expected table.key=value"),
         ("data.name=none", "data.name: missing"),
-        ("model.name=none", "model.name: missing; expected one of VAE"),
+        ("model.name=none", "model.name: missing; expected one of CVAE, VAE"),
     ],
 )
 def test_a_mistake_is_told_with_the_right_key(override, told):

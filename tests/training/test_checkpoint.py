@@ -1,9 +1,11 @@
 """Checkpoints: they give back what went in, refuse what does not fit, and are never half written."""
 
+import json
 import os
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -179,3 +181,15 @@ def test_what_a_killed_writer_left_behind_is_overwritten(path, linear):
 def test_the_folder_must_exist(tmp_path, linear):
     with pytest.raises(CheckpointError, match="expected an existing folder"):
         save_checkpoint(tmp_path / "nowhere" / "run.safetensors", linear())
+
+
+def test_a_checkpoint_from_before_there_were_auxiliary_terms_still_loads(path):
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header = json.loads(metadata["header"])
+    for record in header["history"]["epochs"]:
+        assert record["train"].pop("auxiliary") == record["validation"].pop("auxiliary") == {}
+    save_file(tensors, path, metadata | {"header": json.dumps(header)})
+    history = load_checkpoint(path).history
+    assert len(history) == 2 and history.last.train.auxiliary == history.last.validation.auxiliary == {}
+    assert history.last.train.negative_elbo > 0

@@ -9,7 +9,7 @@ from torch import nn
 from hvae_ref.elbo import Elbo
 from hvae_ref.models import TwoLevelVAE
 from hvae_ref.objectives import FreeBits, Geco, LinearWarmup, MmdPenalty, NegativeElbo
-from hvae_ref.training import Batches, NonFiniteLoss, TrainConfig, fit, load_checkpoint
+from hvae_ref.training import Batches, Examples, NonFiniteLoss, TrainConfig, fit, load_checkpoint
 
 QUICK = TrainConfig(epochs=3, batch_size=20, learning_rate=0.01, device="cpu")
 
@@ -38,13 +38,13 @@ def test_fit_is_the_loop_one_would_write(linear, x):
     ours, bare = linear(), linear()
     history = fit(ours, x, objective=NegativeElbo(LinearWarmup(fraction=1.0)), config=config)
     optimizer = torch.optim.AdamW(bare.parameters(), lr=0.01, weight_decay=0.1)
-    batches, step, losses = Batches(x, 20, seed=5), 0, []
+    batches, step, losses = Batches(Examples(x), 20, seed=5), 0, []
     for epoch in range(4):
         losses.append(0.0)
         for batch in batches.epoch(epoch):
             for group in optimizer.param_groups:
                 group["lr"] = 0.01 * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / 12)).item())
-            elbo = bare.elbo(batch)
+            elbo = bare.elbo(batch.x)
             loss = -elbo.log_px.mean() + step / 12 * elbo.kl["z1"].mean()
             optimizer.zero_grad()
             loss.backward()

@@ -13,7 +13,7 @@ def history():
         EpochRecord(
             epoch=epoch,
             loss=10.0 / epoch,
-            train=Terms(log_px=-9.0 / epoch, kl={"z2": 1.0, "z1": 2.0 * epoch}),
+            train=Terms(log_px=-9.0 / epoch, kl={"z2": 1.0, "z1": 2.0 * epoch}, auxiliary={"peak": 3.0 * epoch}),
             validation=Terms(log_px=-8.0, kl={"z2": 0.5, "z1": 1.5}) if epoch == 2 else None,
             weights={"beta/z2": 0.1 * epoch},
             learning_rate=1e-3,
@@ -28,10 +28,11 @@ def test_curves_go_by_dotted_names(history):
     assert history.curve("loss") == [10.0, 5.0]
     assert history.curve("train.kl.z1") == [2.0, 4.0]
     assert history.curve("train.negative_elbo") == [12.0, 9.5]
+    assert history.curve("train.auxiliary.peak") == [3.0, 6.0]
     assert history.curve("weights.beta/z2") == pytest.approx([0.1, 0.2])
 
 
-@pytest.mark.parametrize("name", ["validation.kl.z1", "train.kl.z3", "train.kl", "losses"])
+@pytest.mark.parametrize("name", ["validation.kl.z1", "train.kl.z3", "train.kl", "train.auxiliary.static", "losses"])
 def test_an_unknown_curve_is_refused(history, name):
     with pytest.raises(ValueError, match="^name: expected"):
         history.curve(name)

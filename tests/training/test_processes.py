@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hvae_ref.objectives import FreeBits, Geco, NegativeElbo
+from hvae_ref.objectives import FreeBits, Geco, NegativeElbo, ThreePhases, WeightedParts
 from hvae_ref.training import TrainConfig, fit, load_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -21,11 +21,17 @@ OBJECTIVES = {
     "free bits": NegativeElbo(2.0, free_bits=FreeBits(0.6)),
     "geco": Geco(constraint=1.5, rate_of_change=0.05, decay=0.5),
 }
+# Heads that the bound does not reach, and a part that is reached with a weight of 0.
+BOUND = {"reconstruction": 1.0, "global_kl": ThreePhases(0.1, 1.0), "local_kl": 1.0}
+CONDITIONAL = {
+    "elbo": WeightedParts(BOUND),
+    "elbo_with_targets": WeightedParts(BOUND | {"peak": 0.0, "static": 0.3}),
+}
 
 SCRIPT = """
 import sys, torch
-from tests.training.conftest import LinearAutoencoder
-from tests.training.test_processes import CONFIG, OBJECTIVES
+from tests.training.conftest import Conditional, ConditionalAutoencoder, LinearAutoencoder
+from tests.training.test_processes import CONDITIONAL, CONFIG, OBJECTIVES
 from hvae_ref.training import fit
 
 torch.manual_seed(3)
@@ -34,6 +40,11 @@ for name, objective in OBJECTIVES.items():
     torch.manual_seed(3)
     path = f"{sys.argv[1]}/{name}.safetensors"
     fit(LinearAutoencoder(), x, x[:31], objective=objective, config=CONFIG, checkpoint=path)
+for bound, objective in CONDITIONAL.items():
+    torch.manual_seed(3)
+    path = f"{sys.argv[1]}/{bound}.safetensors"
+    data, held_out = Conditional.of(x), Conditional.of(x[:31])
+    fit(ConditionalAutoencoder(), data, held_out, objective=objective, config=CONFIG, bound=bound, checkpoint=path)
 """
 
 
@@ -44,7 +55,7 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one(linear, x, tmp_path):
+def test_two_processes_take_the_steps_of_one(linear, conditional, with_targets, x, tmp_path):
     """A bound without sampling: only the order of sums differs, so float32 agrees to 1e-4 after all steps."""
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     processes = [
@@ -63,9 +74,21 @@ def test_two_processes_take_the_steps_of_one(linear, x, tmp_path):
         model = linear()
         history = fit(model, x, x[:31], objective=objective, config=CONFIG)
         found = load_checkpoint(tmp_path / f"{name}.safetensors")
-        for curve in ("loss", "train.kl.z1", "validation.negative_elbo"):
-            assert found.history.curve(curve) == pytest.approx(history.curve(curve), rel=1e-4), (name, curve)
-        for key, value in model.state_dict().items():
-            torch.testing.assert_close(found.weights[key], value, rtol=1e-4, atol=1e-5)
-        for key, value in objective.state_dict().items():
-            torch.testing.assert_close(found.objective[key], value, rtol=1e-4, atol=1e-5)
+        assert_same(found, history, model, objective, ("loss", "train.kl.z1", "validation.negative_elbo"))
+    for bound, objective in CONDITIONAL.items():
+        model = conditional()
+        data, held_out = with_targets(x), with_targets(x[:31])
+        history = fit(model, data, held_out, objective=objective, config=CONFIG, bound=bound)
+        found = load_checkpoint(tmp_path / f"{bound}.safetensors")
+        auxiliary = [f"{split}.auxiliary.{name}" for split in ("train", "validation") for name in ("peak", "static")]
+        curves = ["loss", "train.kl.z_local", "validation.log_px", *(auxiliary if "targets" in bound else ())]
+        assert_same(found, history, model, objective, curves)
+
+
+def assert_same(found, history, model, objective, curves):
+    for curve in curves:
+        assert found.history.curve(curve) == pytest.approx(history.curve(curve), rel=1e-4), curve
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(found.weights[key], value, rtol=1e-4, atol=1e-5)
+    for key, value in objective.state_dict().items():
+        torch.testing.assert_close(found.objective[key], value, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,92 @@
+"""Intervals by resampling, and the comparison of two measures taken on the same cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Statistic = Callable[..., np.ndarray]
+
+
+def bootstrap_interval(
+    values: Sequence[float] | np.ndarray,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    statistic: Statistic = np.mean,
+) -> tuple[float, float]:
+    """Percentile interval of a statistic of independent cases.
+
+    Args:
+        values: (N,), one number a case.
+        level: probability of the interval.
+        resamples: draws of N cases with replacement.
+        seed: of these draws.
+        statistic: called with `axis=1` on (resamples, N).
+
+    Returns:
+        Lower and upper end; both are the value itself where there is one case alone.
+
+    Raises:
+        ValueError: without a case, for values that aren't finite, or a level outside (0, 1).
+
+    Reference:
+        Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+
+    >>> bootstrap_interval([2.0, 2.0, 2.0])
+    (2.0, 2.0)
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"values: expected one finite number a case, at least one case, got shape {values.shape}")
+    if not 0 < level < 1 or resamples < 1:
+        raise ValueError(f"level, resamples: expected a number in (0, 1) and at least 1, got {level} and {resamples}")
+    picks = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
+    low, high = np.quantile(statistic(values[picks], axis=1), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """First minus second, case by case.
+
+    Attributes:
+        difference: mean of the differences.
+        low: lower end of its 95 % bootstrap interval.
+        high: upper end.
+        p_value: of Wilcoxon's signed-rank test, two-sided; 1 where no case differs.
+        cases: how many.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    cases: int
+
+
+def paired_test(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray, seed: int = 0) -> PairedTest:
+    """Is one of two measures, taken on the same cases, the smaller one?
+
+    Args:
+        first: (N,), such as the errors of one model at N conditions.
+        second: (N,), those of another at the same conditions.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: for lists of different lengths, without a case, or values that aren't finite.
+
+    Reference:
+        Wilcoxon (1945), Individual comparisons by ranking methods, https://doi.org/10.2307/3001968
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(f"first, second: expected two lists of one length, got {first.shape} and {second.shape}")
+    difference = first - second
+    low, high = bootstrap_interval(difference, seed=seed)
+    from scipy.stats import wilcoxon
+
+    p_value = float(wilcoxon(difference).pvalue) if np.any(difference != 0) else 1.0
+    return PairedTest(float(difference.mean()), low, high, p_value, len(difference))

@@ -1,0 +1,73 @@
+"""Conditional models of which it is known what they do."""
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Independent, Normal
+
+from hvae_ref.data.abr import generate
+from hvae_ref.evaluation import without_noise
+
+
+class LinearResponses(nn.Module):
+    """x (N, 3) | z, c: x_1 = w_g z_global + c, x_2 = w_l z_local + c, x_3 = c, with noise 1."""
+
+    levels = ("z_global", "z_local")
+
+    def __init__(self, weight_global=1.0, weight_local=1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([weight_global, weight_local]))
+
+    def encode(self, x, condition):
+        located = (x[:, :2] - condition[:, :1]) * torch.tensor([1.0, 0.5])
+        return {level: Independent(Normal(located[:, i : i + 1], 0.5), 1) for i, level in enumerate(self.levels)}
+
+    def sample_latents(self, n, fixed=None):
+        fixed = fixed or {}
+        return {level: fixed[level] if level in fixed else torch.randn(n, 1) for level in self.levels}
+
+    def decode(self, z, condition):
+        parts = [self.weight[0] * z["z_global"], self.weight[1] * z["z_local"], 0 * z["z_local"]]
+        return Independent(Normal(torch.cat(parts, 1) + condition[:, :1], 1.0), 1)
+
+
+class Generator(nn.Module):
+    """The generator itself in the dress of a model; with waves moved or stretched, or with no difference in delay."""
+
+    levels = ("z_global",)
+
+    def __init__(self, shift=0, gain=1.0, factors=None) -> None:
+        super().__init__()
+        self.register_buffer("place", torch.zeros(1))
+        self.shift, self.gain, self.factors = shift, gain, factors
+
+    def sample(self, n, condition):
+        seed = int(torch.randint(2**31, ()).item())
+        return self.gain * generate(condition, seed=seed, factors=self.factors).x.roll(self.shift, 1)
+
+    def sample_latents(self, n):
+        return {"z_global": torch.randint(2**31, (n, 1)).float()}
+
+    def decode(self, z, condition):
+        """Another listener at each call, and no noise; what stands in for z is the seed."""
+        data = generate(condition, seed=int(z["z_global"][0].item()), factors=self.factors)
+        return Independent(Normal(self.gain * without_noise(data).roll(self.shift, 1), 1e-3), 1)
+
+
+@pytest.fixture
+def linear_responses():
+    return LinearResponses
+
+
+@pytest.fixture
+def generator_model():
+    return Generator
+
+
+@pytest.fixture
+def loud():
+    """Conditions with clear waves: (12, 7)."""
+    n = 12
+    level = torch.linspace(60, 88, n)
+    columns = [level, torch.linspace(10, 40, n), torch.linspace(20, 50, n), torch.arange(n) % 2.0]
+    return torch.stack([*columns, torch.full((n,), 5.0), torch.zeros(n), torch.full((n,), 8000.0)], 1)

@@ -8,6 +8,7 @@ from hvae_ref.models.deep_vae import DeepVAE
 from hvae_ref.models.hierarchical_cvae import HierarchicalCVAE
 from hvae_ref.models.hyperspherical_vae import HypersphericalVAE
 from hvae_ref.models.ladder_vae import LadderVAE
+from hvae_ref.models.latent_vae import LatentVAE
 from hvae_ref.models.linear_gaussian import LinearGaussianModel
 from hvae_ref.models.numpy_vae import NumpyVAE
 from hvae_ref.models.response_heads import Heads
@@ -27,6 +28,7 @@ __all__ = [
     "HypersphericalVAE",
     "Inference",
     "LadderVAE",
+    "LatentVAE",
     "LatentVariableModel",
     "LinearGaussianModel",
     "NumpyVAE",

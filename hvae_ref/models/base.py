@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
+from hvae_ref.models.map_prior import MapPrior
 
 Choose = Callable[[str, Distribution], Tensor]
 """Where a level's value comes from: called with the level's name and its prior, answers z (B, D)."""
@@ -116,7 +117,8 @@ class LatentVariableModel(nn.Module, ABC):
         Args:
             n: number of examples.
             fixed: values of some levels, each (n, its size) or (1, its size).
-            temperature: factor on the scale of every Gaussian prior; 1 draws from the model.
+            temperature: factor on the scale of every Gaussian prior; 1 draws from the model. Where a prior is a mixture
+                it is a positive factor on each component's scale: it still draws components as often as before.
 
         Returns:
             One tensor (n, size) a level, top to bottom; a fixed level is answered bit for bit.
@@ -236,9 +238,11 @@ class LatentVariableModel(nn.Module, ABC):
 
 
 def _tempered(prior: Distribution, temperature: float) -> Tensor:
-    """A draw from the prior, with the scale of a Gaussian multiplied by the temperature."""
+    """A draw from the prior, with the scale of a Gaussian, or of a mixture's components, times the temperature."""
     if temperature == 1.0:
         return prior.sample()
+    if isinstance(prior, MapPrior):
+        return prior.sample_tempered(temperature)
     base = prior.base_dist if isinstance(prior, Independent) else prior
     if isinstance(base, Normal | MultivariateNormal):
         return prior.mean + temperature * (prior.sample() - prior.mean)

@@ -12,6 +12,7 @@ from hvae_ref.models import (
     DeepVAE,
     HypersphericalVAE,
     LadderVAE,
+    LatentVAE,
     LatentVariableModel,
     LinearGaussianModel,
     TopDownVAE,
@@ -28,6 +29,7 @@ KINDS: dict[str, Callable[..., LatentVariableModel]] = {
     "top-down": lambda d, **k: TopDownVAE(d, (3, 2), 10, residual=False, **k),
     "top-down-residual": lambda d, **k: TopDownVAE(d, (3, 2, 2), 10, **k),
     "deep": lambda d, **k: DeepVAE(d, (3, 2, 2), 10, **k),
+    "maps": lambda d, **k: LatentVAE(d, (2, 2), (1, 1), 8, (1, d), **k),
 }
 # The same models with other posteriors and latents: with one likelihood each, which they don't touch.
 VARIANTS: dict[str, Callable[..., LatentVariableModel]] = {
@@ -40,6 +42,9 @@ VARIANTS: dict[str, Callable[..., LatentVariableModel]] = {
     "sphere": lambda d, **k: HypersphericalVAE(d, (3,), hidden=(10,), **k),
     "spheres": lambda d, **k: HypersphericalVAE(d, (6,), spheres=2, hidden=(10,), **k),
     "top-down-sphere": lambda d, **k: TopDownVAE(d, (3, 3), 10, top="sphere", **k),
+    "maps-density": lambda d, **k: LatentVAE(
+        d, (2, 1), (1, 1), 6, (1, d), prior="density", prior_components=2, prior_width=8, **k
+    ),
     "ladder-sphere-planar": lambda d, **k: LadderVAE(d, (3, 2), 10, top="sphere", flow="planar", **k),
 }
 LIKELIHOODS = {"bernoulli": 2, "categorical": 3, "logistic_mixture": 3}

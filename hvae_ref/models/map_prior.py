@@ -1,0 +1,71 @@
+"""A factor of a density over maps as a distribution over vectors, which is how models see their latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+
+from hvae_ref.features import LevelDensity
+
+
+class MapPrior(Distribution):
+    r"""p(z_l | z_{l+1}) = Π_i Σ_k π_k(h_i) N(z_{l,i}; μ_k(h_i), Σ_k(h_i)) over positions i of a map, as one vector.
+
+    A latent map (C, H, W) is written as a vector of C·H·W numbers in torch's order. There is no closed form for a KL to
+    a mixture, so `exact_kl` falls back to the sample; draws carry no gradient, and a bound needs none from them.
+
+    Args:
+        factor: of a `HierarchicalLatentDensity`.
+        above: the coarser map z_{l+1} (B, C', H', W'), or None for the factor with nothing behind the bar.
+        n: B.
+        shape: (C, H, W) of the level.
+
+    Raises:
+        ValueError: in a call, for values of another size, or a temperature that is not positive.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+    support = constraints.real_vector
+    has_rsample = False
+
+    def __init__(self, factor: LevelDensity, above: Tensor | None, n: int, shape: tuple[int, int, int]) -> None:
+        self.factor, self.above, self.shape = factor, above, shape
+        size = shape[0] * shape[1] * shape[2]
+        super().__init__(torch.Size([n]), torch.Size([size]), validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """E[z_l | z_{l+1}], (B, C·H·W)."""
+        index = torch.arange(self.shape[1] * self.shape[2], device=self.factor.head.bias.device)
+        mixture = self.factor(self.above, self.shape[1:], index)
+        return mixture.mean.expand(*self.batch_shape, len(index), -1).mT.flatten(1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(value | z_{l+1}) for values (…, B, C·H·W): the sum over positions, nats."""
+        if value.shape[-1:] != self.event_shape:
+            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
+        draws = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)[:-1]
+        maps = value.expand(*draws, *self.batch_shape, -1).reshape(-1, *self.shape)
+        return self.factor.log_prob(maps, self._above(draws)).sum(-1).view(*draws, *self.batch_shape)
+
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+        """Draw maps as vectors, sample_shape + (B, C·H·W)."""
+        return self._draw(torch.Size(sample_shape), 1.0)
+
+    def sample_tempered(self, temperature: float) -> Tensor:
+        """One draw with the standard deviations of every component times `temperature` > 0; its mean and weight stay."""
+        return self._draw(torch.Size(), temperature)
+
+    @torch.no_grad()
+    def _draw(self, draws: torch.Size, temperature: float) -> Tensor:
+        n = draws.numel() * self.batch_shape[0]
+        maps = self.factor.sample(self._above(draws), n, self.shape[1:], temperature)
+        return maps.reshape(*draws, *self.batch_shape, *self.event_shape)
+
+    def _above(self, draws: torch.Size) -> Tensor | None:
+        if self.above is None or not draws:
+            return self.above
+        return self.above.expand(*draws, *self.above.shape).flatten(0, len(draws))

@@ -3,16 +3,19 @@
 from hvae_ref.features.backbones import WeightsUnavailable
 from hvae_ref.features.density_fit import DensityEpoch, fit_density
 from hvae_ref.features.em import MixtureFit, fit_mixture
+from hvae_ref.features.feature_density import FeatureDensity
 from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
 from hvae_ref.features.level_density import LevelDensity
 from hvae_ref.features.mixture import GaussianMixture
 from hvae_ref.features.mixture_head import SCALE_FLOOR, MixtureHead
 from hvae_ref.features.pyramid import FeaturePyramid
 from hvae_ref.features.reduction import Reduction
+from hvae_ref.features.spatial_graph import SpatialGraphDensity
 
 __all__ = [
     "SCALE_FLOOR",
     "DensityEpoch",
+    "FeatureDensity",
     "FeaturePyramid",
     "GaussianMixture",
     "HierarchicalLatentDensity",
@@ -20,6 +23,7 @@ __all__ = [
     "MixtureFit",
     "MixtureHead",
     "Reduction",
+    "SpatialGraphDensity",
     "WeightsUnavailable",
     "fit_density",
     "fit_mixture",

@@ -1,4 +1,4 @@
-"""Fitting a density over a pyramid: EM for every level alone, then gradients for what the neighbouring level tells."""
+"""Fitting a density over a pyramid: EM for every level alone, then gradients for what other positions tell."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hvae_ref.features.check import checked_features, rows_of
 from hvae_ref.features.em import fit_mixture
-from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.feature_density import FeatureDensity
 from hvae_ref.features.kmeans import Reservoir
 
 Features = Mapping[str, Tensor]
 
 MAX_NORM = 10.0
-"""Bound on the norm of each level's gradient: one strange position must not throw a level out."""
+"""Bound on the norm of the gradient of levels learned together: one strange position must not throw them out."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DensityEpoch:
 
 
 def fit_density(
-    density: HierarchicalLatentDensity,
+    density: FeatureDensity,
     features: Features | Iterable[Features],
     validation: Features | Iterable[Features] | None = None,
     *,
@@ -50,10 +50,12 @@ def fit_density(
 ) -> list[DensityEpoch]:
     """Fit all levels by maximum likelihood; the density is changed in place.
 
-    Each level starts as the mixture that EM finds for its positions, whatever its neighbour says. A level that stands
-    alone is then done. For the others Adam lowers −log p at positions drawn anew for each batch: levels are factors
-    with parameters of their own, so the sum over levels fits each as if alone. With validation features every level
-    ends with the weights of its best epoch, the start among them: a neighbour without information then does no harm.
+    Each level starts as the mixture that EM finds for its positions, whatever others say. A level that stands alone is
+    then done. For the others Adam lowers −log p at positions drawn anew for each batch: its mean in a level, summed
+    over levels. In a chain the levels have parameters of their own, so the sum fits each as if alone. In a graph they
+    share the nets of the messages, and each level counts the same, however many positions it has. With validation
+    features the levels that are learned together end with the weights of their best epoch, the start among them: what
+    tells nothing then does no harm.
 
     Args:
         density: with the levels of the features.
@@ -82,27 +84,29 @@ def fit_density(
     history = [
         DensityEpoch(0, _start(density, features, rows, batch_size, seed), _nll(density, validation, batch_size))
     ]
-    learned = [level for level in density.levels if density.neighbour(level) is not None]
+    learned = density.learned
     if not learned or epochs < 1:
         return history
-    best = {} if validation is None else {level: (0, _copy(density, level)) for level in learned}
-    parameters = [parameter for level in learned for parameter in density.p[level].parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=learning_rate)
+    best = {} if validation is None else {levels: (0, _copy(part)) for levels, part in learned.items()}
+    optimizer = torch.optim.Adam(
+        [parameter for part in learned.values() for parameter in part.parameters()], lr=learning_rate
+    )
     for epoch in range(1, epochs + 1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
-        train = _epoch(density, learned, optimizer, _batches(features, batch_size, generator), positions, generator)
+        train = _epoch(density, optimizer, _batches(features, batch_size, generator), positions, generator)
         history.append(DensityEpoch(epoch, train, _nll(density, validation, batch_size)))
-        for level, (best_epoch, _) in best.items():
-            if history[epoch].validation[level] < history[best_epoch].validation[level]:
-                best[level] = (epoch, _copy(density, level))
-    for level, (_, weights) in best.items():
-        density.p[level].load_state_dict(weights)
+        for levels, (best_epoch, _) in best.items():
+            now, before = (sum(history[at].validation[level] for level in levels) for at in (epoch, best_epoch))
+            if now < before:
+                best[levels] = (epoch, _copy(learned[levels]))
+    for levels, (_, weights) in best.items():
+        learned[levels].load_state_dict(weights)
     return history
 
 
 def _start(
-    density: HierarchicalLatentDensity, features: Features | Iterable[Features], rows: int, batch_size: int, seed: int
+    density: FeatureDensity, features: Features | Iterable[Features], rows: int, batch_size: int, seed: int
 ) -> dict[str, float]:
     """Give every level its unconditioned mixture; mean −log p of the rows that it was fitted on."""
     reservoirs = {level: Reservoir(rows, torch.Generator().manual_seed(seed)) for level in density.levels}
@@ -110,24 +114,24 @@ def _start(
     for batch in _batches(features, batch_size):
         for level, f in checked_features(batch, density.dims, like).items():
             reservoirs[level].add(rows_of(f))
-    nll = {}
-    for level, factor in density.p.items():
-        head, neighbour = factor.head, density.neighbour(level)
-        fit = fit_mixture(reservoirs[level].kept, head.components, seed=seed, floor=head.floor)
-        factor.start(fit.mixture, None if neighbour is None else reservoirs[neighbour].kept)
-        nll[level] = -fit.log_likelihood
-    return nll
+    kept = {level: reservoir.kept for level, reservoir in reservoirs.items()}
+    fits = {
+        level: fit_mixture(seen, density.components[level], seed=seed, floor=density.floor_of(level))
+        for level, seen in kept.items()
+    }
+    density.start({level: fit.mixture for level, fit in fits.items()}, kept)
+    return {level: -fit.log_likelihood for level, fit in fits.items()}
 
 
 def _epoch(
-    density: HierarchicalLatentDensity,
-    learned: list[str],
+    density: FeatureDensity,
     optimizer: torch.optim.Optimizer,
     batches: Iterable[Features],
     positions: int,
     generator: torch.Generator,
 ) -> dict[str, float]:
     """One pass over the features; mean −log p of the positions that were drawn."""
+    learned = [level for levels in density.learned for level in levels]
     totals, steps = dict.fromkeys(learned, 0.0), 0
     device = next(density.parameters()).device
     for batch in batches:
@@ -141,8 +145,8 @@ def _epoch(
             raise FloatingPointError(f"the loss is no longer finite: { ({k: v.item() for k, v in losses.items()}) }")
         optimizer.zero_grad()
         loss.backward()
-        for level in learned:
-            torch.nn.utils.clip_grad_norm_(density.p[level].parameters(), MAX_NORM)
+        for part in density.learned.values():
+            torch.nn.utils.clip_grad_norm_(part.parameters(), MAX_NORM)
         optimizer.step()
         steps += 1
         for level, value in losses.items():
@@ -150,9 +154,7 @@ def _epoch(
     return {level: total / steps for level, total in totals.items()}
 
 
-def _nll(
-    density: HierarchicalLatentDensity, features: Features | Iterable[Features] | None, batch_size: int
-) -> dict[str, float]:
+def _nll(density: FeatureDensity, features: Features | Iterable[Features] | None, batch_size: int) -> dict[str, float]:
     """Mean −log p over all positions of each level; empty without features."""
     totals, counts = dict.fromkeys(density.levels, 0.0), dict.fromkeys(density.levels, 0)
     if features is None:
@@ -179,5 +181,5 @@ def _batches(
         yield {level: f[index.to(f.device)] for level, f in features.items()}
 
 
-def _copy(density: HierarchicalLatentDensity, level: str) -> dict[str, Tensor]:
-    return copy.deepcopy(density.p[level].state_dict())
+def _copy(part: nn.Module) -> dict[str, Tensor]:
+    return copy.deepcopy(part.state_dict())

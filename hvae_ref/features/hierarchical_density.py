@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.features.check import checked_features, checked_given, checked_map
+from hvae_ref.features.check import checked_features
+from hvae_ref.features.feature_density import FeatureDensity
 from hvae_ref.features.level_density import LevelDensity, Shape
 from hvae_ref.features.mixture import GaussianMixture
 from hvae_ref.features.mixture_head import SCALE_FLOOR
@@ -15,7 +16,7 @@ from hvae_ref.features.mixture_head import SCALE_FLOOR
 CONDITIONS = ("coarser", "finer", None)
 
 
-class HierarchicalLatentDensity(nn.Module):
+class HierarchicalLatentDensity(FeatureDensity):
     r"""p(f_1 … f_L) = p(f_L) Π_l p(f_l | f_{l+1}) for maps f_l (B, D_l, H_l, W_l), fine to coarse.
 
     Every factor is a product over positions of mixtures of Gaussians with full covariances, whose parameters depend
@@ -52,18 +53,14 @@ class HierarchicalLatentDensity(nn.Module):
         width: int = 64,
         floor: float = SCALE_FLOOR,
     ) -> None:
-        super().__init__()
+        super().__init__(dims, components)
         if condition not in CONDITIONS:
             raise ValueError(f"condition: expected 'coarser', 'finer' or None, got {condition!r}")
-        if not dims:
-            raise ValueError("dims: expected at least one level, got none")
-        self.dims, self.levels, self.condition = dict(dims), tuple(dims), condition
-        each = dict(components) if isinstance(components, Mapping) else dict.fromkeys(dims, components)
-        if each.keys() != self.dims.keys():
-            raise ValueError(f"components: expected one number for each of {list(dims)}, got {list(each)}")
+        self.condition = condition
         self.p = nn.ModuleDict()
         for level, dim in dims.items():
-            self.p[level] = LevelDensity(dim, each[level], dims.get(self.neighbour(level)), width, heads, floor)
+            count, behind = self.components[level], dims.get(self.neighbour(level))
+            self.p[level] = LevelDensity(dim, count, behind, width, heads, floor)
 
     def neighbour(self, level: str) -> str | None:
         """The level behind the bar of p(f_level | ·), or None where the level stands alone."""
@@ -103,13 +100,6 @@ class HierarchicalLatentDensity(nn.Module):
             for level, f in maps.items()
         }
 
-    def stream(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
-        """`log_prob` of one batch after the other, without gradients: only one of them is in memory."""
-        for features in batches:
-            with torch.no_grad():
-                maps = self.log_prob(features)
-            yield maps
-
     def distribution(
         self, level: str, features: Mapping[str, Tensor], positions: Tensor | None = None
     ) -> GaussianMixture:
@@ -148,29 +138,31 @@ class HierarchicalLatentDensity(nn.Module):
         Raises:
             ValueError: for levels, shapes or masks that do not fit.
         """
-        fixed, keep = fixed or {}, keep or {}
-        if shapes.keys() != self.dims.keys():
-            raise ValueError(f"shapes: expected the levels {list(self.levels)}, got {list(shapes)}")
-        if not (fixed.keys() <= self.dims.keys() and keep.keys() <= fixed.keys()):
-            raise ValueError(
-                f"fixed: expected some of {list(self.levels)}, with all of {list(keep)}, got {list(fixed)}"
-            )
+        known = self._fixed(shapes, n, fixed, keep)
         drawn: dict[str, Tensor] = {}
         for level in self.chain:
-            shape = tuple(shapes[level])
-            if level in fixed:
-                f = checked_map(level, fixed[level], self.dims[level], self._like)
-                given, mask = checked_given(level, f, keep.get(level), n, shape)
-                if mask is None:
-                    drawn[level] = given
-                    continue
-            fresh = self.p[level].sample(self._given(level, drawn), n, shape, temperature)
-            drawn[level] = torch.where(mask, given, fresh) if level in fixed else fresh
+            given, mask = known.get(level, (None, None))
+            if given is not None and mask is None:
+                drawn[level] = given
+                continue
+            fresh = self.p[level].sample(self._given(level, drawn), n, tuple(shapes[level]), temperature)
+            drawn[level] = fresh if given is None else torch.where(mask, given, fresh)
         return {level: drawn[level] for level in self.levels}
 
+    @torch.no_grad()
+    def start(self, mixtures: Mapping[str, GaussianMixture], rows: Mapping[str, Tensor]) -> None:
+        """Begin as an unconditioned mixture a level; `rows` holds features (N, D) of each, for their scale."""
+        for level, mixture in mixtures.items():
+            self.p[level].start(mixture, rows.get(self.neighbour(level)))
+
     @property
-    def _like(self) -> Tensor:
-        return self.p[self.levels[0]].head.bias
+    def learned(self) -> dict[tuple[str, ...], nn.Module]:
+        """The levels that depend on another, each with parameters of its own."""
+        return {(level,): self.p[level] for level in self.levels if self.neighbour(level) is not None}
+
+    def floor_of(self, level: str) -> float:
+        """Least diagonal of the level's `scale_tril`."""
+        return self.p[level].head.floor
 
     def _given(self, level: str, maps: Mapping[str, Tensor]) -> Tensor | None:
         neighbour = self.neighbour(level)

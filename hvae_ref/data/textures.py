@@ -1,4 +1,4 @@
-"""Pictures and textures that come with scikit-image, whole and in crops."""
+"""Pictures and textures that come with scikit-image, whole, in crops, and in crops with something foreign in them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from hvae_ref.data.foreign_patches import paste
 from hvae_ref.data.local_files import DataUnavailable
 
 TEXTURES = ("brick", "grass", "gravel")
@@ -103,3 +104,44 @@ def crops(
     random = np.random.RandomState(seed)
     tops, lefts = random.randint(0, height - size + 1, n), random.randint(0, width - size + 1, n)
     return torch.stack([source[:, t : t + size, s : s + size] for t, s in zip(tops, lefts, strict=True)])
+
+
+def pasted(
+    name: str, foreign: str, size: int, n: int, seed: int = 0, part: str = "test", match: bool = True
+) -> tuple[Float[Tensor, "count 3 size size"], Bool[Tensor, "count size size"]]:
+    """Crops of one picture, each with a patch of another one in it: images in which to find what does not belong.
+
+    Size, shape and place of the patch are random, as `hvae_ref.data.foreign_patches.paste` says. With `foreign` the
+    name of the picture itself the patch comes from another place of it: all there is to find then is a seam, and a
+    pattern that is out of step.
+
+    Args:
+        name: of the picture around the patch, as for `picture`.
+        foreign: of the picture that the patch is from.
+        size: height and width of the crops in pixels, at least 8.
+        n: how many.
+        seed: of crops and patches.
+        part: of both pictures, as for `picture`.
+        match: give the patch the mean and the standard deviation of what it covers, in each channel, so that neither
+            brightness nor contrast gives it away.
+
+    Returns:
+        Images (n, 3, size, size) in [0, 1], grey ones with their channel repeated, and masks (n, size, size), true
+        where the patch is.
+
+    Raises:
+        ValueError: for an unknown name or part, no crop, or a size that is below 8 or does not fit.
+        DataUnavailable: where scikit-image is installed without its pictures.
+
+    >>> images, masks = pasted("brick", "grass", size=64, n=4)
+    >>> images.shape, masks.shape, bool(masks.any((1, 2)).all())
+    (torch.Size([4, 3, 64, 64]), torch.Size([4, 64, 64]), True)
+    """
+    # Seeds of their own: the places in the two pictures would be the same otherwise.
+    seeds = np.random.RandomState(seed).randint(2**31, size=3).tolist()
+    around = crops(name, size, n, seeds[0], part)
+    inside = crops(foreign, size, n, seeds[1], part)
+    if around.shape[1] < inside.shape[1]:
+        inside = inside.mean(1, keepdim=True)
+    images, masks = paste(around, inside.expand_as(around), seeds[2], match)
+    return images.expand(-1, 3, -1, -1).contiguous(), masks

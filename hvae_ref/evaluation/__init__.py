@@ -1,5 +1,6 @@
 """Measurements on a trained model: bounds, use of each level, walks. None of them changes the model."""
 
+from hvae_ref.evaluation.anomaly import AnomalyScore, Auroc, image_aurocs, pixel_auroc
 from hvae_ref.evaluation.arrows import Arrows, arrows
 from hvae_ref.evaluation.bound import importance_bound
 from hvae_ref.evaluation.calibration import Coverage, conditional_draws, coverage, ranks
@@ -25,7 +26,9 @@ from hvae_ref.evaluation.swap import SwapShares, swap_shares, swap_test
 from hvae_ref.evaluation.utilisation import LevelUse, posterior_means, posterior_samples, utilisation
 
 __all__ = [
+    "AnomalyScore",
     "Arrows",
+    "Auroc",
     "Coverage",
     "Evaluation",
     "GenerationError",
@@ -42,6 +45,7 @@ __all__ = [
     "coverage",
     "evaluate",
     "generation_errors",
+    "image_aurocs",
     "importance_bound",
     "interpolate",
     "linear",
@@ -52,6 +56,7 @@ __all__ = [
     "paired_test",
     "parameter_counts",
     "pick_wave",
+    "pixel_auroc",
     "posterior_mean_variance",
     "posterior_means",
     "posterior_samples",

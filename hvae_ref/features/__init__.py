@@ -1,6 +1,7 @@
 """Features of pretrained networks as a hierarchy: a pyramid of maps, its reduction, and densities over it."""
 
 from hvae_ref.features.backbones import WeightsUnavailable
+from hvae_ref.features.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
 from hvae_ref.features.density_fit import DensityEpoch, fit_density
 from hvae_ref.features.em import MixtureFit, fit_mixture
 from hvae_ref.features.feature_density import FeatureDensity
@@ -22,9 +23,13 @@ __all__ = [
     "LevelDensity",
     "MixtureFit",
     "MixtureHead",
+    "NearestNeighbour",
+    "PositionGaussian",
     "Reduction",
     "SpatialGraphDensity",
     "WeightsUnavailable",
+    "aligned",
     "fit_density",
     "fit_mixture",
+    "local_contrast",
 ]

@@ -7,6 +7,7 @@ from hvae_ref.models.cvae import CVAE
 from hvae_ref.models.deep_vae import DeepVAE
 from hvae_ref.models.hierarchical_cvae import HierarchicalCVAE
 from hvae_ref.models.hyperspherical_vae import HypersphericalVAE
+from hvae_ref.models.image_density import ImageDensity
 from hvae_ref.models.ladder_vae import LadderVAE
 from hvae_ref.models.latent_vae import LatentVAE
 from hvae_ref.models.linear_gaussian import LinearGaussianModel
@@ -26,6 +27,7 @@ __all__ = [
     "Heads",
     "HierarchicalCVAE",
     "HypersphericalVAE",
+    "ImageDensity",
     "Inference",
     "LadderVAE",
     "LatentVAE",

@@ -1,4 +1,4 @@
-"""A convolutional VAE with two levels of latent maps, whose prior may be the density that chapter 7 puts on features."""
+"""A convolutional VAE with two levels of latent maps, whose prior may be a density as one puts on features."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import copy
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
-from hvae_ref.features import HierarchicalLatentDensity
+from hvae_ref.features import GaussianMixture, HierarchicalLatentDensity
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
 from hvae_ref.models.map_nets import Image, Pixels, downwards, to_vector, upwards
 from hvae_ref.models.map_prior import MapPrior
@@ -19,20 +20,23 @@ from hvae_ref.nets import Rescale, halved
 
 PRIORS = ("standard", "density")
 
+APART = 0.5
+"""Standard deviation of the locations a density begins with; its components have what is left of a variance of 1."""
+
 
 class LatentVAE(LatentVariableModel):
     r"""p(x|z1, z2) p(z1|z2) p(z2) with q(z2|x) q(z1|z2, x), where z1 and z2 are maps; eq. 7.13 in the book.
 
     With prior="standard" both levels have N(0, I). Nothing connects them before x does: this is a one-level model whose
-    latent lies in two tensors, a fine one and a coarse one. With prior="density" p(z2) and p(z1|z2) are the factors of a
-    `HierarchicalLatentDensity`: at every position a mixture of Gaussians with full covariances, whose parameters in z1
-    come from z2 through attention. It is trained with the rest, by one bound,
+    latent lies in two tensors, a fine one and a coarse one. With prior="density" p(z2) and p(z1|z2) are the factors of
+    a `HierarchicalLatentDensity`: at every position a mixture of Gaussians with full covariances, whose parameters in
+    z1 come from z2 through attention. It is trained with the rest, by one bound,
 
     ELBO = E_q[log p(x|z1, z2) + log p(z1|z2) + log p(z2) − log q(z1, z2|x)].
 
-    A mixture has no KL in closed form, so both levels' KLs are then one-sample estimates. The density cannot close in on
-    the posteriors for free: x is discrete, so log p(x|z) ≤ 0, and −ELBO stays above −log p(x) whatever the prior does.
-    The unit of z is free, though, and the density's floor is in that unit.
+    A mixture has no KL in closed form, so both levels' KLs are then one-sample estimates. The density cannot close in
+    on the posteriors for free: x is discrete, so log p(x|z) ≤ 0, and −ELBO stays above −log p(x) whatever the prior
+    does. The unit of z is free, though, and the density's floor is in that unit.
 
     Args:
         data_dim: D = H·W·channels; x holds an image row by row, the channels of a pixel side by side.
@@ -106,6 +110,8 @@ class LatentVAE(LatentVariableModel):
         self.density = None
         if prior == "density":
             self.density = HierarchicalLatentDensity({"z1": c1, "z2": c2}, prior_components, width=prior_width)
+            for level, channels in self.density.dims.items():
+                self.density.p[level].start(_nearly_standard(prior_components, channels))
 
     def p_z2(self, n: int) -> Independent | MapPrior:
         """The prior of the coarse map, batch (n,)."""
@@ -181,6 +187,8 @@ class LatentVAE(LatentVariableModel):
             ValueError: for a density over other maps, or one that isn't drawn from z2 to z1.
         """
         dims = {"z1": self.shapes["z1"][0], "z2": self.shapes["z2"][0]}
+        if not isinstance(density, HierarchicalLatentDensity):
+            raise ValueError(f"density: expected a HierarchicalLatentDensity, got a {type(density).__name__}")
         if density.dims != dims or density.condition == "finer":
             raise ValueError(
                 f"density: expected the levels {dims} with condition 'coarser' or None, got {density.dims} with "
@@ -189,6 +197,13 @@ class LatentVAE(LatentVariableModel):
         model = copy.deepcopy(self)
         model.prior, model.density = "density", copy.deepcopy(density).to(self.like)
         return model
+
+
+def _nearly_standard(components: int, dim: int) -> GaussianMixture:
+    """A mixture that is close to N(0, I), where posteriors begin, and whose components differ enough to part."""
+    loc = APART * torch.randn(components, dim)
+    tril = (1 - APART**2) ** 0.5 * torch.eye(dim).expand(components, dim, dim)
+    return GaussianMixture(torch.zeros(components), loc, tril)
 
 
 def _image_shape(data_dim: int, shape: Sequence[int] | None) -> tuple[int, int, int]:

@@ -56,7 +56,7 @@ class MapPrior(Distribution):
         return self._draw(torch.Size(sample_shape), 1.0)
 
     def sample_tempered(self, temperature: float) -> Tensor:
-        """One draw with the standard deviations of every component times `temperature` > 0; its mean and weight stay."""
+        """One draw, (B, C·H·W), with every component's standard deviations times `temperature` > 0."""
         return self._draw(torch.Size(), temperature)
 
     @torch.no_grad()

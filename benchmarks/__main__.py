@@ -26,6 +26,7 @@ STUDIES: dict[str, list[list[str]]] = {
     "posterior_study": [[]],
     "sphere_study": [[]],
     "abr_study": [[]],
+    "latent_density": [[]],
 }
 
 

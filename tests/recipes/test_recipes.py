@@ -26,6 +26,7 @@ def test_every_recipe_builds_and_takes_its_first_steps(name):
 
 def test_the_recipes_that_the_book_names_exist():
     assert {"abr-cvae", "abr-hierarchical"} <= set(recipes.names())
+    assert {"digits-latent", "mnist5k-latent"} <= set(recipes.names())
     named = {"digits-vae", "digits-two-level", "digits-ladder", "digits-top-down", "digits-top-down-categorical"}
     assert named | {"digits-flow", "digits-sphere", "mnist5k-vae", "mnist5k-two-level", "smoke"} <= set(recipes.names())
 

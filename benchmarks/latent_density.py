@@ -7,8 +7,8 @@ One table, `latent_density.json`, for the digits and MNIST-5k, with three priors
   to a net (ex-post density estimation);
 - `joint`: the density trained with the nets, from the start.
 
-What becomes of `separate` where the density is fitted to the posteriors' means stands in `means`: not in the table, where
-it would need columns of its own width.
+What becomes of `separate` where the density is fitted to the posteriors' means stands in `means`, apart from the table,
+whose columns its numbers would burst.
 
 A run that is recorded is not repeated. Ten images drawn under each prior stand in `samples`, for the first seed:
 expected grey levels from 0 to 255, a byte a pixel, in base64; `images` reads them.
@@ -85,7 +85,7 @@ def separately(ready: Run, take: str, seed: int) -> tuple[LatentVAE, float]:
 
 
 def rows(data: str, seed: int, record: Record) -> Iterator[tuple[dict[str, Any], dict[str, Any], LatentVAE]]:
-    """The missing rows of one data set and seed, what to note beside each, and its model; equal nets are trained once."""
+    """The missing rows, what to note beside each, and its model; what has equal nets is trained once."""
     done: dict[str, tuple[Run, dict[str, Any]]] = {}
     for prior, model_prior in PRIORS.items():
         if record.has(data=data, prior=prior, seed=seed):

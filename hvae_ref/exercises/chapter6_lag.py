@@ -304,8 +304,8 @@ ON_THE_LAG: tuple[Exercise, ...] = (
             Misconception(
                 "C6",
                 _lag_blunt,
-                "The temperature is not used. Correlations lie between −1 and 1, and e to their power hardly prefers any "
-                "lag.",
+                "The temperature is not used. Correlations lie between −1 and 1, and e to their power hardly prefers "
+                "any lag.",
                 _MINIMISED,
             ),
             Misconception(

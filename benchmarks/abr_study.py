@@ -16,7 +16,6 @@ run that is recorded is not repeated.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recipe_runs import QUIET, RecipeRun
+from recipe_runs import QUIET, RecipeRun, study
 
 from hvae_ref import recipes
 from hvae_ref.data import AbrDataset, load
@@ -46,7 +45,7 @@ from hvae_ref.evaluation import (
     utilisation,
     visible,
 )
-from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd
+from hvae_ref.results.record import mean_and_sd
 
 MODELS = {"HierarchicalCVAE": "abr-hierarchical", "CVAE": "abr-cvae"}
 CONDITIONS, DRAWS = 100, 100
@@ -55,7 +54,7 @@ SETTINGS = {
     "models": {"data": DATA, "recipes": MODELS, "draws": DRAWS, "iwae_samples": 64},
     "changes": {"data": DATA, "recipe": "abr-hierarchical with one change", "draws": DRAWS, "probe": "test responses"},
 }
-LABELS = {"models": "model", "changes": "change"}
+LABELS = {"models": ("model",), "changes": ("change",)}
 
 
 def weight(part: str, value: float) -> str:
@@ -227,35 +226,11 @@ def in_pairs(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return result
 
 
-def main() -> None:
-    """Run what is missing, seed by seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(SETTINGS)}; all by default")
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    if unknown := sorted(set(options.parts) - set(SETTINGS)):
-        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(SETTINGS)}")
-    torch.set_num_threads(1)
-    for part in options.parts or SETTINGS:
-        label = LABELS[part]
-        record = Record(
-            FOLDER / f"abr_{part}.json", (label, "seed"), command_line("benchmarks/abr_study.py"), SETTINGS[part]
-        )
-        for seed in range(options.seeds):
-            for task in tasks(part):
-                if record.has(**task.labels, seed=seed):
-                    continue
-                row = run(part, task, seed)
-                record.add(**task.labels, seed=seed, **row)
-                extra = {"paired": in_pairs(record.runs)} if part == "models" else {}
-                record.save(summary=summary(record.runs, label), **extra)
-                wave = row["generation"]
-                print(
-                    f"{part}, {task.labels[label]}, seed {seed}: −ELBO {row['neg_elbo']:.2f}, "
-                    f"wave V {wave['latency']['error']:.3f} ms, {wave['amplitude']['error']:.3f} µV",
-                    flush=True,
-                )
+def said(runs: Sequence[Mapping[str, Any]], labels: tuple[str, ...]) -> dict[str, Any]:
+    """What a table says of its runs: means over seeds, and tests in pairs where there are two models."""
+    (label,) = labels
+    return {"summary": summary(runs, label)} | ({"paired": in_pairs(runs)} if label == "model" else {})
 
 
 if __name__ == "__main__":
-    main()
+    study("abr_study", __doc__, SETTINGS, LABELS, tasks, run, said)

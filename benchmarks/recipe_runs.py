@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ from hvae_ref import recipes
 from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd
 
 QUIET = ("training.progress=false", 'training.device="cpu"')
+
+
+Summarise = Callable[[Sequence[Mapping[str, Any]], tuple[str, ...]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,9 @@ def go_through(
     tasks: Iterable[tuple[RecipeRun, int]],
     labels: Iterable[str],
     run: Callable[[RecipeRun, int], dict[str, Any]] = measure,
+    summarise: Summarise = lambda runs, labels: {"summary": summary(runs, labels)},
 ) -> None:
-    """Run what is missing in the record, and keep its summary up to date."""
+    """Run what is missing in the record, and keep what is said of all runs up to date."""
     tasks, labels = list(tasks), tuple(labels)
     for number, (task, seed) in enumerate(tasks, start=1):
         name = f"[{number}/{len(tasks)}] " + ", ".join(str(value) for value in task.labels.values()) + f", seed {seed}"
@@ -85,10 +90,10 @@ def go_through(
             continue
         row = run(task, seed)
         record.add(**task.labels, seed=seed, **row)
-        record.save(summary=summary(record.runs, labels))
+        record.save(**summarise(record.runs, labels))
         kl = "  ".join(f"KL({level}) {value:.2f}" for level, value in row["kl"].items())
-        print(f"{name}: −ELBO {row['neg_elbo']:.2f}  gap {row['gap']:.2f}  {kl}", flush=True)
-    record.save(summary=summary(record.runs, labels))
+        print(f"{name}: −ELBO {row['neg_elbo']:.2f}  {kl}", flush=True)
+    record.save(**summarise(record.runs, labels))
 
 
 def study(
@@ -97,7 +102,8 @@ def study(
     settings: Mapping[str, Mapping[str, Any]],
     labels: Mapping[str, tuple[str, ...]],
     tasks: Callable[[str], Iterable[RecipeRun]],
-    run: Callable[[RecipeRun, int], dict[str, Any]] = measure,
+    run: Callable[[str, RecipeRun, int], dict[str, Any]] = lambda part, task, seed: measure(task, seed),
+    summarise: Summarise = lambda runs, labels: {"summary": summary(runs, labels)},
 ) -> None:
     """The command line of a study of several parts: run what is missing, seed by seed, one table a part.
 
@@ -107,7 +113,8 @@ def study(
         settings: what all runs of a part share.
         labels: the fields, besides the seed, that tell the runs of a part from one another.
         tasks: the runs of a part, for one seed.
-        run: one of them, measured.
+        run: one of them, of a part and for a seed, measured.
+        summarise: what the table says of its runs, given them and the labels.
     """
     parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"which of {', '.join(settings)}; all by default")
@@ -119,4 +126,10 @@ def study(
     for part in options.parts or settings:
         path = FOLDER / f"{script.split('_')[0]}_{part}.json"
         record = Record(path, (*labels[part], "seed"), command_line(f"benchmarks/{script}.py"), settings[part])
-        go_through(record, ((task, seed) for seed in range(options.seeds) for task in tasks(part)), labels[part], run)
+        go_through(
+            record,
+            ((task, seed) for seed in range(options.seeds) for task in tasks(part)),
+            labels[part],
+            partial(run, part),
+            summarise,
+        )

@@ -116,7 +116,7 @@ def through_the_reflection(loc: Tensor, concentration: Tensor, sample_shape: Seq
     return place_around(loc, cosine.to(loc.dtype), sine.to(loc.dtype), torch.randn_like(loc.expand(*shape, -1)))
 
 
-def with_gradient(task: RecipeRun, seed: int) -> dict[str, Any]:
+def with_gradient(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:
     """`measure`, with the gradient in μ that the task's labels name."""
     if task.labels.get("gradient") != "reflection":
         return measure(task, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -14,6 +13,7 @@ from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
 from hvae_ref.data.deform import deformed
 from hvae_ref.data.local_files import mnist_like
 from hvae_ref.data.splits import stratified_split
+from hvae_ref.spelling import did_you_mean
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 GARMENT_NAMES = (
@@ -79,8 +79,7 @@ NAMES = (*_SETS, "abr")
 def _known(parameter: str, value: str, known: tuple[str, ...]) -> None:
     if value in known:
         return
-    near = difflib.get_close_matches(str(value), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(value, known)
     raise ValueError(f"{parameter}: expected one of {', '.join(known)}, got {value!r}{hint}")
 
 

@@ -50,15 +50,15 @@ def _mean_lag(weight: Tensor, max_lag: int) -> Tensor:
     return (weight * lags).sum(-1)
 
 
-def _lag(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-    return soft_lag(a, b, max_lag, sharpness) * SAMPLE_INTERVAL_MS
+def _lag(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+    return soft_lag(a, b, max_lag, temperature) * SAMPLE_INTERVAL_MS
 
 
 def _lag_of(correlation: Correlation) -> Callable[..., Tensor]:
     """The lag, with another correlation."""
 
-    def lag(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-        return _mean_lag(torch.softmax(correlation(a, b, max_lag) / sharpness, -1), max_lag)
+    def lag(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+        return _mean_lag(torch.softmax(correlation(a, b, max_lag) / temperature, -1), max_lag)
 
     return lag
 
@@ -131,52 +131,52 @@ def _correlation_without_sign(a: Tensor, b: Tensor, max_lag: int) -> Tensor:
     return cross_correlation(a, b, max_lag).abs()
 
 
-def _lag_of_the_best(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
+def _lag_of_the_best(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
     return (cross_correlation(a, b, max_lag).argmax(-1) - max_lag) * SAMPLE_INTERVAL_MS
 
 
-def _lag_flipped(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-    return -_lag(a, b, max_lag, sharpness)
+def _lag_flipped(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+    return -_lag(a, b, max_lag, temperature)
 
 
 def _repaired_late(correlation: Correlation) -> Callable[..., Tensor]:
     """NaN is made zero where it comes out, and comes back in the gradient."""
 
-    def lag(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-        found = _lag_of(correlation)(a, b, max_lag, sharpness)
+    def lag(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+        found = _lag_of(correlation)(a, b, max_lag, temperature)
         return torch.where(found.isnan(), 0, found)
 
     return lag
 
 
-def _lag_in_samples(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-    return soft_lag(a, b, max_lag, sharpness)
+def _lag_in_samples(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+    return soft_lag(a, b, max_lag, temperature)
 
 
-def _lag_flipped_in_samples(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-    return -soft_lag(a, b, max_lag, sharpness)
+def _lag_flipped_in_samples(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+    return -soft_lag(a, b, max_lag, temperature)
 
 
-def _lag_from_the_first(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-    return _lag(a, b, max_lag, sharpness) + max_lag * SAMPLE_INTERVAL_MS
+def _lag_from_the_first(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+    return _lag(a, b, max_lag, temperature) + max_lag * SAMPLE_INTERVAL_MS
 
 
-def _lag_blunt(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
+def _lag_blunt(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
     return _lag(a, b, max_lag, 1.0)
 
 
-def _lag_multiplied(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-    return _lag(a, b, max_lag, 1 / sharpness)
+def _lag_multiplied(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+    return _lag(a, b, max_lag, 1 / temperature)
 
 
-def _lag_one_short(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
+def _lag_one_short(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
     correlation = cross_correlation(a, b, max_lag)[:, :-1]
     lags = torch.arange(-max_lag, max_lag, dtype=a.dtype) * SAMPLE_INTERVAL_MS
-    return (torch.softmax(correlation / sharpness, -1) * lags).sum(-1)
+    return (torch.softmax(correlation / temperature, -1) * lags).sum(-1)
 
 
-def _lag_over_the_batch(a: Tensor, b: Tensor, max_lag: int, sharpness: float) -> Tensor:
-    return _mean_lag(torch.softmax(cross_correlation(a, b, max_lag) / sharpness, 0), max_lag)
+def _lag_over_the_batch(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
+    return _mean_lag(torch.softmax(cross_correlation(a, b, max_lag) / temperature, 0), max_lag)
 
 
 _ZERO_BY_ZERO = (
@@ -304,14 +304,14 @@ ON_THE_LAG: tuple[Exercise, ...] = (
             Misconception(
                 "C6",
                 _lag_blunt,
-                "The sharpness is not used. Correlations lie between −1 and 1, and e to their power hardly prefers any "
-                "lag.",
+                "The temperature is not used. Correlations lie between −1 and 1, and e to their power hardly prefers "
+                "any lag.",
                 _MINIMISED,
             ),
             Misconception(
                 "C6",
                 _lag_multiplied,
-                "The correlation is multiplied by the sharpness. It is the correlation that may be missing before a "
+                "The correlation is multiplied by the temperature. It is the correlation that may be missing before a "
                 "lag counts e times less: the smaller it is, the sharper the choice.",
                 _MINIMISED,
             ),

@@ -151,6 +151,12 @@ def _peak_part_masked_by_value(latency: Tensor, amplitude: Tensor, peaks: Tensor
     return _peak_part(latency, amplitude, peaks, peaks[..., 0] > 0)
 
 
+_REPAIRED_LATE = (
+    "The values are right, but where there is no peak the gradient is NaN. `torch.where` chooses a value; the way back "
+    "still goes through the 0/0 that it has not chosen, and zero times infinity is NaN. See to it that the division is "
+    "harmless."
+)
+
 ON_PEAKS: tuple[Exercise, ...] = (
     Exercise(
         id="6.4",
@@ -225,17 +231,13 @@ ON_PEAKS: tuple[Exercise, ...] = (
             Misconception(
                 "C2",
                 _repaired_late(_filled),
-                "The values are right, but where there is no peak the gradient is NaN. `torch.where` chooses a value; "
-                "the way back still goes through the 0/0 that it has not chosen, and zero times infinity is NaN. See "
-                "to it that the division is harmless.",
+                _REPAIRED_LATE,
                 _MINIMISED,
             ),
             Misconception(
                 "C2",
                 _repaired_late(_numbered),
-                "The values are right, but where there is no peak the gradient is NaN. `torch.where` chooses a value; "
-                "the way back still goes through the 0/0 that it has not chosen, and zero times infinity is NaN. See "
-                "to it that the division is harmless.",
+                _REPAIRED_LATE,
                 _MINIMISED,
             ),
             Misconception(

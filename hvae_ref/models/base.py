@@ -209,6 +209,8 @@ class LatentVariableModel(nn.Module, ABC):
                 raise ValueError(
                     f"{level}: expected the model's {like.dtype} on {like.device}, got {value.dtype} on {value.device}"
                 )
+            if not torch.isfinite(value).all():
+                raise ValueError(f"{level}: expected finite values, found NaN or infinity")
             if level in self.spheres:
                 norm = value.detach().unflatten(-1, (self.spheres[level], -1)).norm(dim=-1)
                 if not ((norm - 1).abs() < UNIT_TOLERANCE).all():

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from hvae_ref.conditional import ConditionalNormal, standard_normal
-from hvae_ref.data.abr import SAMPLE_INTERVAL_MS, STATIC_NAMES, check_condition
+from hvae_ref.data.abr import SAMPLE_INTERVAL_MS
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.response_checks import check_names, check_samples, own_columns
 from hvae_ref.models.response_heads import (
     Heads,
     PeakHead,
@@ -24,7 +25,7 @@ from hvae_ref.models.response_heads import (
     presence_nll,
     static_error,
 )
-from hvae_ref.models.response_parts import ConditionalResponse, ScaledStatics, check_names
+from hvae_ref.models.response_parts import ConditionalResponse, ScaledStatics
 from hvae_ref.nets import mlp
 from hvae_ref.objectives.alignment import misalignment
 
@@ -58,7 +59,6 @@ class ConditionalModel(LatentVariableModel):
 
     Attributes:
         statics: those names.
-        columns: their places in `STATIC_NAMES`.
 
     Reference:
         Sohn, Lee and Yan (2015), Learning Structured Output Representation using Deep Conditional Generative Models,
@@ -69,7 +69,6 @@ class ConditionalModel(LatentVariableModel):
         super().__init__(signal_length, tuple(reversed(latent_dims.values())), num_values=None)
         self.dims, self.levels = dict(latent_dims), tuple(latent_dims)
         self.statics = check_names(statics)
-        self.columns = tuple(STATIC_NAMES.index(name) for name in self.statics)
         self.scaled = ScaledStatics(self.statics)
 
     def finish(self, features: int, static_reads: Sequence[str], predict_peaks: bool, noise: str, prior: str) -> None:
@@ -281,19 +280,7 @@ class ConditionalModel(LatentVariableModel):
 
     def check(self, x: Tensor) -> Tensor:
         """As in `LatentVariableModel`; a value that is no number is named by its row and sample."""
-        like = self.like
-        if (
-            isinstance(x, Tensor)
-            and x.shape[1:] == (self.data_dim,)
-            and (x.dtype, x.device) == (like.dtype, like.device)
-        ):
-            wrong = (~torch.isfinite(x)).nonzero()
-            if len(wrong):
-                row, sample = wrong[0].tolist()
-                raise ValueError(
-                    f"x: expected finite values in µV, got {x[row, sample].item()} in row {row}, sample {sample} "
-                    f"({sample * SAMPLE_INTERVAL_MS:.2f} ms)"
-                )
+        check_samples(x, self.data_dim, self.like)
         return super().check(x)
 
     def check_condition(self, condition: Tensor, rows: int) -> Tensor:
@@ -310,23 +297,7 @@ class ConditionalModel(LatentVariableModel):
         Raises:
             ValueError: for another shape, dtype or device, or a value out of its parameter's range.
         """
-        count, like = len(self.statics), self.like
-        shapes = [
-            (n, columns) for n in dict.fromkeys((rows, 1)) for columns in dict.fromkeys((count, len(STATIC_NAMES)))
-        ]
-        if not isinstance(condition, Tensor) or tuple(condition.shape) not in shapes:
-            got = tuple(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
-            expected = f"a tensor of shape {' or '.join(map(str, shapes))}, columns {', '.join(self.statics)}"
-            raise ValueError(f"condition: expected {expected}; got {got}")
-        if condition.dtype != like.dtype or condition.device != like.device:
-            raise ValueError(
-                f"condition: expected {like.dtype} on {like.device}, the model's, got {condition.dtype} on "
-                f"{condition.device}; convert it with condition.to(…)"
-            )
-        if condition.shape[1] > count:
-            condition = condition[:, list(self.columns)]
-        check_condition(condition, self.statics)
-        return condition.expand(rows, -1)
+        return own_columns(condition, rows, self.statics, self.like)
 
     def scale(self, condition: Tensor, rows: int) -> Tensor:
         """Check a condition and put it on the scale that nets read: (rows, C), each parameter's range on [−1, 1]."""

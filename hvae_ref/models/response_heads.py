@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hvae_ref.conditional import full_precision
-from hvae_ref.data.abr import WAVES
+from hvae_ref.data.abr import SAMPLE_INTERVAL_MS, SIGNAL_LENGTH, WAVES
 from hvae_ref.nets import mlp
 
 LATENCY_UNIT = 0.2
@@ -80,7 +80,7 @@ class PeakHead(nn.Module):
 
 
 def check_peaks(peaks: Tensor, present: Tensor, rows: int) -> None:
-    """Refuse targets of a wrong shape or type, and present peaks that are not numbers.
+    """Refuse targets of a wrong shape or type, and present peaks that are no numbers or outside of the recording.
 
     Raises:
         ValueError: naming the target, what was expected and what came.
@@ -100,6 +100,12 @@ def check_peaks(peaks: Tensor, present: Tensor, rows: int) -> None:
         row, wave = wrong[0].tolist()
         got = f"{peaks[row, wave].tolist()} for wave {WAVES[wave]} in row {row}"
         raise ValueError(f"peaks: expected finite values where present, got {got}")
+    end = SIGNAL_LENGTH * SAMPLE_INTERVAL_MS
+    wrong = (((peaks[..., 0] < 0) | (peaks[..., 0] > end)) & present).nonzero()
+    if len(wrong):
+        row, wave = wrong[0].tolist()
+        got = f"{peaks[row, wave, 0].item():g} ms for wave {WAVES[wave]} in row {row}"
+        raise ValueError(f"peaks: expected latencies within the recording, 0 to {end:g} ms, got {got}")
 
 
 def peak_error(

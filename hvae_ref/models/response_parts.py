@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from hvae_ref.conditional import bounded_log_sigma, full_precision
-from hvae_ref.data.abr import STATIC_NAMES, STATICS
+from hvae_ref.data.abr import STATICS
 from hvae_ref.distributions import CorrelatedNormal
 from hvae_ref.nets import FiLM, mlp
 
@@ -31,25 +30,6 @@ DRIVE_UNIT = 0.02
 
 COEFFICIENT_RATE = 5.0
 """Adam moves every parameter by about its learning rate a step; these coefficients have further to go than weights."""
-
-
-def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of static parameters, in the order of `STATIC_NAMES`.
-
-    Raises:
-        ValueError: for no names, a string, an unknown name (with the closest one), a repetition, or another order.
-    """
-    if isinstance(names, str) or not names:
-        raise ValueError(f"statics: expected a sequence of names out of {', '.join(STATIC_NAMES)}, got {names!r}")
-    for name in names:
-        if name not in STATIC_NAMES:
-            near = difflib.get_close_matches(str(name), STATIC_NAMES, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"expected some of {', '.join(STATIC_NAMES)}"
-            raise ValueError(f"statics: unknown {name!r}; {hint}")
-    ordered = tuple(name for name in STATIC_NAMES if name in names)
-    if tuple(names) != ordered:
-        raise ValueError(f"statics: expected each name once, in the order {', '.join(ordered)}, got {', '.join(names)}")
-    return ordered
 
 
 class ScaledStatics(nn.Module):

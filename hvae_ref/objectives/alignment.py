@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-SHARPNESS = 0.05
+TEMPERATURE = 0.05
 """Correlation by which a lag may fall short of the best one before it counts e times less."""
 
 CONSTANT = 1e-5
@@ -48,35 +48,35 @@ def cross_correlation(
 
 
 def soft_lag(
-    a: Float[Tensor, "batch time"], b: Float[Tensor, "batch time"], max_lag: int, sharpness: float = SHARPNESS
+    a: Float[Tensor, "batch time"], b: Float[Tensor, "batch time"], max_lag: int, temperature: float = TEMPERATURE
 ) -> Float[Tensor, " batch"]:
     """By how many samples b comes after a: the mean lag under a softmax of their correlation; eq. 6.9 in the book.
 
-    lag(a, b) = Σ_l l · softmax_l(ρ(l) / sharpness)
+    lag(a, b) = Σ_l l · softmax_l(ρ(l) / temperature)
 
     The place of the largest correlation has no gradient; this mean has one, and it tends to that place as the
-    sharpness goes to 0. Amplitude and offset of either signal make no difference. Where a signal is constant all lags
+    temperature goes to 0. Amplitude and offset of either signal make no difference. Where a signal is constant all lags
     are equally good and the mean is 0, with a gradient of 0.
 
     Args:
         a: (B, T).
         b: (B, T), same shape.
         max_lag: largest lag looked at, in samples, 1 … T − 1.
-        sharpness: correlation by which a lag may fall short before it counts e times less; above 0.
+        temperature: correlation by which a lag may fall short before it counts e times less; above 0.
 
     Returns:
         (B,) samples, positive where b is late; between −max_lag and max_lag.
 
     Raises:
-        ValueError: for different shapes, a lag no smaller than the signals are long, or a sharpness of 0 or less.
+        ValueError: for different shapes, a lag no smaller than the signals are long, or a temperature of 0 or less.
 
     >>> pulse = torch.exp(-0.5 * ((torch.arange(100.0) - 40) / 3) ** 2)[None]
     >>> round(float(soft_lag(pulse, pulse.roll(5, 1), max_lag=20)), 1)
     5.0
     """
-    if not sharpness > 0:
-        raise ValueError(f"sharpness: expected a number above 0, got {sharpness}")
-    weight = torch.softmax(cross_correlation(a, b, max_lag) / sharpness, -1)
+    if not temperature > 0:
+        raise ValueError(f"temperature: expected a number above 0, got {temperature}")
+    weight = torch.softmax(cross_correlation(a, b, max_lag) / temperature, -1)
     early, late = weight[:, :max_lag].flip(-1), weight[:, max_lag + 1 :]
     lags = torch.arange(1, max_lag + 1, dtype=weight.dtype, device=weight.device)
     # Late against early: equal weights cancel exactly, not up to rounding.
@@ -88,7 +88,7 @@ def misalignment(
     b: Float[Tensor, "batch time"],
     max_lag: int,
     unit: float,
-    sharpness: float = SHARPNESS,
+    temperature: float = TEMPERATURE,
 ) -> Float[Tensor, " batch"]:
     """The part `alignment` of a loss: (lag(a, b) / unit)², (B,), without a unit.
 
@@ -97,11 +97,11 @@ def misalignment(
         b: (B, T), such as the signal it stands for.
         max_lag: largest lag looked at, in samples.
         unit: lag that costs 1, in samples; above 0.
-        sharpness: of `soft_lag`.
+        temperature: of `soft_lag`.
 
     Raises:
         ValueError: as `soft_lag`, or for a unit of 0 or less.
     """
     if not unit > 0:
         raise ValueError(f"unit: expected a number of samples above 0, got {unit}")
-    return (soft_lag(a, b, max_lag, sharpness) / unit).square()
+    return (soft_lag(a, b, max_lag, temperature) / unit).square()

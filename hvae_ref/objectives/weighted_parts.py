@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from hvae_ref.elbo import Elbo
 from hvae_ref.objectives.mmd import LatentSamples
 from hvae_ref.objectives.objective import Objective
 from hvae_ref.objectives.schedules import Progress, Schedule, as_schedule
+from hvae_ref.spelling import did_you_mean
 
 RECONSTRUCTION = "reconstruction"
 
@@ -105,8 +105,7 @@ class WeightedParts(Objective):
         """Refuse weights for other parts than these, and parts without a weight."""
         for name in self.weights:
             if name not in parts:
-                near = difflib.get_close_matches(name, parts, n=1)
-                hint = f'; did you mean "{near[0]}"?' if near else ""
+                hint = did_you_mean(name, parts)
                 raise ValueError(f"weights: expected names among {', '.join(parts)}, got {name!r}{hint}")
         missing = [name for name in parts if name not in self.weights]
         if missing:

@@ -71,7 +71,7 @@ class Recipe:
         """The inverse of `to_dict`.
 
         Raises:
-            RecipeError: for a key that is no table, or a table that is no table.
+            RecipeError: without a name, for a key that is no table, or a table that is no table.
         """
         for key, value in content.items():
             if key not in ("name", "description", *TABLES):
@@ -80,6 +80,8 @@ class Recipe:
                 raise RecipeError(f"{key}: expected a table, got {value!r}")
             if key not in TABLES and not isinstance(value, str):
                 raise RecipeError(f"{key}: expected text, got {value!r}")
+        if "name" not in content:
+            raise RecipeError(f"name: missing; a recipe has a name and the tables {', '.join(TABLES)}")
         return cls(**content)
 
 

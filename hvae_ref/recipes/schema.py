@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -14,6 +13,7 @@ from hvae_ref.data import load as load_data
 from hvae_ref.elbo import Elbo
 from hvae_ref.evaluation import evaluate
 from hvae_ref.recipes.kinds import fits, in_words, kinds
+from hvae_ref.spelling import did_you_mean
 from hvae_ref.training import TrainConfig
 
 MODELS: dict[str, Callable[..., Any]] = {
@@ -47,10 +47,9 @@ def closest(word: str, known: Collection[str]) -> str:
     """The end of an error message: the closest known word, or all of them.
 
     >>> closest("epoch", ["epochs", "seed"])
-    '; did you mean "epochs"?'
+    "; did you mean 'epochs'?"
     """
-    near = difflib.get_close_matches(word, known, n=1)
-    return f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(known)}"
+    return did_you_mean(word, known, f"; expected one of {', '.join(known)}")
 
 
 def choose(table: str, content: Mapping[str, Any], known: Mapping[str, Callable[..., Any]], key: str = "name") -> str:

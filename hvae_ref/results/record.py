@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import platform
@@ -14,6 +13,8 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from hvae_ref.spelling import did_you_mean
 
 FOLDER = Path(__file__).parent
 PACKAGES = ("hvae-ref", "torch", "numpy", "accelerate", "scikit-learn")
@@ -131,8 +132,7 @@ def load(name: str) -> dict[str, Any]:
         ValueError: for an unknown name, with the closest one.
     """
     if name not in names():
-        close = difflib.get_close_matches(name, names(), 1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names()) or 'none'}"
+        hint = did_you_mean(name, names(), f"; there are {', '.join(names()) or 'none'}")
         raise ValueError(f"name: no result called {name!r}{hint}")
     return json.loads((FOLDER / f"{name}.json").read_text())
 

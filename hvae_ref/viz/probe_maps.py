@@ -51,7 +51,7 @@ def probe_map(
     for score in chosen:
         row, column = factors.index(score.factor), codes.index(score.code)
         read = score.r2 > max(score.floor, 0)
-        color = (GROUND if score.r2 > 0.62 else INK) if read else FAINT
+        color = (GROUND if score.r2 > 0.72 else INK) if read else FAINT
         text = f"{score.r2:.2f}".replace("-", "−")
         ax.text(
             column,

@@ -59,8 +59,9 @@ class ResultsTable:
             """One cell of the table, as HTML."""
             align = "right" if self.numeric[column] else "left"
             weight = "font-weight:bold;" if bold else ""
-            # A mean stays on one line with its spread; a narrow page scrolls instead.
-            wrap = "white-space:nowrap;" if self.numeric[column] or len(text) <= UNBROKEN else ""
+            # A mean stays on one line with its spread; a narrow page scrolls instead. Headings break between words.
+            short = tag == "td" and (self.numeric[column] or len(text) <= UNBROKEN)
+            wrap = "white-space:nowrap;" if short else ""
             style = f"text-align:{align};padding:0.25em 0.55em;background:transparent;color:inherit;{weight}{wrap}"
             return f'<{tag} style="{style}font-variant-numeric:tabular-nums">{html.escape(text)}</{tag}>'
 
@@ -104,7 +105,7 @@ def results_table(
     rows: Sequence[Mapping[str, Cell]],
     columns: Mapping[str, str] | Sequence[str] | None = None,
     caption: str = "",
-    digits: int = 2,
+    digits: int | Mapping[str, int] = 2,
     best: Mapping[str, str] | None = None,
 ) -> ResultsTable:
     """A table whose cells are texts, numbers, or one number a seed (shown as mean ± standard deviation).
@@ -113,7 +114,7 @@ def results_table(
         rows: one mapping a row, column key -> cell; a missing key or None is shown as a dash.
         columns: keys in order, or key -> heading; the keys of the first row by default.
         caption: text above, such as the number of seeds and the unit.
-        digits: after the point.
+        digits: after the point; one number, or column key -> number, 2 for those that are not named.
         best: column key -> "min" or "max"; the best mean of that column is bold.
 
     Returns:
@@ -135,7 +136,8 @@ def results_table(
     columns = columns if columns is not None else list(rows[0])
     headings = dict(columns) if isinstance(columns, Mapping) else {key: key for key in columns}
     known = {key for row in rows for key in row}
-    for name, keys in (("columns", headings), ("best", best or {})):
+    places = digits if isinstance(digits, Mapping) else dict.fromkeys(headings, digits)
+    for name, keys in (("columns", headings), ("best", best or {}), ("digits", places)):
         missing = [key for key in keys if key not in known]
         if missing:
             raise ValueError(f"{name}: expected keys among {', '.join(sorted(known))}, got {', '.join(missing)}")
@@ -153,7 +155,7 @@ def results_table(
             winners |= {(row, column) for row, value in enumerate(values) if value == target}
     return ResultsTable(
         header=tuple(headings.values()),
-        cells=tuple(tuple(_text(row.get(key), digits) for key in headings) for row in rows),
+        cells=tuple(tuple(_text(row.get(key), places.get(key, 2)) for key in headings) for row in rows),
         best=frozenset(winners),
         numeric=tuple(any(_value(row.get(key)) is not None for row in rows) for key in headings),
         caption=caption,

@@ -98,15 +98,15 @@ def test_a_failing_resume_changes_nothing(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("train", "smok", "--out", "x"), 'did you mean "smoke"?'),
-        (("train", "smoke", "--out", "x", "--set", "training.epoch=3"), 'did you mean "epochs"?'),
+        (("train", "smok", "--out", "x"), "did you mean 'smoke'?"),
+        (("train", "smoke", "--out", "x", "--set", "training.epoch=3"), "did you mean 'epochs'?"),
         (("train", "smoke"), "--out"),
         (("train", "smoke", "--out", "x", "--resume", "--overwrite"), "not allowed with"),
         (("train", "mine.json", "--out", "x"), "mine.json: no such file"),
         (("trian",), "invalid choice: 'trian'"),
         ((), "required"),
         (("evaluate", "nothing.safetensors"), "no such checkpoint"),
-        (("info", "digits-topdown"), 'did you mean "digits-top-down"?'),
+        (("info", "digits-topdown"), "did you mean 'digits-top-down'?"),
     ],
 )
 def test_mistakes_are_told_in_one_line(capsys, tmp_path, monkeypatch, arguments, told):
@@ -263,7 +263,7 @@ def test_responses_as_a_picture(responses, tmp_path):
 @pytest.mark.parametrize(
     ("condition", "told"),
     [
-        ("lvel=70", "--condition: unknown 'lvel'; did you mean \"level\"?"),
+        ("lvel=70", "--condition: unknown 'lvel'; did you mean 'level'?"),
         ("level", "--condition: expected name=value,… such as level=70,sex=1, got 'level'"),
         ("level=70,", "--condition: expected name=value"),
         ("level=loud", "--condition: expected a number for level, got 'loud'"),
@@ -296,7 +296,7 @@ def test_the_command_runs_as_a_module():
     command = [sys.executable, "-m", "hvae_ref", "train", "smok", "--out", "/nowhere/at/all"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert process.returncode == 2 and process.stdout == ""
-    assert process.stderr == "hvae_ref: unknown recipe 'smok'; did you mean \"smoke\"?\n"
+    assert process.stderr == "hvae_ref: unknown recipe 'smok'; did you mean 'smoke'?\n"
 
 
 @pytest.mark.slow

@@ -159,11 +159,11 @@ def test_a_loop_over_responses_passes():
 def lag_with(unit, end=lambda found: found):
     """An answer to 6.5 by another way of giving a centred signal its length."""
 
-    def lag(a, b, max_lag, sharpness):
+    def lag(a, b, max_lag, temperature):
         a, b = (unit(signal - signal.mean(-1, keepdim=True)) for signal in (a, b))
         padded = pad(b, (max_lag, max_lag))
         rho = [(a * padded[:, i : i + a.shape[1]]).sum(-1) for i in range(2 * max_lag + 1)]
-        weight = torch.softmax(torch.stack(rho, -1) / sharpness, -1)
+        weight = torch.softmax(torch.stack(rho, -1) / temperature, -1)
         return end((weight * torch.arange(-max_lag, max_lag + 1) * 0.05).sum(-1))
 
     return lag
@@ -183,7 +183,7 @@ def test_a_lag_that_puts_zeros_for_constant_signals_passes(small):
 
 
 def test_the_packages_lag_passes_once_it_is_in_ms():
-    assert verdict("6.5", lambda a, b, max_lag, sharpness: 0.05 * soft_lag(a, b, max_lag, sharpness)).passed
+    assert verdict("6.5", lambda a, b, max_lag, temperature: 0.05 * soft_lag(a, b, max_lag, temperature)).passed
 
 
 def test_coverage_by_scores_of_each_interval_passes():
@@ -279,8 +279,8 @@ def test_what_becomes_of_constant_signals_is_told(unit, end, said):
 
 
 def test_a_lag_without_a_gradient_does_not_pass():
-    def lag(a, b, max_lag, sharpness):
-        return reference("6.5")(a.detach(), b.detach(), max_lag, sharpness)
+    def lag(a, b, max_lag, temperature):
+        return reference("6.5")(a.detach(), b.detach(), max_lag, temperature)
 
     found = verdict("6.5", lag)
     assert not found.passed and "no gradient reaches" in found.message

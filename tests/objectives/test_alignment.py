@@ -25,7 +25,7 @@ def test_it_finds_a_shift_also_between_samples(shift: float) -> None:
 def test_it_tends_to_the_best_lag_as_it_gets_sharp() -> None:
     a, b = response() + 0.05 * torch.randn(1, 200).double(), response(7.0) + 0.05 * torch.randn(1, 200).double()
     best = cross_correlation(a, b, 20).argmax(1) - 20
-    assert abs(float(soft_lag(a, b, 20, sharpness=1e-5)) - float(best)) < 1e-3
+    assert abs(float(soft_lag(a, b, 20, temperature=1e-5)) - float(best)) < 1e-3
 
 
 def test_the_correlation_is_numpys() -> None:
@@ -94,7 +94,7 @@ def test_the_unit_counts_as_one() -> None:
         (lambda a: soft_lag(a[0], a[0], 20), "a, b: expected the same shape"),
         (lambda a: soft_lag(a, a, 200), "max_lag: expected 1 … 199 for signals of 200 samples, got 200"),
         (lambda a: soft_lag(a, a, 0), "max_lag: expected 1"),
-        (lambda a: soft_lag(a, a, 20, sharpness=0.0), "sharpness: expected a number above 0, got 0"),
+        (lambda a: soft_lag(a, a, 20, temperature=0.0), "temperature: expected a number above 0, got 0"),
         (lambda a: misalignment(a, a, 20, unit=0.0), "unit: expected a number of samples above 0, got 0"),
     ],
 )

@@ -81,7 +81,7 @@ def test_weights_are_a_copy():
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"globl_kl": 1.0}, "got 'globl_kl'; did you mean \"global_kl\"\\?"),
+        ({"globl_kl": 1.0}, "got 'globl_kl'; did you mean 'global_kl'\\?"),
         ({"kl": 1.0}, "expected names among reconstruction, global_kl, local_kl, static, peak, got 'kl'"),
         ({"presence": 1.0}, "got 'presence'"),
     ],

@@ -9,7 +9,7 @@ from tools.repository import ROOT
 
 PACKAGE = ROOT / "hvae_ref"
 FLOORS = (
-    {"distributions", "nets", "elbo", "data", "results"},
+    {"distributions", "nets", "elbo", "data", "results", "spelling"},
     {"conditional", "conditional_linear_gaussian", "flows", "objectives", "features", "evaluation", "viz"},
     {"models", "training"},
     {"recipes", "exercises"},

@@ -38,9 +38,9 @@ def test_the_two_recipes_differ_in_the_model_and_not_in_its_size():
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("objective.weights.globl_kl=1.0", 'objective.weights.globl_kl: unknown key; did you mean "global_kl"?'),
+        ("objective.weights.globl_kl=1.0", "objective.weights.globl_kl: unknown key; did you mean 'global_kl'?"),
         ("objective.weights.z1_kl=1.0", "objective.weights.z1_kl: unknown key"),
-        ("objective.weights.peeks=1.0", 'objective.weights.peeks: unknown key; did you mean "peak"?'),
+        ("objective.weights.peeks=1.0", "objective.weights.peeks: unknown key; did you mean 'peak'?"),
         ("objective.weights.local_kl=none", "objective.weights.local_kl: missing; 0 leaves a part out"),
         ("objective.weights.peak='much'", "objective.weights.peak: expected a number or a table, got 'much'"),
         ("objective.weights.peak=-1.0", "objective: weights['peak']: expected a finite number ≥ 0 or a schedule"),
@@ -50,11 +50,11 @@ def test_the_two_recipes_differ_in_the_model_and_not_in_its_size():
         ),
         (
             "objective.weights.peak={schedule = 'ThreePhase', start = 0.0, end = 1.0}",
-            "objective.weights.peak.schedule: unknown 'ThreePhase'; did you mean \"ThreePhases\"?",
+            "objective.weights.peak.schedule: unknown 'ThreePhase'; did you mean 'ThreePhases'?",
         ),
         (
             "objective.weights.peak={schedule = 'ThreePhases', start = 0.0, end = 1.0, frist = 0.1}",
-            'objective.weights.peak.frist: unknown key; did you mean "first"?',
+            "objective.weights.peak.frist: unknown key; did you mean 'first'?",
         ),
         (
             "objective.weights.peak={schedule = 'ThreePhases', start = 0.0}",
@@ -67,10 +67,10 @@ def test_the_two_recipes_differ_in_the_model_and_not_in_its_size():
         ("objective.weights=1.0", "objective.weights: expected a table"),
         ("objective.weights=none", "objective.weights: missing; WeightedParts needs it"),
         ("objective.beta=1.0", "objective.beta: unknown key"),
-        ("objective.bound=elbo_with_target", 'did you mean "elbo_with_targets"?'),
-        ("model.latent_dims=[3]", 'model.latent_dims: unknown key; did you mean "local_latent_dim"?'),
+        ("objective.bound=elbo_with_target", "did you mean 'elbo_with_targets'?"),
+        ("model.latent_dims=[3]", "model.latent_dims: unknown key; did you mean 'local_latent_dim'?"),
         ("model.data_dim=200", "model.data_dim: unknown key"),
-        ("model.statics=['levle']", "model: statics: unknown 'levle'; did you mean \"level\"?"),
+        ("model.statics=['levle']", "model: statics: unknown 'levle'; did you mean 'level'?"),
         ("data.name=abrr", "did you mean 'abr'?"),
     ],
 )

@@ -58,14 +58,14 @@ def test_the_name_is_the_files_where_it_is_left_out(tmp_path, content):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"trainin": {}}, "unknown table 'trainin'; did you mean \"training\"?"),
-        ({"training": {"epoch": 3}}, 'training.epoch: unknown key; did you mean "epochs"?'),
+        ({"trainin": {}}, "unknown table 'trainin'; did you mean 'training'?"),
+        ({"training": {"epoch": 3}}, "training.epoch: unknown key; did you mean 'epochs'?"),
         ({"training": {"epochs": "3"}}, "training.epochs: expected a whole number, got '3'"),
         ({"training": [3]}, "training: expected a table, got [3]"),
-        ({"model": {"name": "HierarchicalCVEA"}}, 'did you mean "HierarchicalCVAE"?'),
+        ({"model": {"name": "HierarchicalCVEA"}}, "did you mean 'HierarchicalCVAE'?"),
         (
             {"model": {"name": "HierarchicalCVAE", "use_fillm": True}},
-            'model.use_fillm: unknown key; did you mean "use_',
+            "model.use_fillm: unknown key; did you mean 'use_",
         ),
         ({"model": {"name": "HierarchicalCVAE", "use_film": 1}}, "model.use_film: expected true or false, got 1"),
         ({"description": 3}, "description: expected text, got 3"),

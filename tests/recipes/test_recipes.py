@@ -46,27 +46,27 @@ def test_overrides_are_read_as_toml():
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("training.epoch=3", 'training.epoch: unknown key; did you mean "epochs"?'),
-        ("trainin.epochs=3", "unknown table 'trainin' in 'trainin.epochs=3'; did you mean \"training\"?"),
-        ("model.hiden=3", 'model.hiden: unknown key; did you mean "hidden"?'),
-        ("model.name=TopDownVea", "model.name: unknown 'TopDownVea'; did you mean \"TopDownVAE\"?"),
-        ("data.nam=digits", 'data.nam: unknown key; did you mean "name"?'),
+        ("training.epoch=3", "training.epoch: unknown key; did you mean 'epochs'?"),
+        ("trainin.epochs=3", "unknown table 'trainin' in 'trainin.epochs=3'; did you mean 'training'?"),
+        ("model.hiden=3", "model.hiden: unknown key; did you mean 'hidden'?"),
+        ("model.name=TopDownVea", "model.name: unknown 'TopDownVea'; did you mean 'TopDownVAE'?"),
+        ("data.nam=digits", "data.nam: unknown key; did you mean 'name'?"),
         ("data.name=digit", "did you mean 'digits'?"),
-        ("objective.free_bit.nats=1", 'objective.free_bit: unknown key; did you mean "free_bits"?'),
-        ("objective.free_bits.nat=1", 'objective.free_bits.nat: unknown key; did you mean "nats"?'),
+        ("objective.free_bit.nats=1", "objective.free_bit: unknown key; did you mean 'free_bits'?"),
+        ("objective.free_bits.nat=1", "objective.free_bits.nat: unknown key; did you mean 'nats'?"),
         ("objective.free_bits=1", "objective.free_bits: expected a table, got 1"),
-        ("objective.beta.fractio=1", 'objective.beta.fractio: unknown key; did you mean "fraction"?'),
-        ("objective.beta.schedule=Cycle", "objective.beta.schedule: unknown 'Cycle'; did you mean \"Cyclic\"?"),
+        ("objective.beta.fractio=1", "objective.beta.fractio: unknown key; did you mean 'fraction'?"),
+        ("objective.beta.schedule=Cycle", "objective.beta.schedule: unknown 'Cycle'; did you mean 'Cyclic'?"),
         ("objective.beta={top = 1.0}", "objective.beta: expected a number, a table with schedule, or one for each"),
         ("objective.beta=true", "objective.beta: expected a number or a table, got True"),
         (
             "objective.beta={z1 = {schedule = 'Cyclic', cycle = 2}}",
             "objective.beta.z1.cycle: unknown key; did you mean",
         ),
-        ("objective.bound=elbow", "objective.bound: unknown 'elbow'; did you mean \"elbo\"?"),
+        ("objective.bound=elbow", "objective.bound: unknown 'elbow'; did you mean 'elbo'?"),
         ("objective.bound=sample", "objective.bound: unknown 'sample'; expected one of elbo, mistaken_shortcut"),
-        ("evaluation.split=tset", "evaluation.split: unknown 'tset'; did you mean \"test\"?"),
-        ("evaluation.iwae_sample=3", 'evaluation.iwae_sample: unknown key; did you mean "iwae_samples"?'),
+        ("evaluation.split=tset", "evaluation.split: unknown 'tset'; did you mean 'test'?"),
+        ("evaluation.iwae_sample=3", "evaluation.iwae_sample: unknown key; did you mean 'iwae_samples'?"),
         ("training.epochs=0", "training: epochs: expected a whole number ≥ 1, got 0"),
         ("model.latent_dims=[1, 2, 3]", "model: latent_dims: expected two levels, got 3"),
         ("training.epochs=a b", "put quotes around text"),
@@ -104,7 +104,7 @@ def test_a_value_of_another_kind_is_told_with_its_key_and_the_right_kind(overrid
 
 
 def test_unknown_recipes_and_files_are_told(tmp_path):
-    with pytest.raises(RecipeError, match="unknown recipe 'smok'; did you mean \"smoke\"?"):
+    with pytest.raises(RecipeError, match="unknown recipe 'smok'; did you mean 'smoke'?"):
         load("smok")
     with pytest.raises(RecipeError, match="no such file"):
         load(str(tmp_path / "mine.toml"))
@@ -112,7 +112,7 @@ def test_unknown_recipes_and_files_are_told(tmp_path):
     with pytest.raises(RecipeError, match="mine.toml: "):
         load(str(tmp_path / "mine.toml"))
     (tmp_path / "mine.toml").write_text('[modle]\nname = "VAE"\n')
-    with pytest.raises(RecipeError, match="unknown table 'modle'; did you mean \"model\"?"):
+    with pytest.raises(RecipeError, match="unknown table 'modle'; did you mean 'model'?"):
         load(str(tmp_path / "mine.toml"))
     (tmp_path / "mine.toml").write_text('model = "VAE"\n')
     with pytest.raises(RecipeError, match="model: expected a table"):

@@ -127,3 +127,11 @@ def test_show_of_a_property_and_of_a_bound_method():
 def test_show_of_what_has_no_source(obj):
     with pytest.raises(ValueError, match="obj: expected a function, method, class or module"):
         viz.show(obj)
+
+
+def test_digits_of_each_column():
+    rows = [{"kl": [1.0, 2.0], "elbo": -3.14159, "r2": 0.5}]
+    (cells,) = viz.results_table(rows, digits={"kl": 1, "elbo": 3}).cells
+    assert cells == ("1.5 ± 0.7", "−3.142", "0.50")
+    with pytest.raises(ValueError, match="digits: expected keys among elbo, kl, r2, got ELBO"):
+        viz.results_table(rows, digits={"ELBO": 1})

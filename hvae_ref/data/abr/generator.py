@@ -8,7 +8,6 @@ are any, see `norms`) and from hidden factors that no condition tells (`FACTORS`
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from hvae_ref.data.abr.noise import MAX_COLOUR, noise_sd, unit_noise
 from hvae_ref.data.abr.parameters import SIGNAL_LENGTH, STATIC_NAMES, STATICS, check_condition
 from hvae_ref.data.abr.physiology import mean_amplitude, mean_latency, mean_width
 from hvae_ref.data.abr.waveform import marks, waves
+from hvae_ref.spelling import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,7 @@ def _hidden(n: int, seed: int, fixed: Mapping[str, np.ndarray | Tensor | float] 
     factors = {factor.name: factor.sd * draw for factor, draw in zip(FACTORS, draws, strict=True)}
     for name, value in (fixed or {}).items():
         if name not in factors:
-            near = difflib.get_close_matches(str(name), FACTOR_NAMES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, FACTOR_NAMES)
             raise ValueError(f"factors: expected names among {', '.join(FACTOR_NAMES)}, got {name!r}{hint}")
         array = np.asarray(value, dtype=np.float64)
         if array.shape not in ((), (n,)) or not np.isfinite(array).all():

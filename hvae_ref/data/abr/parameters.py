@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from hvae_ref.spelling import did_you_mean
 
 SIGNAL_LENGTH = 200
 SAMPLE_INTERVAL_MS = 0.05
@@ -76,8 +77,7 @@ def static_parameters(names: Sequence[str] = STATIC_NAMES) -> tuple[StaticParame
     by_name = dict(zip(STATIC_NAMES, STATICS, strict=True))
     for name in names:
         if name not in by_name:
-            near = difflib.get_close_matches(str(name), STATIC_NAMES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, STATIC_NAMES)
             raise ValueError(f"names: expected static parameters among {', '.join(STATIC_NAMES)}, got {name!r}{hint}")
     if len(set(names)) != len(names):
         raise ValueError(f"names: expected each static parameter once, got {list(names)}")

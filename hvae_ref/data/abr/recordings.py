@@ -16,7 +16,6 @@ columns counts as absent too. Nothing is filtered, resampled or shifted: that st
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import math
 import os
@@ -24,6 +23,7 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ import torch
 
 from hvae_ref.data.abr.dataset import AbrDataset
 from hvae_ref.data.abr.parameters import SAMPLE_INTERVAL_MS, SIGNAL_LENGTH, STATIC_NAMES, STATICS, WAVES
+from hvae_ref.spelling import did_you_mean
 
 SAMPLE_COLUMNS = tuple(f"s{index:03d}" for index in range(SIGNAL_LENGTH))
 PEAK_COLUMNS = tuple(f"{what}_{wave}" for wave in WAVES for what in ("latency", "amplitude"))
@@ -46,13 +47,15 @@ def _finite(values: np.ndarray) -> np.ndarray:
 class _Table:
     """Named columns of numbers that remember where they stood in a file."""
 
-    def __init__(self, path: Path, columns: dict[str, np.ndarray], first_row: int) -> None:
-        self.path, self.columns, self.first_row = path, columns, first_row
+    def __init__(self, path: Path, columns: dict[str, np.ndarray], places: Sequence[int]) -> None:
+        self.path, self.columns, self.places = path, columns, places
 
     def refuse(self, row: int, column: str, message: str) -> None:
-        raise ValueError(f"{self.path}: row {row + self.first_row}, column {column}: {message}")
+        """Raise an error that says where in the file a value stands."""
+        raise ValueError(f"{self.path}: row {self.places[row]}, column {column}: {message}")
 
     def finite(self, name: str) -> np.ndarray:
+        """The values of a column in which every one has to be a finite number."""
         values = self.columns[name]
         bad = np.flatnonzero(~_finite(values))
         if bad.size:
@@ -73,8 +76,7 @@ def _check_names(path: Path, names: list[str]) -> None:
         )
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, (*STATIC_NAMES, *PEAK_COLUMNS), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, (*STATIC_NAMES, *PEAK_COLUMNS))
             raise ValueError(
                 f"{path}: column {name}: expected samples (s000 …), a static parameter ({', '.join(STATIC_NAMES)}) or "
                 f"a peak (latency_I, amplitude_I …){hint}"
@@ -96,18 +98,22 @@ def _read_csv(path: Path) -> _Table:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected UTF-8 text, byte {error.start} is none") from error
     reader = csv.reader(io.StringIO(text))
+    # Each row with the line that it ends on: a quoted cell may hold a line break, and empty lines are no rows.
+    rows: list[tuple[int, list[str]]] = []
     try:
-        rows = list(reader)
+        for cells in reader:
+            if cells:
+                rows.append((reader.line_num, cells))
     except csv.Error as error:
         raise ValueError(f"{path}: row {reader.line_num}: expected comma-separated cells ({error})") from error
-    if not rows or not rows[0]:
+    if not rows or not text.splitlines()[0].strip():
         raise ValueError(f"{path}: expected a line of column names, found an empty file")
-    names = [name.strip() for name in rows[0]]
+    names = [name.strip() for name in rows[0][1]]
     _check_names(path, names)
     values = np.empty((len(rows) - 1, len(names)))
-    for row, cells in enumerate(rows[1:]):
+    for row, (line, cells) in enumerate(rows[1:]):
         if len(cells) != len(names):
-            raise ValueError(f"{path}: row {row + 2}: expected {len(names)} cells, got {len(cells)}")
+            raise ValueError(f"{path}: row {line}: expected {len(names)} cells, got {len(cells)}")
         for column, cell in enumerate(cells):
             if not cell.strip() and names[column] in PEAK_COLUMNS:
                 values[row, column] = math.nan
@@ -116,9 +122,10 @@ def _read_csv(path: Path) -> _Table:
                 # Python reads 1_0 as ten; a table that says so is broken.
                 values[row, column] = float(cell if "_" not in cell else "")
             except ValueError:
-                where = f"{path}: row {row + 2}, column {names[column]}"
+                where = f"{path}: row {line}, column {names[column]}"
                 raise ValueError(f"{where}: expected a number, got {cell!r}") from None
-    return _Table(path, {name: values[:, column] for column, name in enumerate(names)}, first_row=2)
+    lines = [line for line, _ in rows[1:]]
+    return _Table(path, {name: values[:, column] for column, name in enumerate(names)}, lines)
 
 
 def _read_npz(path: Path) -> _Table:
@@ -152,7 +159,7 @@ def _read_npz(path: Path) -> _Table:
         if name != "signals" and array.shape != (len(signals),):
             raise ValueError(f"{path}: {name}: expected shape ({len(signals)},) as in signals, got {array.shape}")
     columns.update(arrays)
-    return _Table(path, {name: column.astype(np.float64) for name, column in columns.items()}, first_row=0)
+    return _Table(path, {name: column.astype(np.float64) for name, column in columns.items()}, range(len(signals)))
 
 
 def _condition(table: _Table) -> np.ndarray:

@@ -233,3 +233,15 @@ def test_archives_that_hold_something_else(some, tmp_path):
         path.write_bytes(changed)
         with pytest.raises(ValueError, match="expected a whole NPZ file of numbers"):
             read_recordings(path)
+
+
+def test_empty_lines_are_no_rows_and_rows_are_counted_by_lines(table: list[list[str]], tmp_path: Path) -> None:
+    path = written(table, tmp_path)
+    path.write_text(path.read_text() + "\n\n")
+    assert len(read_recordings(path)) == len(table) - 1
+    peak = table[0].index("latency_I")
+    table[1][peak] = "\n"  # an absent peak whose quoted cell breaks the line: the row after it is line 4
+    table[1][table[0].index("amplitude_I")] = ""
+    table[2][table[0].index("level")] = "loud"
+    with pytest.raises(ValueError, match="row 4, column level: expected a number, got 'loud'"):
+        read_recordings(written(table, tmp_path))

@@ -13,6 +13,7 @@ PAGES = {
     4: "chapters/04_amortized_flows.html",
     5: "chapters/05_hyperspherical_vae.html",
     6: "chapters/06_hierarchical_cvae.html",
+    7: "chapters/07_feature_density_and_synthesis.html",
 }
 
 

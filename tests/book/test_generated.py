@@ -105,7 +105,7 @@ def test_errata_with_wrong_fields_or_repeated_ids_are_refused(small):
 
 def test_the_errata_of_the_book_are_complete_and_their_tests_exist(project):
     ids = [erratum.id for group in read_errata(project.root).values() for erratum in group]
-    last = {"O": 15, "S": 10, "F": 8, "V": 10, "C": 14}
+    last = {"O": 15, "S": 10, "F": 8, "V": 10, "C": 14, "D": 8}
     assert ids == [f"{group}{n}" for group, count in last.items() for n in range(1, count + 1)]
     assert errata_table(project)
 

@@ -1,5 +1,6 @@
 """Features of pretrained networks as a hierarchy: a pyramid of maps, its reduction, and densities over it."""
 
+from hvae_ref.features.all_directions import leading, rest_log_prob
 from hvae_ref.features.backbones import WeightsUnavailable
 from hvae_ref.features.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
 from hvae_ref.features.density_fit import DensityEpoch, fit_density
@@ -31,5 +32,7 @@ __all__ = [
     "aligned",
     "fit_density",
     "fit_mixture",
+    "leading",
     "local_contrast",
+    "rest_log_prob",
 ]

@@ -1,5 +1,6 @@
 """Every figure and table of the book, in one style. Functions answer a matplotlib `Figure` or a displayable record."""
 
+from hvae_ref.viz.anomaly_maps import anomaly_maps
 from hvae_ref.viz.bars import kl_bars
 from hvae_ref.viz.calibration_curves import calibration_curves
 from hvae_ref.viz.curves import kl_curves, training_curves
@@ -27,6 +28,7 @@ __all__ = [
     "STYLE",
     "ResultsTable",
     "SourceCode",
+    "anomaly_maps",
     "bound_histogram",
     "calibration_curves",
     "circle_map",

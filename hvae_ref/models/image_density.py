@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.evaluation.quiet import quiet
-from hvae_ref.features import DensityEpoch, FeaturePyramid, HierarchicalLatentDensity, Reduction, fit_density
+from hvae_ref.features import (
+    DensityEpoch,
+    FeatureDensity,
+    FeaturePyramid,
+    HierarchicalLatentDensity,
+    Reduction,
+    fit_density,
+)
 from hvae_ref.models.latent_vae import LatentVAE
 
 INPUT_TYPES = ("features", "latents")
@@ -37,7 +44,7 @@ class ImageDensity(nn.Module):
         source: a `FeaturePyramid`, or a `LatentVAE`.
         dims: kept principal components of each level, for features; one number for all of them.
         components: Gaussians at a position.
-        density: instead of a new `HierarchicalLatentDensity`; a fitted or an unfitted one with the same methods.
+        density: instead of a new `HierarchicalLatentDensity` another one to fit, such as a `SpatialGraphDensity`.
         take: what stands for an image's latents: a "sample" of q(z|x), or its "mean", that of z1 given that of z2.
 
     Raises:
@@ -63,7 +70,7 @@ class ImageDensity(nn.Module):
         source: FeaturePyramid | LatentVAE,
         dims: int | Mapping[str, int] = 8,
         components: int = 8,
-        density: nn.Module | None = None,
+        density: FeatureDensity | None = None,
         take: str = "sample",
     ) -> None:
         super().__init__()

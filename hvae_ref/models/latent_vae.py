@@ -12,10 +12,10 @@ from torch.distributions import Distribution, Independent
 
 from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
-from hvae_ref.features import GaussianMixture, HierarchicalLatentDensity
+from hvae_ref.features import FeatureDensity, GaussianMixture, HierarchicalLatentDensity
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
 from hvae_ref.models.map_nets import Image, Pixels, downwards, to_vector, upwards
-from hvae_ref.models.map_prior import MapPrior
+from hvae_ref.models.map_prior import MapPrior, factor_of
 from hvae_ref.nets import Rescale, halved
 
 PRIORS = ("standard", "density")
@@ -63,7 +63,7 @@ class LatentVAE(LatentVariableModel):
     {'z2': (8, 4, 4), 'z1': (4, 7, 7)}
     """
 
-    density: HierarchicalLatentDensity | None
+    density: FeatureDensity | None
 
     def __init__(
         self,
@@ -117,13 +117,13 @@ class LatentVAE(LatentVariableModel):
         """The prior of the coarse map, batch (n,)."""
         if self.density is None:
             return standard_normal(n, self.dims["z2"], like=self.like)
-        return MapPrior(self.density.p["z2"], None, n, self.shapes["z2"])
+        return MapPrior(factor_of(self.density, "z2"), None, n, self.shapes["z2"])
 
     def p_z1_given_z2(self, z2: Tensor) -> Independent | MapPrior:
         """The prior of the fine map given the coarse one; N(0, I), whatever z2 is, where there is no density."""
         if self.density is None:
             return standard_normal(len(z2), self.dims["z1"], like=self.like)
-        return MapPrior(self.density.p["z1"], self.as_map("z2", z2), len(z2), self.shapes["z1"])
+        return MapPrior(factor_of(self.density, "z1"), self.as_map("z2", z2), len(z2), self.shapes["z1"])
 
     def q_z2_given_x(self, r2: Tensor) -> Independent:
         """q(z2|x), which knows x through r2."""
@@ -178,21 +178,26 @@ class LatentVAE(LatentVariableModel):
         """p(x|z1, z2), which knows z2 through the state."""
         return self.p_x_given_state(state + self.embed_z1(self.as_map("z1", z1)))
 
-    def with_density(self, density: HierarchicalLatentDensity) -> LatentVAE:
+    def with_density(self, density: FeatureDensity) -> LatentVAE:
         """A copy of this model with another prior: a density fitted to its latents after it was trained.
 
         The decoder and the posteriors stay as they are, so all that changes in the bound is the KL.
+
+        Args:
+            density: a `HierarchicalLatentDensity`, or a `SpatialGraphDensity`, which has edges inside a level too.
 
         Raises:
             ValueError: for a density over other maps, or one that isn't drawn from z2 to z1.
         """
         dims = {"z1": self.shapes["z1"][0], "z2": self.shapes["z2"][0]}
-        if not isinstance(density, HierarchicalLatentDensity):
-            raise ValueError(f"density: expected a HierarchicalLatentDensity, got a {type(density).__name__}")
-        if density.dims != dims or density.condition == "finer":
+        if not isinstance(density, FeatureDensity):
+            raise ValueError(f"density: expected a density over maps, got a {type(density).__name__}")
+        condition = getattr(density, "condition", None)
+        # The levels' order decides which of them is the coarser one.
+        if list(density.dims.items()) != list(dims.items()) or condition == "finer":
             raise ValueError(
-                f"density: expected the levels {dims} with condition 'coarser' or None, got {density.dims} with "
-                f"condition {density.condition!r}"
+                f"density: expected the levels {dims}, drawn from z2 to z1, got {density.dims} with condition "
+                f"{condition!r}"
             )
         model = copy.deepcopy(self)
         model.prior, model.density = "density", copy.deepcopy(density).to(self.like)

@@ -8,17 +8,61 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from hvae_ref.features import LevelDensity
+from hvae_ref.features import FeatureDensity, HierarchicalLatentDensity, LevelDensity
+
+
+class GraphFactor:
+    r"""p(z_l | z_{l+1}) of a density with edges inside its levels: the product over positions in the order of drawing.
+
+    Such a factor has no mixture at a position that could be had from the coarser level alone. Finer levels come after
+    it and are not looked at.
+
+    Args:
+        density: such as a `SpatialGraphDensity`, over two levels.
+        level: which of its factors.
+    """
+
+    def __init__(self, density: FeatureDensity, level: str) -> None:
+        self.density, self.level = density, level
+
+    def log_prob(self, f: Tensor, above: Tensor | None) -> Tensor:
+        """log p at every position of a map f (B, D, H, W), (B, P) nats."""
+        index = torch.arange(f.shape[2:].numel(), device=f.device)
+        return self.density.log_prob(self._maps(f, above), {self.level: index})[self.level]
+
+    def sample(self, above: Tensor | None, n: int, shape: tuple[int, int], temperature: float = 1.0) -> Tensor:
+        """Draw a map (n, D, H, W) given the coarser one (n, D', H', W')."""
+        shapes = {level: shape if level == self.level else (1, 1) for level in self.density.levels}
+        fixed = {}
+        if above is not None:
+            fixed = {self._coarser: above}
+            shapes[self._coarser] = tuple(above.shape[2:])
+        return self.density.sample(shapes, n, fixed=fixed, temperature=temperature)[self.level]
+
+    @property
+    def _coarser(self) -> str:
+        return self.density.levels[self.density.levels.index(self.level) + 1]
+
+    def _maps(self, f: Tensor, above: Tensor | None) -> dict[str, Tensor]:
+        maps = {level: f.new_zeros(len(f), dim, 1, 1) for level, dim in self.density.dims.items()}
+        maps[self.level] = f
+        return maps if above is None else maps | {self._coarser: above}
+
+
+def factor_of(density: FeatureDensity, level: str) -> LevelDensity | GraphFactor:
+    """The factor of a level that models draw it from, given the coarser one."""
+    return density.p[level] if isinstance(density, HierarchicalLatentDensity) else GraphFactor(density, level)
 
 
 class MapPrior(Distribution):
     r"""p(z_l | z_{l+1}) = Π_i Σ_k π_k(h_i) N(z_{l,i}; μ_k(h_i), Σ_k(h_i)) over positions i of a map, as one vector.
 
-    A latent map (C, H, W) is written as a vector of C·H·W numbers in torch's order. There is no closed form for a KL to
-    a mixture, so `exact_kl` falls back to the sample; draws carry no gradient, and a bound needs none from them.
+    In a graph h_i knows positions drawn before i too. A latent map (C, H, W) is written as a vector of C·H·W numbers in
+    torch's order. There is no closed form for a KL to a mixture, so `exact_kl` falls back to the sample; draws carry no
+    gradient, and a bound needs none from them.
 
     Args:
-        factor: of a `HierarchicalLatentDensity`.
+        factor: from `factor_of`.
         above: the coarser map z_{l+1} (B, C', H', W'), or None for the factor with nothing behind the bar.
         n: B.
         shape: (C, H, W) of the level.
@@ -31,17 +75,12 @@ class MapPrior(Distribution):
     support = constraints.real_vector
     has_rsample = False
 
-    def __init__(self, factor: LevelDensity, above: Tensor | None, n: int, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, factor: LevelDensity | GraphFactor, above: Tensor | None, n: int, shape: tuple[int, int, int]
+    ) -> None:
         self.factor, self.above, self.shape = factor, above, shape
         size = shape[0] * shape[1] * shape[2]
         super().__init__(torch.Size([n]), torch.Size([size]), validate_args=False)
-
-    @property
-    def mean(self) -> Tensor:
-        """E[z_l | z_{l+1}], (B, C·H·W)."""
-        index = torch.arange(self.shape[1] * self.shape[2], device=self.factor.head.bias.device)
-        mixture = self.factor(self.above, self.shape[1:], index)
-        return mixture.mean.expand(*self.batch_shape, len(index), -1).mT.flatten(1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value | z_{l+1}) for values (…, B, C·H·W): the sum over positions, nats."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hvae_ref.features import FeaturePyramid, HierarchicalLatentDensity
+from hvae_ref.features import FeaturePyramid, HierarchicalLatentDensity, SpatialGraphDensity
 from hvae_ref.models import ImageDensity, LatentVAE
 
 DIMS = {"level1": 3, "level2": 3, "level3": 2, "level4": 2}
@@ -149,6 +149,19 @@ def test_the_prior_is_the_fitted_density() -> None:
     drawn = density.sample(4)
     assert drawn["z1"].shape == (4, 2, 3, 3) and drawn["z2"].shape == (4, 3, 2, 2)
     assert prior.decode({level: f.flatten(1) for level, f in drawn.items()}).mean.shape == (4, 36)
+
+
+def test_a_graph_may_take_the_place_of_the_chain() -> None:
+    model, x = vae(), digits(100)
+    graph = SpatialGraphDensity({"z1": 2, "z2": 3}, components=2, width=8)
+    density = ImageDensity("latents", model, density=graph)
+    density.fit(x, digits(50, seed=2), epochs=1)
+    log_p, prior = density.log_prob(x, 3), density.as_prior()
+    assert density.density is graph and log_p["z1"].shape == (100, 3, 3)
+    z = {level: f.flatten(1) for level, f in density.maps(x, 3).items()}
+    with torch.no_grad():
+        found = prior.p_z1_given_z2(z["z2"]).log_prob(z["z1"])
+    torch.testing.assert_close(found, log_p["z1"].flatten(1).sum(1), atol=1e-4, rtol=1e-4)
 
 
 def test_every_pass_draws_anew_and_sees_every_image_once() -> None:

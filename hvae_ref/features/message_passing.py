@@ -39,7 +39,10 @@ class MessageLayer(MessagePassing):
     """
 
     def __init__(self, width: int, relations: int) -> None:
-        super().__init__(aggr="mean", node_dim=0)
+        with warnings.catch_warnings():
+            # It reads the annotations of `message` in a way that Python 3.13 announces the end of.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            super().__init__(aggr="mean", node_dim=0)
         self.send = nn.Linear(2 * width, width)
         self.relation = nn.Embedding(relations, width)
         self.gate = mlp([width + 5, width, width])

@@ -50,9 +50,7 @@ def test_the_package_and_its_chapters_declare_what_they_import_and_no_more():
     cells = [cell["source"] for path in chapters.paths() for cell in chapters.code_cells(chapters.read(path))]
     imported = imported_packages([*package, *cells])
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    optional = {canonicalize_name(Requirement(line).name) for line in EXTRAS["features"]}
-    assert imported - optional <= declared
-    assert declared <= imported
+    assert imported == declared
 
 
 def test_environment_installs_the_package_with_all_extras_for_the_same_python():

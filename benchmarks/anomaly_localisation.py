@@ -123,7 +123,12 @@ def areas(normal: Maps, seen: Maps, masks: Tensor, levels: tuple[str, ...], smoo
     alone = {level: round(roc_auc_score(truth, scores[level].flatten()), 4) for level in normal} if several else {}
     ends = {"auroc": round(area.value, 4), "low": round(area.low, 4), "high": round(area.high, 4)}
     single = [round(a, 3) for a in image_aurocs(combined, masks).tolist()]
-    return {**ends, **alone, "images": single, "shares": [round(m, 4) for m in masks.float().mean((1, 2)).tolist()]}
+    return {
+        **ends,
+        **alone,
+        "image_areas": single,
+        "patch_shares": [round(m, 4) for m in masks.float().mean((1, 2)).tolist()],
+    }
 
 
 class Texture:

@@ -148,7 +148,7 @@ class SpatialGraphDensity(FeatureDensity):
             fixed: maps (n, D, H, W) or (1, D, H, W) of levels that are given. A node that is drawn depends on its
                 ancestors, given or drawn. It is not inferred from given nodes that come *after* it, such as those of
                 finer levels or later colours. `log_prob` of the answer, summed over the given positions, is the
-                logarithm of the weight that a draw would need for that.
+                logarithm of the weight that a draw at temperature 1 would need for that.
             keep: for levels in `fixed`, where to keep them, booleans (H, W); the rest is drawn.
             temperature: factor on the standard deviations of every component.
 

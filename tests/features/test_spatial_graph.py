@@ -301,6 +301,14 @@ def test_every_parameter_gets_a_finite_gradient():
         assert parameter.grad.abs().sum() > 1e-6, name
 
 
+def test_a_size_first_seen_in_inference_mode_can_be_trained_on():
+    density, shapes = random_density().requires_grad_(), {"level1": (3, 7), "level2": (2, 5)}
+    with torch.inference_mode():
+        density.log_prob(random_features(shapes=shapes))
+    joint(density, random_features(shapes=shapes)).sum().backward()
+    assert density.contexts.place.grad.abs().sum() > 0
+
+
 def test_saved_and_loaded_it_is_the_same(tmp_path):
     density, features = random_density(), random_features()
     for buffer in density.buffers():
@@ -338,3 +346,150 @@ def test_devices_and_half_precision(device):
     for level, log_p in half.items():
         assert log_p.dtype == torch.float32
         assert (log_p - whole[level]).abs().median() < 0.1
+
+
+def smooth(n, seed, shapes=(("level1", (8, 8)), ("level2", (4, 4)))):
+    """White noise blurred within each level, and no word from level to level."""
+    generator = torch.Generator().manual_seed(seed)
+    maps = {}
+    for level, (height, width) in shapes:
+        noise = torch.randn(n, DIMS[level], height + 2, width + 2, generator=generator)
+        maps[level] = 1.5 * nn.functional.avg_pool2d(noise, 3, 1) + 0.2 * noise[..., 1:-1, 1:-1]
+    return maps
+
+
+def fitted(train, validation=None, colours=2, epochs=15, **arguments):
+    density = SpatialGraphDensity(DIMS, 2, width=24, colours=colours)
+    history = fit_density(density, train, validation, epochs=epochs, batch_size=8, learning_rate=5e-3, **arguments)
+    return density, history
+
+
+def mean_nll(density, held_out):
+    (maps,) = density.stream([held_out])
+    return {level: -log_p.mean().item() for level, log_p in maps.items()}
+
+
+def test_edges_in_space_tell_what_a_chain_of_levels_cannot_know():
+    train, validation, held_out = smooth(64, 0), smooth(24, 1), smooth(48, 2)
+    density, history = fitted(train, validation, epochs=10)
+    chain = HierarchicalLatentDensity(DIMS, 2, heads=2, width=24)
+    fit_density(chain, train, validation, epochs=10, batch_size=8, learning_rate=5e-3)
+    graph, alone = mean_nll(density, held_out), mean_nll(chain, held_out)
+    # Half of the places have four neighbours to look at; each coordinate is then known twice as well, or better.
+    assert graph["level1"] < alone["level1"] - 0.3 and graph["level2"] < alone["level2"] - 0.3
+    colour = (torch.arange(8)[:, None] + torch.arange(8)) % 2
+    by_colour = [-density.log_prob(held_out)["level1"][:, colour == c].mean().item() for c in (0, 1)]
+    assert by_colour[1] < by_colour[0] - 0.6
+    assert history[-1].validation["level1"] < history[0].validation["level1"] - 0.3
+
+
+def test_a_refit_to_samples_finds_the_density_they_came_from():
+    truth = SpatialGraphDensity({"level1": 1, "level2": 1}, 1, width=8, layers=1, floor=0.2)
+    with torch.no_grad():
+        for parameter in truth.parameters():
+            parameter.add_(0.25 * torch.randn_like(parameter))
+    shapes = {"level1": (8, 8), "level2": (4, 4)}
+    train, validation, held_out = (truth.sample(shapes, n) for n in (256, 64, 64))
+    density = SpatialGraphDensity({"level1": 1, "level2": 1}, 1, width=16, layers=1, floor=0.2)
+    fit_density(density, train, validation, epochs=25, batch_size=16, learning_rate=5e-3)
+    for level in shapes:
+        # The mean difference is KL(truth ‖ fit) up to sampling noise.
+        assert -0.02 < mean_nll(density, held_out)[level] - mean_nll(truth, held_out)[level] < 0.03
+        mixtures = [model.distribution(level, held_out) for model in (truth, density)]
+        spread = mixtures[0].variance.sqrt()
+        assert ((mixtures[0].mean - mixtures[1].mean).abs() / spread).mean() < 0.1
+        assert (mixtures[1].variance / mixtures[0].variance).log().abs().mean() < 0.15
+    assert (mixtures[0].mean.std() / spread.mean()) > 0.2
+
+
+def test_all_levels_end_with_their_best_epoch_together():
+    few, validation = smooth(2, 0), smooth(16, 1)
+    density, history = fitted(few, validation, epochs=60)
+    reached = [sum(epoch.validation.values()) for epoch in history]
+    assert reached[-1] > min(reached)  # Two examples are too few: it fits them by heart.
+    assert abs(sum(mean_nll(density, validation).values()) - min(reached)) < 1e-4
+
+
+def test_no_epoch_means_the_unconditioned_start():
+    train = smooth(16, 0)
+    alone = HierarchicalLatentDensity(DIMS, 2, condition=None)
+    fit_density(alone, train)
+    for level, log_p in fitted(train, epochs=0)[0].log_prob(train).items():
+        torch.testing.assert_close(log_p, alone.log_prob(train)[level], atol=1e-4, rtol=1e-5)
+
+
+def test_constant_features_end_at_the_floor_and_not_at_infinity():
+    constant = {"level1": torch.full((6, 2, 8, 8), 3.0), "level2": torch.full((6, 3, 4, 4), -1.0)}
+    density, history = fitted(constant, constant, epochs=3)
+    for level, dim in DIMS.items():
+        floor = density.floor_of(level)
+        at_most = -dim * (0.5 * math.log(2 * math.pi) + math.log(floor))
+        log_p = -mean_nll(density, constant)[level]
+        assert at_most - 0.05 < log_p <= at_most + 1e-3
+        strange = {**constant, level: constant[level] + 0.1}
+        assert mean_nll(density, strange)[level] > 1000
+        assert all(math.isfinite(epoch.validation[level]) for epoch in history)
+
+
+def good():
+    return random_features()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"level1": torch.zeros(2, 5, 4, 8).double()}, r"level1: expected shape \(B, 2, H, W\)"),
+        ({"level1": torch.zeros(2, 2, 0, 8).double()}, "at least one position"),
+        ({"level1": torch.zeros(3, 2, 4, 8).double()}, "one batch size for all levels, got {'level1': 3, 'level2': 2}"),
+        ({"level1": torch.zeros(2, 2, 4, 8)}, "level1: expected dtype torch.float64"),
+        ({"level2": torch.full((2, 3, 2, 4), torch.nan).double()}, "level2: expected finite numbers"),
+        ({"level9": torch.zeros(2, 2, 4, 8).double()}, "expected the levels"),
+    ],
+)
+def test_features_that_do_not_fit_are_named(change, message, unchecked):
+    with pytest.raises(ValueError, match=message):
+        random_density().log_prob(good() | change)
+
+
+def test_levels_that_are_missing_or_unknown_are_named(unchecked):
+    density, features = random_density(), good()
+    with pytest.raises(ValueError, match="level: expected one of .*, got 'other'"):
+        density.distribution("other", features)
+    with pytest.raises(ValueError, match="level: expected one of .*, got 'other'"):
+        density.log_prob(features, {"other": torch.tensor([0])})
+    with pytest.raises(ValueError, match=r"expected the levels \['level1', 'level2'\], got \['level1'\]"):
+        density.distribution("level1", {"level1": features["level1"]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dims": {}}, "dims: expected at least one level"),
+        ({"dims": {"a": 2}, "components": {"b": 2}}, "components: expected one number for each of"),
+        ({"dims": {"a": 0}}, "dim: expected at least 1, got 0"),
+        ({"dims": {"a": 2}, "colours": 3}, "colours: expected 1, 2 or 4, got 3"),
+        ({"dims": {"a": 2}, "layers": 0}, "layers: expected at least 1, got 0"),
+        ({"dims": {"a": 2}, "width": 0}, "width: expected at least 1, got 0"),
+        ({"dims": {"a": 2}, "floor": 0.0}, "floor: expected a positive number, got 0.0"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SpatialGraphDensity(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"shapes": {"level1": (4, 8)}}, "shapes: expected the levels"),
+        ({"shapes": {"level1": (4, 0), "level2": (2, 4)}}, "shapes: expected at least one level, each with"),
+        ({"fixed": {"other": torch.zeros(1, 2, 4, 8)}}, "fixed: expected some of"),
+        ({"keep": {"level1": torch.ones(4, 8).bool()}}, "fixed: expected some of .* with all of"),
+        ({"fixed": {"level1": torch.zeros(1, 2, 3, 3).double()}}, "fixed: expected level1 of shape"),
+        ({"fixed": good(), "keep": {"level1": torch.ones(4, 8)}}, "keep: expected booleans"),
+        ({"temperature": 0.0}, "temperature: expected a positive number"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        random_density().sample(**({"shapes": SHAPES, "n": 2} | arguments))

@@ -6,22 +6,18 @@ import copy
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, kl_divergence
+from torch.distributions import Distribution, Independent
 
 from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
-from hvae_ref.features import FeatureDensity, GaussianMixture, HierarchicalLatentDensity
+from hvae_ref.features import FeatureDensity, HierarchicalLatentDensity
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
 from hvae_ref.models.map_nets import Image, Pixels, downwards, to_vector, upwards
-from hvae_ref.models.map_prior import MapPrior, factor_of
+from hvae_ref.models.map_prior import MapPrior, factor_of, kl_to_prior, nearly_standard
 from hvae_ref.nets import Rescale, halved
 
 PRIORS = ("standard", "density")
-
-APART = 0.5
-"""Standard deviation of the locations a density begins with; its components have what is left of a variance of 1."""
 
 
 class LatentVAE(LatentVariableModel):
@@ -111,7 +107,7 @@ class LatentVAE(LatentVariableModel):
         if prior == "density":
             self.density = HierarchicalLatentDensity({"z1": c1, "z2": c2}, prior_components, width=prior_width)
             for level, channels in self.density.dims.items():
-                self.density.p[level].start(_nearly_standard(prior_components, channels))
+                self.density.p[level].start(nearly_standard(prior_components, channels))
 
     def p_z2(self, n: int) -> Independent | MapPrior:
         """The prior of the coarse map, batch (n,)."""
@@ -145,7 +141,7 @@ class LatentVAE(LatentVariableModel):
     def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
         """E_q[log p(x|z1, z2) − KL(q(z1|z2, x) ‖ p(z1|z2))] − KL(q(z2|x) ‖ p(z2)), from one sample of each latent.
 
-        With a density as prior there is no KL in closed form, and both are estimates from the same samples; see `_kl`.
+        With a density as prior there is no KL in closed form; `kl_to_prior` says how much is left to the same samples.
         """
         r1, r2 = self.side(x)
         q_z2 = self.q_z2_given_x(r2)
@@ -154,7 +150,7 @@ class LatentVAE(LatentVariableModel):
         q_z1 = self.q_z1_given_z2_x(state, r1)
         z1 = q_z1.rsample()
         p_z2, p_z1, p_x = self.p_z2(len(x)), self.p_z1_given_z2(z2), self.p_x_given_z1_z2(z1, state)
-        return Elbo(p_x.log_prob(x), kl={"z2": _kl(kl, q_z2, p_z2, z2), "z1": _kl(kl, q_z1, p_z1, z1)})
+        return Elbo(p_x.log_prob(x), kl={"z2": kl_to_prior(kl, q_z2, p_z2, z2), "z1": kl_to_prior(kl, q_z1, p_z1, z1)})
 
     def infer(self, x: Tensor) -> Inference:
         """q(z2|x), then q(z1|z2, x) given a sample of z2."""
@@ -202,25 +198,6 @@ class LatentVAE(LatentVariableModel):
         model = copy.deepcopy(self)
         model.prior, model.density = "density", copy.deepcopy(density).to(self.like)
         return model
-
-
-def _kl(estimate: KlEstimator, q: Independent, p: Distribution, z: Tensor) -> Tensor:
-    """One level's divergence; against a density KL(q ‖ N(0, I)) + log N(z; 0, I) − log p(z).
-
-    In expectation that is KL(q ‖ p). Only what a density has over N(0, I) is left to the sample, so it is far less noisy
-    than log q(z) − log p(z) where the two priors are alike.
-    """
-    if estimate is not exact_kl or not isinstance(p, MapPrior):
-        return estimate(q, p, z)
-    normal = standard_normal(*z.shape, like=z)
-    return kl_divergence(q, normal) + normal.log_prob(z) - p.log_prob(z)
-
-
-def _nearly_standard(components: int, dim: int) -> GaussianMixture:
-    """A mixture that is close to N(0, I), where posteriors begin, and whose components differ enough to part."""
-    loc = APART * torch.randn(components, dim)
-    tril = (1 - APART**2) ** 0.5 * torch.eye(dim).expand(components, dim, dim)
-    return GaussianMixture(torch.zeros(components), loc, tril)
 
 
 def _image_shape(data_dim: int, shape: Sequence[int] | None) -> tuple[int, int, int]:

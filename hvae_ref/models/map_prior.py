@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, Independent, constraints, kl_divergence
 
-from hvae_ref.features import FeatureDensity, HierarchicalLatentDensity, LevelDensity
+from hvae_ref.conditional import standard_normal
+from hvae_ref.elbo import KlEstimator, exact_kl
+from hvae_ref.features import FeatureDensity, GaussianMixture, HierarchicalLatentDensity, LevelDensity
+
+APART = 0.5
+"""Standard deviation of the locations a density begins with; its components have what is left of a variance of 1."""
 
 
 class GraphFactor:
@@ -108,3 +113,28 @@ class MapPrior(Distribution):
         if self.above is None or not draws:
             return self.above
         return self.above.expand(*draws, *self.above.shape).flatten(0, len(draws))
+
+
+def kl_to_prior(estimate: KlEstimator, q: Independent, p: Distribution, z: Tensor) -> Tensor:
+    """One level's divergence; against a `MapPrior` KL(q ‖ N(0, I)) + log N(z; 0, I) − log p(z), nats.
+
+    In expectation that is KL(q ‖ p). Only what a density has over N(0, I) is left to the sample, so it is far less
+    noisy than log q(z) − log p(z) where the two priors are alike.
+
+    Args:
+        estimate: how the divergence is taken where there is a choice; `sampled_kl` is left as it is.
+        q: posterior, batch (B,).
+        p: prior, batch (B,).
+        z: (B, D), drawn from q.
+    """
+    if estimate is not exact_kl or not isinstance(p, MapPrior):
+        return estimate(q, p, z)
+    normal = standard_normal(*z.shape, like=z)
+    return kl_divergence(q, normal) + normal.log_prob(z) - p.log_prob(z)
+
+
+def nearly_standard(components: int, dim: int) -> GaussianMixture:
+    """A mixture that is close to N(0, I), where posteriors begin, and whose components differ enough to part."""
+    loc = APART * torch.randn(components, dim)
+    tril = (1 - APART**2) ** 0.5 * torch.eye(dim).expand(components, dim, dim)
+    return GaussianMixture(torch.zeros(components), loc, tril)

@@ -62,6 +62,8 @@ DENSITIES = {MAIN: "none", "mixtures given the coarser level": "coarser"}
 LEADING = "mixtures, leading directions alone"
 TRIVIAL = "brightness and contrast"
 METHODS = (MAIN, LEADING, "one Gaussian", "Gaussian per position", "nearest neighbour", TRIVIAL, *list(DENSITIES)[1:])
+SHARES = {"small": (0.0, 0.03), "middle": (0.03, 0.08), "large": (0.08, 1.0)}
+MISSED = 0.9
 TEST_IMAGES, CHOICE_IMAGES, SEEDS = 16, 6, 3
 SETTINGS = {
     "backbone": f"{BACKBONE}, ImageNet weights",
@@ -209,6 +211,22 @@ def test(
             print(*cell.values(), record.runs[-1]["auroc"], flush=True)
 
 
+def misses(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where `MAIN` fails: areas of single images by pair and by size of the patch, and how many lie below `MISSED`."""
+    rows = []
+    for texture, foreign in dict.fromkeys((run["texture"], run["foreign"]) for run in runs):
+        own = [run for run in runs if (run["texture"], run["foreign"], run["method"]) == (texture, foreign, MAIN)]
+        single = [pair for run in own for pair in zip(run["image_areas"], run["patch_shares"], strict=True)]
+        for size, (least, most) in SHARES.items():
+            found = [area for area, share in single if least <= share < most]
+            if found:
+                missed = sum(area < MISSED for area in found)
+                mean = round(mean_and_sd(found)[0], 3)
+                row = {"texture": texture, "foreign": foreign, "patch": size, "images": len(found)}
+                rows.append({**row, "mean_area": mean, "missed": missed})
+    return rows
+
+
 def main() -> None:
     """Choose, then test, and write both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -218,17 +236,19 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     pyramid = FeaturePyramid(BACKBONE)
-    command = command_line("benchmarks/anomaly_localisation.py")
+    script = "benchmarks/anomaly_localisation.py"
     choice = {**SETTINGS, "patches of": CHOOSING_WITH, "images of each": CHOICE_IMAGES, "method": MAIN}
     levels, smoothing = choose(
-        pyramid, Record(options.out / "anomaly_choice.json", ("texture", "levels", "smoothing"), command, choice)
+        pyramid,
+        Record(options.out / "anomaly_choice.json", ("texture", "levels", "smoothing"), f"python {script}", choice),
     )
     settings = {**SETTINGS, "images a pair": TEST_IMAGES, "levels": levels, "smoothing": smoothing}
     key = ("texture", "foreign", "method", "seed")
-    record = Record(options.out / "anomaly_localisation.json", key, command, settings)
+    record = Record(options.out / "anomaly_localisation.json", key, command_line(script), settings)
     for seed in range(options.seeds):
         for name in options.textures:
             test(pyramid, record, LEVELS[levels], smoothing, seed, name)
+    record.save(misses=misses(record.runs))
 
 
 if __name__ == "__main__":

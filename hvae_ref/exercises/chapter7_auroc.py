@@ -79,6 +79,10 @@ def _by_image_with_nothing_for_others(scores: Tensor, masks: Tensor) -> Tensor:
     return _by_image(scores, masks, otherwise=0.0)
 
 
+def _by_image_with_nan_for_others(scores: Tensor, masks: Tensor) -> Tensor:
+    return _by_image(scores, masks, otherwise=float("nan"))
+
+
 def _after(change: Callable[[Tensor], Tensor]) -> Area:
     """The area of scores (B, P) that were changed image by image."""
 
@@ -121,13 +125,14 @@ def _by_ranks(scores: Tensor, masks: Tensor, ranks: Tensor, first: int) -> Tenso
     return above / (foreign * (masks.numel() - foreign))
 
 
-def _ranks_by_place(scores: Tensor, masks: Tensor) -> Tensor:
-    return _by_ranks(scores, masks, scores.flatten().argsort(stable=True).argsort(), first=0)
+def _ranks_by_place(descending: bool, stable: bool) -> Area:
+    """Equal scores ranked in the order that a sort happens to leave them in."""
 
+    def auroc(scores: Tensor, masks: Tensor) -> Tensor:
+        ranks = scores.flatten().argsort(descending=descending, stable=stable).argsort()
+        return _by_ranks(scores, masks, masks.numel() - 1 - ranks if descending else ranks, first=0)
 
-def _ranks_by_place_backwards(scores: Tensor, masks: Tensor) -> Tensor:
-    ranks = masks.numel() - 1 - scores.flatten().argsort(descending=True, stable=True).argsort()
-    return _by_ranks(scores, masks, ranks, first=0)
+    return auroc
 
 
 def _middle_ranks(scores: Tensor) -> Tensor:
@@ -146,6 +151,16 @@ def _ranks_from_one(scores: Tensor, masks: Tensor) -> Tensor:
 
 def _ranks_without_gaps(scores: Tensor, masks: Tensor) -> Tensor:
     return _by_ranks(scores, masks, scores.flatten().unique(return_inverse=True)[1] + 1, first=1)
+
+
+def _curve_without_its_beginning(scores: Tensor, masks: Tensor) -> Tensor:
+    chosen = scores.flatten() >= scores.flatten().unique().flip(0)[:, None]
+    hits, alarms = ((chosen & kind.flatten()).double().sum(1) / kind.sum() for kind in (masks, ~masks))
+    return torch.trapezoid(hits, alarms)
+
+
+def _of_images(scores: Tensor, masks: Tensor) -> Tensor:
+    return _pairs(scores.flatten(1).amax(1), masks.flatten(1).any(1))
 
 
 def _share_of_all_pairs(scores: Tensor, masks: Tensor) -> Tensor:
@@ -184,18 +199,22 @@ ON_THE_AREA: tuple[Exercise, ...] = (
                 "always wrong; it knows nothing, and that is a half.",
                 _BELONGS,
             ),
-            Misconception(
-                "D7",
-                _ranks_by_place,
-                "Equal scores get ranks by where they stand in the image. Turn the image upside down, and the area is "
-                "another one. What rank is fair to all that are equal?",
-                _BELONGS,
+            *(
+                Misconception(
+                    "D7",
+                    _ranks_by_place(descending, stable),
+                    "Equal scores are ranked in the order that the sort leaves them in, one after the other. Turn the "
+                    "image upside down, and the area is another one. What rank is fair to all that are equal?",
+                    _BELONGS,
+                )
+                for descending in (False, True)
+                for stable in (False, True)
             ),
             Misconception(
                 "D7",
-                _ranks_by_place_backwards,
-                "Equal scores get ranks by where they stand in the image, so a curve with one step a pixel depends on "
-                "their order. What rank is fair to all that are equal?",
+                _curve_without_its_beginning,
+                "The curve begins at the highest score. What lies between the point (0, 0), where nothing is called "
+                "foreign, and that one is missing from its area.",
                 _BELONGS,
             ),
             Misconception(
@@ -238,6 +257,26 @@ ON_THE_AREA: tuple[Exercise, ...] = (
                 _by_image_with_nothing_for_others,
                 "This is an area for each image, averaged, with 0 where an image has none. Pool all pixels: then there "
                 "is nothing to make up.",
+                _BELONGS,
+            ),
+            Misconception(
+                "D7",
+                _by_image_with_nan_for_others,
+                "This is an area for each image, averaged, and an image with one kind of pixels has none: NaN. Pool "
+                "all pixels, and the question does not arise.",
+                _BELONGS,
+            ),
+            Misconception(
+                "D7",
+                _of_images,
+                "This judges whole images by their highest score. Asked for are pixels: where is what does not belong?",
+                _BELONGS,
+            ),
+            Misconception(
+                "D7",
+                _after(lambda scores: scores - scores.mean(1, keepdim=True)),
+                "Each image's scores are centred by their own mean. An image that is strange throughout would then "
+                "look ordinary; equation 7.10 uses the mean and spread of *normal* crops.",
                 _BELONGS,
             ),
             Misconception(
@@ -314,6 +353,12 @@ ON_THE_AREA: tuple[Exercise, ...] = (
                 _share_of_all_pairs,
                 "The pairs won are divided by all pairs of pixels. Only those of one foreign and one normal pixel are "
                 "contests.",
+                _BELONGS,
+            ),
+            Misconception(
+                "D7",
+                lambda scores, masks: 0.5,
+                "A half, whatever the scores: that is the area of a map that knows nothing.",
                 _BELONGS,
             ),
             Misconception(

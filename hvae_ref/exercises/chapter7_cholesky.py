@@ -63,6 +63,10 @@ def _positive_throughout(raw: Tensor, dim: int, floor: float) -> Tensor:
     return _filled(_positive(raw[:, :dim], floor), softplus(raw[:, dim:]))
 
 
+def _bounded_below(raw: Tensor, dim: int, floor: float) -> Tensor:
+    return _filled(_positive(raw[:, :dim], floor), torch.tanh(raw[:, dim:]))
+
+
 def _floor_throughout(raw: Tensor, dim: int, floor: float) -> Tensor:
     return _filled(_positive(raw[:, :dim], floor), raw[:, dim:] + floor)
 
@@ -177,6 +181,20 @@ ON_THE_FACTOR: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "D3",
+                _with(lambda diagonal, floor: diagonal.exp()),
+                "This takes an exponential, without a floor. It overflows for 800 and is 0 for −800; equation 7.4 has "
+                "softplus and a floor.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D3",
+                _with(lambda diagonal, floor: (softplus(diagonal).square() + floor**2).sqrt()),
+                "The floor is added to the variances, under a root. It works as well, but it is another number "
+                "wherever softplus is not zero; equation 7.4 adds it to the factor's diagonal.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D3",
                 _with(lambda diagonal, floor: diagonal.abs() + floor),
                 "An absolute value is positive, but −2 and 2 give the same, and its slope jumps at 0. Equation 7.4 "
                 "has softplus.",
@@ -215,6 +233,13 @@ ON_THE_FACTOR: tuple[Exercise, ...] = (
                 _positive_throughout,
                 "Softplus is applied below the diagonal too. There any sign is allowed: with none but positive "
                 "numbers some correlations could never be negative.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D3",
+                _bounded_below,
+                "What lies below the diagonal is squeezed between −1 and 1. These are no correlations: any number is "
+                "allowed there.",
                 _DENSITY,
             ),
             Misconception(

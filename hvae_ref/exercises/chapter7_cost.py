@@ -109,6 +109,25 @@ ON_THE_COST: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "D1",
+                _with_free(lambda dim, k: k + k * (dim + dim**2)),
+                "A covariance is counted as a square, and it is symmetric. And of K weights that add up to one, how "
+                "many can you choose?",
+                _SEES,
+            ),
+            Misconception(
+                "D1",
+                _with_free(lambda dim, k: k * dim**2),
+                "These are squares alone. A covariance is symmetric, and a mixture also has locations and weights.",
+                _SEES,
+            ),
+            Misconception(
+                "D1",
+                _with_free(lambda dim, k: k - 1 + k * (dim + 2 * _triangle(dim))),
+                "The covariances between two channels are counted twice and the variances, too: the half is missing.",
+                _SEES,
+            ),
+            Misconception(
+                "D1",
                 _with_free(lambda dim, k: k - 1 + k * (dim + dim)),
                 "That is a diagonal covariance: channels that do not go together.",
                 _SEES,
@@ -188,6 +207,12 @@ ON_THE_COST: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "D1",
+                _with_stored(lambda channels, dims: channels + channels * dims + dims),
+                "The scales of a whitening are counted as well. Here the reduction stores a mean and its directions.",
+                _SEES,
+            ),
+            Misconception(
+                "D1",
                 _with_memory(lambda c, p, k: p * k * c**2),
                 "The memory is counted in numbers. A number in float32 has how many bytes?",
                 _SEES,
@@ -226,17 +251,14 @@ ON_THE_COST: tuple[Exercise, ...] = (
                 "C numbers a component are a diagonal, or a location. The factor of a covariance has C rows as well.",
                 _SEES,
             ),
-            Misconception(
-                "D1",
-                _with_memory(lambda c, p, k: _memory(c, p, k) / 1e6),
-                "The memory is in megabytes. Asked for are bytes.",
-                _SEES,
-            ),
-            Misconception(
-                "D1",
-                _with_memory(lambda c, p, k: _memory(c, p, k) / 2**20),
-                "The memory is in mebibytes. Asked for are bytes.",
-                _SEES,
+            *(
+                Misconception(
+                    "D1",
+                    _with_memory(lambda c, p, k, unit=unit: _memory(c, p, k) / unit),
+                    f"The memory is in {name}. Asked for are bytes.",
+                    _SEES,
+                )
+                for name, unit in (("megabytes", 1e6), ("mebibytes", 2**20), ("gigabytes", 1e9), ("gibibytes", 2**30))
             ),
             Misconception(
                 "D1",

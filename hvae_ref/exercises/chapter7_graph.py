@@ -82,6 +82,15 @@ def _with_verdict(verdict: Callable[[Tensor, Tensor], bool]) -> Callable[..., Re
     return reads
 
 
+def _with_both(mask: Callable[[Tensor, int], Tensor], verdict: bool) -> Callable[..., Reads]:
+    """Another mask, and the same verdict on every graph."""
+
+    def reads(sources: Tensor, targets: Tensor, nodes: int, layers: int) -> Reads:
+        return mask(_edges(sources, targets, nodes), layers), verdict
+
+    return reads
+
+
 def _counts(edges: Tensor, layers: int) -> Tensor:
     return torch.stack([torch.linalg.matrix_power(edges, length) for length in range(1, layers + 1)]).sum(0)
 
@@ -156,6 +165,13 @@ ON_THE_GRAPH: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "D6",
+                _with_both(lambda edges, layers: edges.bool(), True),
+                "These are the sources of the edges, as after one layer; and every product is called a density. What "
+                "does a second layer carry on? And what if a reads b and b reads a?",
+                _GRAPH,
+            ),
+            Misconception(
+                "D6",
                 _with_mask(lambda edges, layers: _paths(edges, 1, len(edges))),
                 "These are all ancestors. A message takes one edge a layer: what is further away than there are "
                 "layers has not arrived.",
@@ -193,6 +209,13 @@ ON_THE_GRAPH: tuple[Exercise, ...] = (
                 _with_mask(lambda edges, layers: _paths(edges | edges.T, 1, layers)),
                 "The edges are used in both directions, as neighbours in an undirected graph. Then everybody hears "
                 "from everybody, and after two layers also his own echo.",
+                _GRAPH,
+            ),
+            Misconception(
+                "D6",
+                _with_both(lambda edges, layers: _paths(edges | edges.T, 1, layers), False),
+                "The edges are used in both directions, and then there is a circle between any two neighbours, so "
+                "nothing is a density. Here an edge leads from its source to its target, and not back.",
                 _GRAPH,
             ),
             Misconception(

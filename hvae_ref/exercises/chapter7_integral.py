@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hvae_ref.exercises.chapter7_specimens import Bumps, Head
 from hvae_ref.exercises.exercise import Exercise, Misconception
 from hvae_ref.exercises.inputs import normal, uniform
 
@@ -17,35 +17,6 @@ _DENSITY = "What makes it a density?"
 
 LogDensity = Callable[[Tensor], Tensor]
 LogMass = Callable[[LogDensity, Tensor, Tensor, int], Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Bumps:
-    """log Σ_k N(f; μ_k, s² I) / K + offset: a density where the offset is 0."""
-
-    loc: Tensor
-    spread: float
-    offset: float
-
-    def __call__(self, f: Tensor) -> Tensor:
-        """Rows (N, D) to (N,)."""
-        squares = (f.double()[:, None] - self.loc).square().sum(-1) / self.spread**2
-        constant = self.loc.shape[1] * math.log(self.spread * math.sqrt(2 * math.pi)) + math.log(len(self.loc))
-        return (-squares / 2).logsumexp(-1) - constant + self.offset
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """vᵀ tanh(W f + b) + offset: a net that ends in one number."""
-
-    weight: Tensor
-    bias: Tensor
-    last: Tensor
-    offset: float
-
-    def __call__(self, f: Tensor) -> Tensor:
-        """Rows (N, D) to (N,)."""
-        return torch.tanh(f.double() @ self.weight.T + self.bias) @ self.last + self.offset
 
 
 def _functions_and_boxes(rng: np.random.Generator) -> tuple[LogDensity, Tensor, Tensor, int]:
@@ -109,6 +80,14 @@ def _mass(log_density: LogDensity, low: Tensor, high: Tensor, cells: int) -> Ten
 
 def _integral_of_the_logarithm(log_density: LogDensity, low: Tensor, high: Tensor, cells: int) -> Tensor:
     return log_density(_grid(_axes(low, high, cells))).sum() * _log_volume(low, high, cells).exp()
+
+
+def _sum_of_logarithms(log_density: LogDensity, low: Tensor, high: Tensor, cells: int) -> Tensor:
+    return log_density(_grid(_axes(low, high, cells))).sum() + _log_volume(low, high, cells)
+
+
+def _without_the_largest(log_density: LogDensity, low: Tensor, high: Tensor, cells: int) -> Tensor:
+    return _log_mass(log_density, low, high, cells) - _largest(log_density, low, high, cells)
 
 
 def _negative(log_density: LogDensity, low: Tensor, high: Tensor, cells: int) -> Tensor:
@@ -206,6 +185,25 @@ ON_INTEGRALS: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "D2",
+                _with_volume(lambda low, high, cells: len(low) * ((high - low) / cells).log()[0]),
+                "A cell is counted as if all its sides were as long as the first. Boxes need not be cubes.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D2",
+                _without_the_largest,
+                "The largest value is taken out before the exponential, which is how overflow is avoided. It has to "
+                "be given back at the end.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D2",
+                _sum_of_logarithms,
+                "Log-densities are added up, which multiplies densities. An integral adds them.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D2",
                 _with_volume(lambda low, high, cells: ((high - low) / cells).sum().log()),
                 "The sides of a cell are added. Its volume is their product.",
                 _DENSITY,
@@ -292,6 +290,13 @@ ON_INTEGRALS: tuple[Exercise, ...] = (
                 _along_the_diagonal,
                 "The points all lie on the diagonal of the box. Every middle of one axis goes with every one of the "
                 "others.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D2",
+                lambda log_density, low, high, cells: 0.0,
+                "This answers 0 whatever it is given: that everything is a density. Some of these functions are none, "
+                "and some boxes do not hold all of one.",
                 _DENSITY,
             ),
             Misconception(

@@ -119,8 +119,11 @@ def _a_log_of_exponentials(logits: Tensor, gaussians: Tensor) -> Tensor:
     return (logits.softmax(0) * gaussians.exp()).sum(-1).log()
 
 
-def _with_a_small_number(logits: Tensor, gaussians: Tensor) -> Tensor:
-    return ((logits.softmax(0) * gaussians.exp()).sum(-1) + 1e-12).log()
+def _with_a_small_number(small: float) -> Join:
+    def joined(logits: Tensor, gaussians: Tensor) -> Tensor:
+        return ((logits.softmax(0) * gaussians.exp()).sum(-1) + small).log()
+
+    return joined
 
 
 def _density_of_each_batch(f: Tensor, logits: Tensor, loc: Tensor, scale_tril: Tensor) -> Tensor:
@@ -155,12 +158,15 @@ ON_THE_MIXTURE: tuple[Exercise, ...] = (
                 "the exponential is 0 and its logarithm −∞. Stay in logarithms.",
                 _DENSITY,
             ),
-            Misconception(
-                "D4",
-                _with(join=_with_a_small_number),
-                "A small number inside the logarithm hides the underflow: every anomaly gets the same score, −27.6. "
-                "Stay in logarithms.",
-                _DENSITY,
+            *(
+                Misconception(
+                    "D4",
+                    _with(join=_with_a_small_number(small)),
+                    "A small number inside the logarithm hides the underflow: every anomaly gets the same score, "
+                    f"{math.log(small):.1f}. Stay in logarithms.",
+                    _DENSITY,
+                )
+                for small in (1e-8, 1e-10, 1e-12, 1e-20, 1e-30, 1e-300)
             ),
             Misconception(
                 "D4",
@@ -290,6 +296,18 @@ ON_THE_MIXTURE: tuple[Exercise, ...] = (
                 _with(join=lambda logits, gaussians: (logits.softmax(0) * gaussians).sum(-1)),
                 "This is a mean of log-densities, not the logarithm of a mean density. It is never larger, and one "
                 "component that lies far away drags it down without end.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D4",
+                _with(join=lambda logits, gaussians: (logits.log_softmax(0) + gaussians).sum(-1)),
+                "The logarithms of the components are added: that multiplies their densities. A mixture adds them.",
+                _DENSITY,
+            ),
+            Misconception(
+                "D4",
+                _with(join=lambda logits, gaussians: gaussians[:, logits.argmax()]),
+                "Only the component of largest weight counts here. A row may lie in another one.",
                 _DENSITY,
             ),
             Misconception(

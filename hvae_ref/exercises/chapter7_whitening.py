@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hvae_ref.exercises.chapter7_specimens import Tails
 from hvae_ref.exercises.exercise import Exercise, Misconception
 from hvae_ref.exercises.inputs import normal, size, uniform
 
@@ -19,21 +19,10 @@ Basis = tuple[Tensor, Tensor, Tensor]
 Fit = Callable[[Tensor, int], Basis]
 
 
-@dataclass(frozen=True, eq=False)
-class Tails:
-    """log p(u) = −Σ_d (|u_d| / b_d + log 2 b_d): a density that does not mind which way an axis points."""
-
-    widths: Tensor
-
-    def __call__(self, u: Tensor) -> Tensor:
-        """Rows (B, D) to (B,)."""
-        return -(u.abs() / self.widths.to(u) + (2 * self.widths.to(u)).log()).sum(-1)
-
-
 def _features(rng: np.random.Generator) -> tuple[Tensor, Tensor, LogDensity, int]:
     rows, channels, batch = int(rng.integers(12, 30)), int(rng.integers(2, 8)), size(rng)
     # Spreads that are well apart, in directions of their own, so that no two directions are confused.
-    spread = torch.as_tensor(float(rng.uniform(0.3, 3)) * 0.55 ** np.arange(channels))
+    spread = torch.as_tensor(float(rng.uniform(0.3, 3)) * 0.65 ** np.arange(channels))
     turn = torch.linalg.qr(normal(rng, channels, channels, dtype=torch.float64)).Q
     mean = normal(rng, channels, scale=2, dtype=torch.float64)
     cloud = normal(rng, rows + batch, channels, dtype=torch.float64) * spread @ turn + mean
@@ -123,6 +112,11 @@ def _basis_of_rows(train: Tensor, dim: int) -> Basis:
     return mean, directions.T[:, :dim], scale[:dim]
 
 
+def _basis_of_columns(train: Tensor, dim: int) -> Basis:
+    mean, _, scale = _basis(train, dim)
+    return mean, torch.linalg.svd(train - mean, full_matrices=False).Vh[:, :dim], scale
+
+
 def _basis_of_first_channels(train: Tensor, dim: int) -> Basis:
     scale = train.std(0, unbiased=False)
     return train.mean(0), torch.eye(train.shape[1], dim, dtype=train.dtype), scale[:dim]
@@ -146,6 +140,21 @@ def _counted_for_each_row(train: Tensor, f: Tensor, log_p: LogDensity, dim: int)
 def _fitted_to_what_is_judged(train: Tensor, f: Tensor, log_p: LogDensity, dim: int) -> Tensor:
     mean, directions, scale = _basis(train, dim)
     return log_p(_whitened(f, (f.mean(0), directions, scale))) - scale.log().sum()
+
+
+def _as_scikit_learn_whitens(log_det: Callable[[Tensor], Tensor | float]) -> Callable[..., Tensor]:
+    """The density with variances over N − 1, and another function of the standard deviations for log |det|."""
+
+    def log_density(train: Tensor, f: Tensor, log_p: LogDensity, dim: int) -> Tensor:
+        basis = _basis_of_a_sample(train, dim)
+        return log_p(_whitened(f, basis)) + log_det(basis[2])
+
+    return log_density
+
+
+def _not_whitened(train: Tensor, f: Tensor, log_p: LogDensity, dim: int) -> Tensor:
+    mean, directions, _ = _basis(train, dim)
+    return log_p((f - mean) @ directions)
 
 
 def _density(train: Tensor, f: Tensor, log_p: LogDensity, dim: int) -> Tensor:
@@ -272,6 +281,26 @@ ON_WHITENING: tuple[Exercise, ...] = (
             ),
             Misconception(
                 "D5",
+                _as_scikit_learn_whitens(lambda scale: 0.0),
+                "Two things: the variances are divided by N − 1 in place of N, and this is still the density of the "
+                "whitened coordinates. Dividing by the scales has changed what a unit of volume is.",
+                _SEES,
+            ),
+            Misconception(
+                "D5",
+                _as_scikit_learn_whitens(lambda scale: scale.log().sum()),
+                "Two things: the variances are divided by N − 1 in place of N, and the log-determinant has the wrong "
+                "sign. A direction of scale 1000 spreads y thinly; is its density then higher than that of u?",
+                _SEES,
+            ),
+            Misconception(
+                "D5",
+                _not_whitened,
+                "log p is asked about y. It is the density of *u*, the coordinates after their division.",
+                _SEES,
+            ),
+            Misconception(
+                "D5",
                 _with_fit(_basis_of_singular_values),
                 "Singular values of the centred features are used as standard deviations. They grow with the number "
                 "of rows; what divides their squares?",
@@ -289,12 +318,15 @@ ON_WHITENING: tuple[Exercise, ...] = (
                 "These are the directions of *smallest* variance: `eigh` answers in ascending order.",
                 _SEES,
             ),
-            Misconception(
-                "D5",
-                _with_fit(_basis_of_rows),
-                "The directions are read off the rows of the matrix. `eigh` keeps them in its columns, `svd` in the "
-                "rows of its last part.",
-                _SEES,
+            *(
+                Misconception(
+                    "D5",
+                    _with_fit(fit),
+                    "The directions are read off the wrong side of a matrix. `eigh` keeps them in its columns, `svd` "
+                    "in the rows of its last part.",
+                    _SEES,
+                )
+                for fit in (_basis_of_rows, _basis_of_columns)
             ),
             Misconception(
                 "D5",

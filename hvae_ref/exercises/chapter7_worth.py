@@ -92,7 +92,15 @@ def _between_two_contexts(covariance: Tensor, f: Tensor, g: Tensor, c: Tensor) -
 
 
 def _about_both(covariance: Tensor, f: Tensor, g: Tensor, c: Tensor) -> Tensor:
-    return _nll(covariance, g) + _nll(covariance, torch.cat([f, c])) - _nll(covariance, g, f, c)
+    return _nll(covariance, g) - _nll(covariance, g, f, c)
+
+
+def _with_c_not_taken_away(covariance: Tensor, f: Tensor, g: Tensor, c: Tensor) -> Tensor:
+    return _nll(covariance, f, c) - _nll(covariance, f, g, c) + _nll(covariance, c)
+
+
+def _added_up(covariance: Tensor, f: Tensor, g: Tensor, c: Tensor) -> Tensor:
+    return _alone(covariance, f, g, c) + _of_the_other(covariance, f, g, c)
 
 
 def _exchanged(covariance: Tensor, fine: int, coarse: int) -> Worth:
@@ -159,9 +167,8 @@ def _entropies(covariance: Tensor, fine: int, coarse: int) -> Worth:
 
 def _joint_entropies(covariance: Tensor, fine: int, coarse: int) -> Worth:
     f, g, c = _parts(covariance, fine, coarse)
-    return _nll(covariance, f) - _nll(covariance, f, g) - _nll(covariance, g), (
-        _nll(covariance, f, c) - _nll(covariance, f, g, c) - _nll(covariance, g)
-    )
+    of_f, of_f_c = (_nll(covariance, torch.cat(parts)) for parts in ([f], [f, c]))
+    return tuple(few - _nll(covariance, torch.cat(all_)) for few, all_ in ((of_f, [f, g]), (of_f_c, [f, g, c])))
 
 
 ON_THE_WORTH: tuple[Exercise, ...] = (
@@ -215,6 +222,20 @@ ON_THE_WORTH: tuple[Exercise, ...] = (
                 _with(after=_about_both),
                 "The second number is what g tells about f and c together. What it tells about c is not asked for: c "
                 "is known.",
+                _TELLS,
+            ),
+            Misconception(
+                "D8",
+                _with(after=_with_c_not_taken_away),
+                "In the second number c has been joined to f, to g and to both, but it also stands alone somewhere: "
+                "p(f, g | c) = p(f, g, c) / p(c). Count how often the log-determinant of c is in your sum.",
+                _TELLS,
+            ),
+            Misconception(
+                "D8",
+                _with(after=_added_up),
+                "The second number adds what g and c tell each by itself. Asked for is what g *still* tells when c is "
+                "known.",
                 _TELLS,
             ),
             Misconception(

@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 import torch
 from scipy.integrate import nquad
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
@@ -291,3 +292,89 @@ def test_conditional_covariances_pass():
         return [(log_det_given(a) - log_det_given(b)) / 2 for a, b in (([], g), (c, g + c))]
 
     assert verdict("7.8", worth).passed, str(verdict("7.8", worth))
+
+
+# Mistakes as they are met ---------------------------------------------------------------------------------------------
+
+
+def test_a_factor_that_overflows_or_has_no_gradient_is_told():
+    def filled(diagonal, raw, dim):
+        factor = torch.diag_embed(diagonal)
+        row, column = torch.tril_indices(dim, dim, -1)
+        factor[:, row, column] = raw[:, dim:]
+        return factor
+
+    for diagonal, said in (
+        (lambda raw, floor: torch.log1p(raw.exp()) + floor, "the exponential is infinite"),
+        (lambda raw, floor: torch.maximum(softplus(raw), torch.tensor(floor)), "The floor is a clamp"),
+    ):
+        found = verdict("7.1", lambda raw, dim, floor, d=diagonal: filled(d(raw[:, :dim], floor), raw, dim))
+        assert said in found.message, str(found)
+
+
+def test_what_floating_point_cannot_hold_is_told():
+    def mixture(log_det, join):
+        def log_density(f, logits, loc, scale_tril):
+            covariance, centred = scale_tril @ scale_tril.mT, f[:, None] - loc
+            squares = torch.einsum("bki,kij,bkj->bk", centred, torch.linalg.inv(covariance), centred)
+            gaussians = -(squares + log_det(covariance) + f.shape[1] * math.log(2 * math.pi)) / 2
+            return join(logits.log_softmax(0) + gaussians)
+
+        return log_density
+
+    def by_exponentials(log_joint):
+        return log_joint.exp().sum(-1).log()
+
+    def above_a_floor(log_joint):
+        return (log_joint.exp().sum(-1) + 1e-30).log()
+
+    by_products = mixture(lambda covariance: torch.linalg.det(covariance).log(), lambda joint: joint.logsumexp(-1))
+    assert "multiplied out before its logarithm" in verdict("7.2", by_products).message
+    assert "Sixty standard deviations" in verdict("7.2", mixture(torch.logdet, by_exponentials)).message
+    assert "hides the underflow" in verdict("7.2", mixture(torch.logdet, above_a_floor)).message
+    assert verdict("7.2", mixture(torch.logdet, lambda joint: joint.logsumexp(-1))).passed
+
+
+def test_whitening_by_scikit_learn_is_recognised():
+    def log_density(train, f, log_p, dim):
+        pca = PCA(dim, whiten=True).fit(train.numpy())
+        scale = torch.as_tensor(pca.explained_variance_).sqrt()
+        return log_p(torch.as_tensor(pca.transform(f.numpy()))) - scale.log().sum()
+
+    assert "N − 1" in verdict("7.5", log_density).message
+
+
+def test_a_graph_without_a_trace_may_still_have_a_circle():
+    def reads(sources, targets, nodes, layers):
+        edges = torch.zeros(nodes, nodes)
+        edges[targets, sources] = 1
+        mask = sum(torch.linalg.matrix_power(edges, length) for length in range(1, layers + 1)) > 0
+        return mask, bool(not mask.diagonal().any())
+
+    assert "no node reads itself *within these layers*" in verdict("7.6", reads).message
+
+
+def test_areas_by_place_and_by_image_are_recognised():
+    def in_one_order(scores, masks):
+        foreign = masks.flatten()[scores.flatten().argsort(descending=True)].double()
+        hits, alarms = (kind.cumsum(0) / kind.sum() for kind in (foreign, 1 - foreign))
+        return torch.trapezoid(hits, alarms)
+
+    def image_by_image(scores, masks):
+        both = [(s, m) for s, m in zip(scores, masks, strict=True) if m.any()]
+        return sum(roc_auc_score(m.flatten(), s.flatten()) for s, m in both) / len(both)
+
+    assert "one after the other" in verdict("7.7", in_one_order).message
+    assert "for each image, averaged" in verdict("7.7", image_by_image).message
+
+
+def test_a_context_that_is_not_taken_away_is_told():
+    def worth(covariance, fine, coarse):
+        def half(*parts):
+            index = [i for part in parts for i in range(*part)]
+            return torch.logdet(covariance[:, index][:, :, index]) / 2
+
+        f, g, c = (0, fine), (fine, fine + coarse), (fine + coarse, covariance.shape[1])
+        return half(f) + half(g) - half(f, g), half(f, c) + half(g, c) - half(f, g, c)
+
+    assert "how often the log-determinant of c" in verdict("7.8", worth).message

@@ -1,0 +1,61 @@
+"""Functions that the exercises of chapter 7 hand to an answer: densities, and what is taken for one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Bumps:
+    """log Σ_k N(f; μ_k, s² I) / K + offset: a density where the offset is 0."""
+
+    loc: Tensor
+    spread: float
+    offset: float
+
+    def __call__(self, f: Tensor) -> Tensor:
+        """Rows (N, D) to (N,)."""
+        squares = (f.double()[:, None] - self.loc).square().sum(-1) / self.spread**2
+        constant = self.loc.shape[1] * math.log(self.spread * math.sqrt(2 * math.pi)) + math.log(len(self.loc))
+        return (-squares / 2).logsumexp(-1) - constant + self.offset
+
+    def __repr__(self) -> str:
+        """What a verdict shows."""
+        return f"log-mixture of {len(self.loc)} in {self.loc.shape[1]}-D, {self.offset:+g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """vᵀ tanh(W f + b) + offset: a net that ends in one number."""
+
+    weight: Tensor
+    bias: Tensor
+    last: Tensor
+    offset: float
+
+    def __call__(self, f: Tensor) -> Tensor:
+        """Rows (N, D) to (N,)."""
+        return torch.tanh(f.double() @ self.weight.T + self.bias) @ self.last + self.offset
+
+    def __repr__(self) -> str:
+        """What a verdict shows."""
+        return f"net from {self.weight.shape[1]}-D to a number, {self.offset:+g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Tails:
+    """log p(u) = −Σ_d (|u_d| / b_d + log 2 b_d): a density that does not mind which way an axis points."""
+
+    widths: Tensor
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """Rows (B, D) to (B,)."""
+        return -(u.abs() / self.widths.to(u) + (2 * self.widths.to(u)).log()).sum(-1)
+
+    def __repr__(self) -> str:
+        """What a verdict shows."""
+        return f"log-density in {len(self.widths)}-D"

@@ -101,7 +101,7 @@ def graph_layout(shapes: Mapping[str, Shape], colours: int, device: torch.device
     if not shapes or min(min(shape) for shape in shapes.values()) < 1:
         raise ValueError(f"shapes: expected at least one level, each with at least one position, got {dict(shapes)}")
     sizes = tuple((level, (int(shape[0]), int(shape[1]))) for level, shape in shapes.items())
-    # A remembered layout may be asked for again where gradients are taken, which tensors of inference mode do not allow.
+    # A remembered layout may serve again where gradients are taken, which tensors of inference mode do not allow.
     with torch.inference_mode(False):
         return _layout(sizes, colours, torch.device("cpu") if device is None else device)
 

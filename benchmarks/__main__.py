@@ -30,6 +30,7 @@ STUDIES: dict[str, list[list[str]]] = {
     "sphere_study": [[]],
     "abr_study": [[]],
     "latent_density": [[]],
+    "feature_synthesis": [["--ship"]],
 }
 
 

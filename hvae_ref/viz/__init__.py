@@ -5,6 +5,7 @@ from hvae_ref.viz.bars import kl_bars
 from hvae_ref.viz.calibration_curves import calibration_curves
 from hvae_ref.viz.curves import kl_curves, training_curves
 from hvae_ref.viz.densities import densities_2d, square_grid
+from hvae_ref.viz.feature_maps import feature_maps, path_curves, picture_rows
 from hvae_ref.viz.graphs import model_graphs
 from hvae_ref.viz.histograms import bound_histogram
 from hvae_ref.viz.images import image_grid
@@ -33,6 +34,7 @@ __all__ = [
     "calibration_curves",
     "circle_map",
     "densities_2d",
+    "feature_maps",
     "image_grid",
     "interpolation_strip",
     "kl_bars",
@@ -43,6 +45,8 @@ __all__ = [
     "level_resampling",
     "loss_parts",
     "model_graphs",
+    "path_curves",
+    "picture_rows",
     "probe_map",
     "reconstructions",
     "response_stack",

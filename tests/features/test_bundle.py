@@ -1,0 +1,110 @@
+"""A bundle in a file: small, whole, and what it was before; damaged and foreign files are told apart."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hvae_ref.features import (
+    BundleError,
+    FeatureBundle,
+    FeatureDecoder,
+    FeaturePyramid,
+    HierarchicalLatentDensity,
+    Reduction,
+    SpatialGraphDensity,
+    load_bundle,
+    save_bundle,
+)
+
+DIMS = {"level1": 2, "level2": 3, "level3": 2, "level4": 2}
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    torch.manual_seed(0)
+    pyramid = FeaturePyramid("efficientnet_lite0")
+    images = torch.rand(2, 3, 64, 64)
+    densities = {
+        "chain": HierarchicalLatentDensity(DIMS, {"level1": 3, "level2": 2, "level3": 2, "level4": 1}, "finer", 2, 8),
+        "alone": HierarchicalLatentDensity(DIMS, 2, None),
+        "graph": SpatialGraphDensity(DIMS, 2, width=8, layers=1, colours=4, floor=0.01),
+    }
+    for density in densities.values():
+        for parameter in density.parameters():
+            parameter.data.add_(0.1 * torch.randn_like(parameter))
+    reduction = Reduction(DIMS, whiten=True).fit(pyramid(images))
+    return FeatureBundle(
+        "efficientnet_lite0", reduction, FeatureDecoder(DIMS, width=8), densities, {"command": "python x.py"}
+    )
+
+
+@pytest.fixture
+def path(bundle, tmp_path):
+    save_bundle(tmp_path / "folder" / "bundle.safetensors", bundle)
+    return tmp_path / "folder" / "bundle.safetensors"
+
+
+def test_what_is_read_is_what_was_written_but_for_rounding(bundle, path):
+    again = load_bundle(path)
+    assert (again.backbone, again.about, list(again.densities)) == (
+        bundle.backbone,
+        bundle.about,
+        list(bundle.densities),
+    )
+    images = torch.rand(3, 1, 40, 64)
+    features = bundle.features(images, batch_size=2)
+    for level, f in again.features(images).items():
+        torch.testing.assert_close(f, features[level])
+    torch.testing.assert_close(again.decoder(features, (40, 64)), bundle.decoder(features, (40, 64)), atol=2e-3, rtol=0)
+    for name, density in bundle.densities.items():
+        assert type(again.densities[name]) is type(density)
+        for level, log_p in density.log_prob(features).items():
+            torch.testing.assert_close(again.densities[name].log_prob(features)[level], log_p, atol=0.3, rtol=0.02)
+    assert not any(p.requires_grad for p in again.decoder.parameters())
+    assert [file.name for file in path.parent.iterdir()] == [path.name], "nothing temporary is left"
+
+
+def test_a_second_writing_changes_nothing(path, tmp_path):
+    save_bundle(tmp_path / "second.safetensors", load_bundle(path))
+    assert (tmp_path / "second.safetensors").read_bytes() == path.read_bytes()
+
+
+def test_missing_truncated_and_foreign_files_are_named(path, tmp_path):
+    with pytest.raises(BundleError, match="no such file"):
+        load_bundle(tmp_path / "other.safetensors")
+    content = path.read_bytes()
+    for length in (0, 7, 1000, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(BundleError, match="may be truncated"):
+            load_bundle(path)
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(BundleError, match="no bundle that save_bundle wrote"):
+        load_bundle(path)
+    save_file({"x": torch.zeros(1)}, path, {"hvae_ref.features": json.dumps({"version": 9})})
+    with pytest.raises(BundleError, match="version 9 of the format"):
+        load_bundle(path)
+
+
+def test_parts_that_do_not_fit_are_named(bundle, path):
+    header = {
+        "version": 1,
+        "backbone": "x",
+        "reduction": {"dims": DIMS, "whiten": True},
+        "decoder": {"dims": DIMS, "width": 8},
+    }
+    for parts in (header, header | {"densities": {}, "about": {}}, header | {"decoder": {"wide": 1}}):
+        save_file({"decoder/head.bias": torch.zeros(3)}, path, {"hvae_ref.features": json.dumps(parts)})
+        with pytest.raises(BundleError, match="its parts do not fit this package"):
+            load_bundle(path)
+
+
+def test_what_cannot_be_written_is_refused_and_the_old_file_stays(bundle, path):
+    before = path.read_bytes()
+    decoder = FeatureDecoder(DIMS, width=8)
+    with torch.no_grad():
+        decoder.head.bias.fill_(1e6)
+    with pytest.raises(BundleError, match="decoder.head.bias: too large for half precision"):
+        save_bundle(path, FeatureBundle("efficientnet_lite0", bundle.reduction, decoder))
+    assert path.read_bytes() == before

@@ -61,16 +61,20 @@ def features_of(pyramid: FeaturePyramid, images: Tensor, enlarge: int = 1) -> di
 
 
 def fitted_density(
-    condition: str, fit: Mapping[str, Tensor], held: Mapping[str, Tensor], seed: int, components: int | None = None
+    condition: str,
+    fit: Mapping[str, Tensor],
+    held: Mapping[str, Tensor],
+    seed: int,
+    fitting: Mapping[str, int] = FITTING,
 ) -> FeatureDensity:
     """A density of one kind on reduced features, with the weights of its best epoch on the held-out ones."""
     torch.manual_seed(seed)
     dims = {level: f.shape[1] for level, f in fit.items()}
-    each = {level: COMPONENTS[level] if components is None else components for level in dims}
+    each = {level: COMPONENTS[level] for level in dims}
     density: FeatureDensity
     if condition == "graph":
         density = SpatialGraphDensity(dims, each, width=32)
     else:
         density = HierarchicalLatentDensity(dims, each, None if condition == "none" else condition)
-    fit_density(density, fit, held, seed=seed, **FITTING)
+    fit_density(density, fit, held, seed=seed, **fitting)
     return density

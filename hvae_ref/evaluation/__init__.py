@@ -12,6 +12,7 @@ from hvae_ref.evaluation.conditional_generation import (
     without_noise,
 )
 from hvae_ref.evaluation.evaluate import Evaluation, evaluate
+from hvae_ref.evaluation.image_quality import psnr, ssim
 from hvae_ref.evaluation.information import active_units, mutual_information, posterior_mean_variance
 from hvae_ref.evaluation.interpolation import interpolate, linear, spherical
 from hvae_ref.evaluation.intervals import PairedTest, bootstrap_interval, paired_test
@@ -61,11 +62,13 @@ __all__ = [
     "posterior_means",
     "posterior_samples",
     "probe",
+    "psnr",
     "quiet",
     "ranks",
     "reconstruction_errors",
     "response_features",
     "spherical",
+    "ssim",
     "swap_shares",
     "swap_test",
     "true_draws",

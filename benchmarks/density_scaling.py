@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,8 +47,13 @@ def total(density: FeatureDensity, maps: dict[str, Tensor]) -> Tensor:
 
 def grown() -> float:
     """The largest size that this process has had, in MiB."""
-    # Kilobytes on Linux, bytes on macOS.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MIB
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux hands `ru_maxrss` on from the process that started this one; this mark begins anew.
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
+    # Bytes on macOS.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
 
 
 def peak(name: str, size: int, gradient: bool) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from hvae_ref.data.foreign_patches import paste
 from hvae_ref.data.local_files import DataUnavailable
+from hvae_ref.spelling import did_you_mean
 
 TEXTURES = ("brick", "grass", "gravel")
 """Grey pictures of one material each, the same all over."""
@@ -60,8 +60,7 @@ def picture(name: str, part: str = "whole") -> Float[Tensor, "channels height wi
     (torch.Size([1, 512, 512]), torch.Size([3, 400, 300]))
     """
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, NAMES)
         raise ValueError(f"name: expected one of {', '.join(NAMES)}, got {name!r}{hint}")
     if part not in PARTS:
         raise ValueError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")

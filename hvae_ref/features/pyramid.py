@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 import torch
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hvae_ref.features.backbones import BACKBONES
+from hvae_ref.spelling import did_you_mean
 
 LEVELS = ("level1", "level2", "level3", "level4")
 STRIDES = (4, 8, 16, 32)
@@ -56,8 +56,7 @@ class FeaturePyramid(nn.Module):
     def __init__(self, name: str, pretrained: bool = True) -> None:
         super().__init__()
         if name not in BACKBONES:
-            near = difflib.get_close_matches(name, BACKBONES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, BACKBONES)
             raise ValueError(f"name: expected one of {', '.join(BACKBONES)}, got {name!r}{hint}")
         backbone = BACKBONES[name]
         self.name, self.pretrained = name, pretrained

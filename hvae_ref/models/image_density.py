@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -18,6 +17,7 @@ from hvae_ref.features import (
     fit_density,
 )
 from hvae_ref.models.latent_vae import LatentVAE
+from hvae_ref.spelling import did_you_mean
 
 INPUT_TYPES = ("features", "latents")
 TAKES = ("sample", "mean")
@@ -76,8 +76,7 @@ class ImageDensity(nn.Module):
         super().__init__()
         for name, value, known in (("input_type", input_type, INPUT_TYPES), ("take", take, TAKES)):
             if value not in known:
-                near = difflib.get_close_matches(str(value), known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(value, known)
                 raise ValueError(f"{name}: expected {' or '.join(map(repr, known))}, got {value!r}{hint}")
         wanted = FeaturePyramid if input_type == "features" else LatentVAE
         if not isinstance(source, wanted):

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
 from torch.nn.functional import softplus
 
+from hvae_ref.evaluation.anomaly import pixel_auroc
 from hvae_ref.exercises.engine import cases, judge
 from hvae_ref.exercises.registry import registered
 from hvae_ref.features import GaussianMixture, MixtureHead, Reduction
@@ -162,10 +163,11 @@ def test_conditionals_in_a_circle_do_not_integrate_to_one():
     assert (chain.exp().sum() * step**2).item() == pytest.approx(1, rel=1e-6)
 
 
-def test_the_area_is_scikit_learns():
+def test_the_area_is_scikit_learns_and_the_packages():
     for scores, masks in inputs("7.7"):
-        expected = roc_auc_score(masks.flatten().numpy(), scores.flatten().numpy())
-        assert reference("7.7")(scores, masks).item() == pytest.approx(expected)
+        found = reference("7.7")(scores, masks).item()
+        assert found == pytest.approx(roc_auc_score(masks.flatten().numpy(), scores.flatten().numpy()))
+        assert found == pytest.approx(pixel_auroc(scores, masks, resamples=1).value)
 
 
 def test_ties_do_not_depend_on_where_pixels_stand():

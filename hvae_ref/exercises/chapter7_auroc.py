@@ -15,6 +15,13 @@ _BELONGS = "What does not belong?"
 
 Area = Callable[[Tensor, Tensor], Tensor]
 
+_THRESHOLDS: dict[str, Callable[[Tensor], Tensor]] = {
+    "their mean": Tensor.mean,
+    "their median": Tensor.median,
+    "0.5": lambda scores: scores.new_tensor(0.5),
+    "0": lambda scores: scores.new_tensor(0.0),
+}
+
 
 def _scores_and_masks(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     images, height, width = size(rng), int(rng.integers(3, 10)), int(rng.integers(3, 10))
@@ -293,32 +300,15 @@ ON_THE_AREA: tuple[Exercise, ...] = (
                 "throughout would then look ordinary; equation 7.10 uses the mean and spread of *normal* crops.",
                 _BELONGS,
             ),
-            Misconception(
-                "D7",
-                _split_at(lambda scores: scores.mean()),
-                "The scores are cut at their mean, and the area is that of the decisions. An area is over all "
-                "thresholds; that is its point.",
-                _BELONGS,
-            ),
-            Misconception(
-                "D7",
-                _split_at(lambda scores: scores.median()),
-                "The scores are cut at their median, and the area is that of the decisions. An area is over all "
-                "thresholds; that is its point.",
-                _BELONGS,
-            ),
-            Misconception(
-                "D7",
-                _split_at(lambda scores: scores.new_tensor(0.5)),
-                "The scores are cut at 0.5. They are −log p, in nats, and no probabilities; and an area is over all "
-                "thresholds.",
-                _BELONGS,
-            ),
-            Misconception(
-                "D7",
-                _split_at(lambda scores: scores.new_tensor(0.0)),
-                "The scores are cut at 0, and the area is that of the decisions. An area is over all thresholds.",
-                _BELONGS,
+            *(
+                Misconception(
+                    "D7",
+                    _split_at(threshold),
+                    f"The scores are cut at {name}, and this is the area of the decisions. An area is over all "
+                    "thresholds; that is its point.",
+                    _BELONGS,
+                )
+                for name, threshold in _THRESHOLDS.items()
             ),
             *(
                 Misconception(
@@ -328,12 +318,7 @@ ON_THE_AREA: tuple[Exercise, ...] = (
                     "are foreign, calling none of them foreign is nearly always right.",
                     _BELONGS,
                 )
-                for name, threshold in (
-                    ("their mean", lambda scores: scores.mean()),
-                    ("their median", lambda scores: scores.median()),
-                    ("0.5", lambda scores: scores.new_tensor(0.5)),
-                    ("0", lambda scores: scores.new_tensor(0.0)),
-                )
+                for name, threshold in _THRESHOLDS.items()
             ),
             Misconception(
                 "D7",

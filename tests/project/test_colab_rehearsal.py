@@ -10,7 +10,7 @@ jax-cuda12-pjrt==0.7.2
 google-colab @ file:///colabtools/dist/google_colab-1.0.0.tar.gz
 -e git+https://example.org/x#egg=x
 scikit-learn==1.6.1
-torch_geometric==2.8.0
+tensorflow_probability==0.25.0
 ipykernel==6.17.1
 triton @ https://download.pytorch.org/whl/triton-3.4.0-cp313-cp313-linux_x86_64.whl#sha256=0
 """
@@ -22,7 +22,7 @@ def test_pins_reads_releases_and_wheels_by_address_and_passes_over_the_rest():
         "torch": "2.11.0",
         "jax-cuda12-pjrt": "0.7.2",
         "scikit-learn": "1.6.1",
-        "torch-geometric": "2.8.0",
+        "tensorflow-probability": "0.25.0",
         "ipykernel": "6.17.1",
         "triton": "3.4.0",
     }

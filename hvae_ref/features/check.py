@@ -34,6 +34,20 @@ def checked_features(features: Mapping[str, Tensor], dims: Mapping[str, int], li
     return maps
 
 
+def checked_positions(level: str, positions: Tensor, count: int) -> Tensor:
+    """Answer positions (P,) of a map of so many, or say what does not fit; there is no counting from the end."""
+    whole = not (positions.is_floating_point() or positions.dtype == torch.bool)
+    if positions.ndim != 1 or not whole:
+        raise ValueError(
+            f"positions: expected whole numbers (P,) for {level}, got {tuple(positions.shape)}, {positions.dtype}"
+        )
+    if len(positions) and not 0 <= positions.min() <= positions.max() < count:
+        raise ValueError(
+            f"positions: expected 0 … {count - 1} for {level}, got {positions.min().item()} … {positions.max().item()}"
+        )
+    return positions
+
+
 def rows_of(f: Tensor) -> Tensor:
     """The feature vectors of a map (B, D, H, W), one a row: (B·H·W, D)."""
     return f.movedim(1, -1).flatten(0, -2)

@@ -39,6 +39,11 @@ def gaussian_entropy(covariance: Float[Tensor, "*batch dim dim"]) -> Float[Tenso
     return 0.5 * torch.logdet(2 * math.pi * math.e * covariance)
 
 
+def _uncertainty(mixture: GaussianMixture) -> Tensor:
+    """½ log det(2πe Cov) of mixtures; in float64, for in float32 a direction on the floor drowns beside a wide one."""
+    return gaussian_entropy(mixture.double().covariance).to(mixture.loc)
+
+
 @dataclass(frozen=True)
 class FeatureEstimate:
     """What the density says about one position, eq. 7.9 in the book.
@@ -176,7 +181,7 @@ class FeatureEstimator:
             mixture.mode[0],
             mixture.mean[0],
             mixture.variance[0].sqrt(),
-            gaussian_entropy(mixture.covariance)[0].item(),
+            _uncertainty(mixture)[0].item(),
             observed,
             mixture.log_prob(observed)[0].item(),
         )
@@ -197,7 +202,7 @@ class FeatureEstimator:
                 mixture = self._mixtures(level, example, index)
                 parts["mode"].append(mixture.mode)
                 parts["mean"].append(mixture.mean)
-                parts["uncertainty"].append(gaussian_entropy(mixture.covariance))
+                parts["uncertainty"].append(_uncertainty(mixture))
                 parts["log_prob"].append(mixture.log_prob(values[index]))
         whole = {name: torch.cat(part).unflatten(0, (-1, *shape)) for name, part in parts.items()}
         return {name: values.movedim(-1, 1) if values.ndim == 4 else values for name, values in whole.items()}
@@ -256,6 +261,7 @@ class FeatureEstimator:
     @staticmethod
     def _place(name: str, place: Sequence[int], f: Tensor) -> int:
         height, width = f.shape[1:]
-        if len(place) != 2 or not (0 <= place[0] < height and 0 <= place[1] < width):
+        whole = len(place) == 2 and all(float(number).is_integer() for number in place)
+        if not whole or not (0 <= place[0] < height and 0 <= place[1] < width):
             raise ValueError(f"{name}: expected a position in a map of {height}×{width}, got {tuple(place)}")
-        return place[0] * width + place[1]
+        return int(place[0]) * width + int(place[1])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.features.check import checked_given, checked_map
+from hvae_ref.features.check import checked_given, checked_map, checked_positions
 from hvae_ref.features.mixture import GaussianMixture
 
 Shape = tuple[int, int]
@@ -65,6 +65,15 @@ class FeatureDensity(nn.Module, ABC):
     def _like(self) -> Tensor:
         return next(self.parameters())
 
+    def _positions(self, maps: Mapping[str, Tensor], positions: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Positions of some levels' maps, or what does not fit."""
+        for level in positions:
+            if level not in maps:
+                raise ValueError(f"level: expected one of {list(maps)}, got {level!r}")
+        return {
+            level: checked_positions(level, index, maps[level].shape[2:].numel()) for level, index in positions.items()
+        }
+
     def _fixed(
         self,
         shapes: Mapping[str, Shape],
@@ -76,6 +85,10 @@ class FeatureDensity(nn.Module, ABC):
         fixed, keep = fixed or {}, keep or {}
         if shapes.keys() != self.dims.keys():
             raise ValueError(f"shapes: expected the levels {list(self.levels)}, got {list(shapes)}")
+        if not all(len(shape) == 2 and min(shape) >= 1 for shape in shapes.values()):
+            raise ValueError(f"shapes: expected (H, W) with at least one position on every level, got {dict(shapes)}")
+        if n < 0:
+            raise ValueError(f"n: expected at least 0, got {n}")
         if not (fixed.keys() <= self.dims.keys() and keep.keys() <= fixed.keys()):
             raise ValueError(
                 f"fixed: expected some of {list(self.levels)}, with all of {list(keep)}, got {list(fixed)}"

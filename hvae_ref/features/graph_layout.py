@@ -57,6 +57,7 @@ class GraphLayout:
         edge_type: of each edge, a row of the next two.
         offset: (dy, dx) from where the edge ends to where it starts, in cells of the coarser grid of the two.
         relation: 2 · rank of the level it ends in + its kind, `SPACE` or `LEVEL`.
+        first_edge: for each node the number of the first edge that ends in it, and at last the number of edges.
     """
 
     groups: tuple[Group, ...]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.features.check import checked_features
+from hvae_ref.features.check import checked_features, checked_positions
 from hvae_ref.features.feature_density import FeatureDensity
 from hvae_ref.features.level_density import LevelDensity, Shape
 from hvae_ref.features.mixture import GaussianMixture
@@ -93,7 +93,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         if positions is not None:
             return {
                 level: self.p[level].log_prob(maps[level], self._given(level, maps), index)
-                for level, index in positions.items()
+                for level, index in self._positions(maps, positions).items()
             }
         return {
             level: self.p[level].log_prob(f, self._given(level, maps)).unflatten(-1, f.shape[2:])
@@ -112,6 +112,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         maps = checked_features({name: features[name] for name in dims if name in features}, dims, self._like)
         shape = maps[level].shape[2:]
         index = torch.arange(shape.numel(), device=self._like.device) if positions is None else positions
+        index = checked_positions(level, index, shape.numel())
         mixture = self.p[level](self._given(level, maps), tuple(shape), index).expand((len(maps[level]), len(index)))
         return mixture if positions is not None else mixture.unflatten(1, shape)
 

@@ -81,6 +81,8 @@ class GaussianMixture(Distribution):
 
     def component_log_prob(self, value: Tensor) -> Tensor:
         """log π_k + log N(value; μ_k, Σ_k) of every component; value (…, D) broadcasts with the batch shape, (…, K)."""
+        if value.shape[-1:] != self.event_shape:
+            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
         if self._validate_args and value.numel():
             self._validate_sample(value)
         count = len(self.batch_shape)
@@ -118,9 +120,15 @@ class GaussianMixture(Distribution):
 
     def tempered(self, temperature: float) -> GaussianMixture:
         """The mixture with every component's standard deviations times `temperature`; weights and locations stay."""
-        if temperature <= 0:
+        if not 0 < temperature < math.inf:
             raise ValueError(f"temperature: expected a positive number, got {temperature}")
         return GaussianMixture(self.logits, self.loc, self.scale_tril * temperature, validate_args=False)
+
+    def double(self) -> GaussianMixture:
+        """The same mixture in float64, on the CPU where the device has none (Apple's GPUs)."""
+        parts = (self.logits, self.loc, self.scale_tril)
+        parts = (part.cpu() if part.device.type == "mps" else part for part in parts)
+        return GaussianMixture(*(part.double() for part in parts), validate_args=False)
 
     @property
     def mean(self) -> Tensor:
@@ -145,13 +153,15 @@ class GaussianMixture(Distribution):
 
         The ascent is f ← (Σ_k r_k Λ_k)⁻¹ Σ_k r_k Λ_k μ_k with r_k = P(k | f) and Λ_k = Σ_k⁻¹, which is EM for f. In
         two dimensions and more a mixture can have modes that no μ_k leads to; the highest one rarely is one of them.
+        In float64: a direction on the floor beside one of large variance leaves float32 with a singular Σ_k r_k Λ_k.
         """
         with torch.no_grad():
-            precision = torch.cholesky_inverse(self.scale_tril)
-            pull = (precision @ self.loc.unsqueeze(-1)).squeeze(-1)
-            points = self.loc.movedim(-2, 0)
+            mixture = self.double()
+            precision = torch.cholesky_inverse(mixture.scale_tril)
+            pull = (precision @ mixture.loc.unsqueeze(-1)).squeeze(-1)
+            points = mixture.loc.movedim(-2, 0)
             for _ in range(MODE_STEPS):
-                r = self.responsibilities(points)
+                r = mixture.responsibilities(points)
                 total = torch.einsum("...k,...kde->...de", r, precision)
                 moved = torch.linalg.solve(total, torch.einsum("...k,...kd->...d", r, pull))
                 small = 1e-6 * (points.abs().max().item() + 1) if points.numel() else 1.0
@@ -159,5 +169,5 @@ class GaussianMixture(Distribution):
                 points = moved
                 if done:
                     break
-            best = self.log_prob(points).argmax(0)
-            return points.gather(0, best[None, ..., None].expand(1, *points.shape[1:])).squeeze(0)
+            best = mixture.log_prob(points).argmax(0)
+            return points.gather(0, best[None, ..., None].expand(1, *points.shape[1:])).squeeze(0).to(self.loc)

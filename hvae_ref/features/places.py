@@ -31,6 +31,8 @@ def region_positions(
     Raises:
         ValueError: for a region that is no mask, is empty, or is too small to hold any position of any level.
     """
+    if not strides or min(strides.values()) < 1:
+        raise ValueError(f"strides: expected at least 1 for at least one level, got {dict(strides)}")
     if region.ndim != 2 or region.dtype != torch.bool or not region.numel():
         raise ValueError(f"region: expected booleans (H, W), got {region.dtype} {tuple(region.shape)}")
     if not region.any():
@@ -54,11 +56,10 @@ def position_of(pixel: Sequence[int], shape: Sequence[int], stride: int) -> tupl
     Raises:
         ValueError: for a pixel outside of what the map covers.
     """
-    row, column = (int(place) // stride for place in pixel)
-    if len(pixel) != 2 or not (0 <= row < shape[0] and 0 <= column < shape[1]):
-        height, width = shape[0] * stride, shape[1] * stride
+    height, width = shape[0] * stride, shape[1] * stride
+    if len(pixel) != 2 or not (0 <= pixel[0] < height and 0 <= pixel[1] < width):
         raise ValueError(f"pixel: expected (y, x) with 0 ≤ y < {height} and 0 ≤ x < {width}, got {tuple(pixel)}")
-    return row, column
+    return int(pixel[0]) // stride, int(pixel[1]) // stride
 
 
 def crop_features(
@@ -79,9 +80,9 @@ def crop_features(
         if level not in strides:
             raise ValueError(f"features: expected levels among {list(strides)}, got {level!r}")
         s = strides[level]
-        if min(box) < 0 or min(box[2:]) < 1 or any(edge % s for edge in box):
+        if len(box) != 4 or min(box) < 0 or min(box[2:]) < 1 or any(edge % s for edge in box):
             raise ValueError(f"box: expected (top, left, height, width), multiples of {s} for {level}, got {box}")
-        top, left, height, width = (edge // s for edge in box)
+        top, left, height, width = (int(edge) // s for edge in box)
         if top + height > f.shape[2] or left + width > f.shape[3]:
             raise ValueError(f"box: expected a part of {f.shape[2] * s}×{f.shape[3] * s} pixels, got {box}")
         cut[level] = f[..., top : top + height, left : left + width]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.features.check import checked_features
+from hvae_ref.features.check import checked_features, checked_positions
 from hvae_ref.features.feature_density import FeatureDensity
 from hvae_ref.features.graph_layout import ORDER, GraphLayout, Shape, graph_layout
 from hvae_ref.features.level_density import NUMBERS_AT_ONCE
@@ -103,11 +103,12 @@ class SpatialGraphDensity(FeatureDensity):
             ValueError: for levels, channels, dtypes or batch sizes that do not fit, and for NaN or infinity.
         """
         maps = checked_features(features, self.dims, self._like)
+        wanted = {level: self._all(f) for level, f in maps.items()}
+        wanted = wanted if positions is None else self._positions(maps, positions)
         context, layout = self._contexts(maps)
-        wanted = {level: self._all(f) for level, f in maps.items()} if positions is None else positions
         answers = {}
         for level, index in wanted.items():
-            values = maps[self._known(level)].flatten(2).mT
+            values = maps[level].flatten(2).mT
             parts = self._chunks(level, len(values), index)
             log_p = [self._mixture(level, context, layout, part).log_prob(values[:, part]) for part in parts]
             answers[level] = torch.cat(log_p, -1)
@@ -126,8 +127,10 @@ class SpatialGraphDensity(FeatureDensity):
         above = self.levels[self.levels.index(self._known(level)) :]
         dims = {name: self.dims[name] for name in above}
         maps = checked_features({name: features[name] for name in above if name in features}, dims, self._like)
+        index = self._all(maps[level]) if positions is None else positions
+        index = checked_positions(level, index, maps[level].shape[2:].numel())
         context, layout = self._contexts(maps)
-        mixture = self._mixture(level, context, layout, self._all(maps[level]) if positions is None else positions)
+        mixture = self._mixture(level, context, layout, index)
         return mixture if positions is not None else mixture.unflatten(1, maps[level].shape[2:])
 
     @torch.no_grad()

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from hvae_ref.features import FeaturePyramid, HierarchicalLatentDensity, Reduction, SpatialGraphDensity
+from hvae_ref.features import (
+    FeaturePyramid,
+    HierarchicalLatentDensity,
+    Reduction,
+    SpatialGraphDensity,
+    crop_features,
+    fit_density,
+    region_positions,
+)
 from hvae_ref.features.estimator import FeatureEstimator, gaussian_entropy
 
 DIMS = {"level1": 2, "level2": 3}
@@ -218,3 +226,39 @@ def test_features_that_do_not_fit_are_named():
             FeatureEstimator(estimator.density, good | change)
     with pytest.raises(ValueError, match="strides: expected one for level1"):
         FeatureEstimator(estimator.density, good, strides={}).at("level1", pixel=(0, 0))
+
+
+def test_directions_that_never_vary_beside_wide_ones_leave_all_estimates_finite():
+    wide = torch.randn(400, 2) * torch.tensor([30.0, 20.0]) @ torch.randn(2, 8)
+    features = {"level1": wide.view(1, 20, 20, 8).permute(0, 3, 1, 2).contiguous()}
+    density = HierarchicalLatentDensity({"level1": 8}, components=2, condition=None)
+    fit_density(density, features)
+    estimator = FeatureEstimator(density, features)
+    maps = estimator.maps("level1")
+    assert all(values.isfinite().all() for values in maps.values())
+    here = estimator.at("level1", 3, 4)
+    mixture = here.distribution
+    exact = gaussian_entropy(mixture.double().covariance).item()
+    assert here.uncertainty == pytest.approx(exact, abs=1e-3)
+    # Six of eight directions lie on the floor of 1e-3.
+    floor = 6 * (0.5 * math.log(2 * math.pi * math.e) + math.log(1e-3))
+    assert exact == pytest.approx(floor + 2 * (0.5 * math.log(2 * math.pi * math.e) + math.log(60)), abs=4)
+
+
+@pytest.mark.parametrize("pixel", [(0, 0, 0), (5,), (math.nan, 0), (-0.5, 0)])
+def test_what_is_no_pixel_is_named(pixel, unchecked):
+    with pytest.raises(ValueError, match="pixel: expected"):
+        random_estimator().at("level1", pixel=pixel)
+
+
+def test_half_a_row_is_no_place(unchecked):
+    with pytest.raises(ValueError, match="row, column: expected a position"):
+        random_estimator().at("level1", 1.5, 2)
+
+
+def test_boxes_and_strides_that_are_none_are_named(unchecked):
+    with pytest.raises(ValueError, match="box: expected"):
+        crop_features({"level1": torch.zeros(1, 2, 4, 4)}, (0, 0, 8))
+    for strides in ({}, {"level1": 0}):
+        with pytest.raises(ValueError, match="strides: expected"):
+            region_positions(torch.ones(8, 8, dtype=torch.bool), strides)

@@ -1,5 +1,7 @@
 """A mixture of Gaussians is a density, in one dimension and in many, with one set of parameters and with many."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -153,5 +155,25 @@ def test_points_that_are_not_numbers_or_of_another_size_are_errors():
     mixture = random_mixture()
     with pytest.raises(ValueError, match="Expected value argument"):
         mixture.log_prob(torch.tensor([torch.nan, 0.0]).double())
-    with pytest.raises(ValueError, match="event_shape"):
+    with pytest.raises(ValueError, match="value: expected a last dimension of 2"):
         mixture.log_prob(torch.zeros(5, 3).double())
+    # One number would stand for all coordinates where nobody looks.
+    unchecked = GaussianMixture(mixture.logits, mixture.loc, mixture.scale_tril, validate_args=False)
+    with pytest.raises(ValueError, match="value: expected a last dimension of 2"):
+        unchecked.log_prob(torch.zeros(5, 1).double())
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_a_temperature_that_makes_no_density_is_an_error(temperature):
+    with pytest.raises(ValueError, match="temperature: expected a positive number"):
+        random_mixture().tempered(temperature)
+
+
+def test_the_mode_of_a_nearly_flat_gaussian_is_its_mean():
+    # Rank two in eight dimensions, with the rest on a floor: in float32 the precision matrices are singular.
+    spread = (torch.randn(8, 2) * torch.tensor([30.0, 20.0])).double()
+    tril = torch.linalg.cholesky(spread @ spread.T + 1e-6 * torch.eye(8)).float()
+    loc = torch.randn(1, 8)
+    mode = GaussianMixture(torch.zeros(1), loc, tril[None]).mode
+    assert mode.dtype == torch.float32
+    assert torch.allclose(mode, loc[0], atol=1e-4)

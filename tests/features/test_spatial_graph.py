@@ -482,7 +482,7 @@ def test_sizes_that_do_not_fit_are_named(arguments, message):
     ("arguments", "message"),
     [
         ({"shapes": {"level1": (4, 8)}}, "shapes: expected the levels"),
-        ({"shapes": {"level1": (4, 0), "level2": (2, 4)}}, "shapes: expected at least one level, each with"),
+        ({"shapes": {"level1": (4, 0), "level2": (2, 4)}}, r"shapes: expected \(H, W\) with at least one position"),
         ({"fixed": {"other": torch.zeros(1, 2, 4, 8)}}, "fixed: expected some of"),
         ({"keep": {"level1": torch.ones(4, 8).bool()}}, "fixed: expected some of .* with all of"),
         ({"fixed": {"level1": torch.zeros(1, 2, 3, 3).double()}}, "fixed: expected level1 of shape"),
@@ -493,3 +493,26 @@ def test_sizes_that_do_not_fit_are_named(arguments, message):
 def test_what_cannot_be_drawn_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         random_density().sample(**({"shapes": SHAPES, "n": 2} | arguments))
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [torch.tensor([32]), torch.tensor([-1]), torch.tensor([[0]]), torch.tensor([0.0]), torch.ones(32).bool()],
+)
+def test_positions_that_are_not_in_the_map_are_named(positions, unchecked):
+    density, features = random_density(), good()
+    with pytest.raises(ValueError, match="positions: expected"):
+        density.log_prob(features, {"level1": positions})
+    with pytest.raises(ValueError, match="positions: expected"):
+        density.distribution("level1", features, positions)
+
+
+def test_positions_of_an_unknown_level_and_maps_of_no_size_are_named(unchecked):
+    density, features = random_density(), good()
+    with pytest.raises(ValueError, match="level: expected one of"):
+        density.log_prob(features, {"level9": torch.tensor([0])})
+    for shape in ((0, 4), (-1, -2), (2, 3, 4)):
+        with pytest.raises(ValueError, match="shapes: expected"):
+            density.sample({level: shape for level in density.levels})
+    with pytest.raises(ValueError, match="n: expected at least 0, got -1"):
+        density.sample({level: (2, 3) for level in density.levels}, n=-1)

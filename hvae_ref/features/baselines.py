@@ -28,13 +28,15 @@ def aligned(features: Mapping[str, Tensor]) -> Float[Tensor, "batch channels hei
         (B, Σ D_l, H_1, W_1).
 
     Raises:
-        ValueError: without a level, for maps of other shapes or different batch sizes, and for NaN or infinity.
+        ValueError: without a level, for maps of other shapes, types or batch sizes, and for NaN or infinity.
     """
     if not features:
         raise ValueError("features: expected at least one level, got none")
     for level, f in features.items():
         if f.ndim != 4 or not f.numel():
             raise ValueError(f"{level}: expected shape (B, D, H, W) with at least one position, got {tuple(f.shape)}")
+        if not f.is_floating_point():
+            raise ValueError(f"{level}: expected floating-point values, got {f.dtype}")
         if not f.isfinite().all():
             raise ValueError(f"{level}: expected finite numbers, got NaN or infinity")
     batches = {level: len(f) for level, f in features.items()}
@@ -85,7 +87,6 @@ class PositionGaussian:
             ValueError: for features that `aligned` does not take, or fewer than two vectors a Gaussian.
         """
         f = aligned(features)
-        self._shape = tuple(f.shape[2:])
         rows = rows_of(f)[None] if self.shared else f.flatten(2).permute(2, 0, 1)
         rows = rows.double()
         if rows.shape[1] < 2:
@@ -94,8 +95,10 @@ class PositionGaussian:
         centred = rows - mean
         covariance = centred.mT @ centred / (rows.shape[1] - 1)
         identity = torch.eye(rows.shape[-1], dtype=rows.dtype, device=rows.device)
-        self.mean = mean[:, 0].to(f)
-        self.scale_tril = torch.linalg.cholesky(covariance + self.shrinkage * identity).to(f)
+        self._levels, self._shape = list(features), tuple(f.shape[2:])
+        dtype = torch.promote_types(f.dtype, torch.float32)
+        self.mean = mean[:, 0].to(dtype)
+        self.scale_tril = torch.linalg.cholesky(covariance + self.shrinkage * identity).to(dtype)
         return self
 
     def surprise(self, features: Mapping[str, Tensor]) -> Float[Tensor, "batch height width"]:
@@ -110,6 +113,8 @@ class PositionGaussian:
         dim = self.mean.shape[-1]
         if f.shape[1] != dim or not (self.shared or tuple(f.shape[2:]) == self._shape):
             raise ValueError(f"features: expected {dim} channels and maps {self._shape}, got {tuple(f.shape[1:])}")
+        _check_levels(features, self._levels)
+        f = f.to(self.mean)
         # (positions, D, B), or (1, D, everything) for one Gaussian.
         columns = rows_of(f).mT[None] if self.shared else f.flatten(2).permute(2, 1, 0)
         white = torch.linalg.solve_triangular(self.scale_tril, columns - self.mean.unsqueeze(-1), upper=False)
@@ -149,6 +154,7 @@ class NearestNeighbour:
     def fit(self, features: Mapping[str, Tensor]) -> NearestNeighbour:
         """Choose the memory among normal features, (N, D_l, H_l, W_l) for each level."""
         rows = rows_of(aligned(features))
+        self._levels = list(features)
         generator = torch.Generator().manual_seed(self.seed)
         pool = rows[torch.randperm(len(rows), generator=generator)[:POOL].to(rows.device)]
         if len(pool) <= self.memory:
@@ -173,8 +179,18 @@ class NearestNeighbour:
             raise ValueError("features: there is no memory yet; call fit first")
         if f.shape[1] != self.rows.shape[1]:
             raise ValueError(f"features: expected {self.rows.shape[1]} channels, got {f.shape[1]}")
-        nearest = [torch.cdist(chunk, self.rows).amin(1) for chunk in rows_of(f).split(ROWS_AT_ONCE)]
+        _check_levels(features, self._levels)
+        dtype = torch.promote_types(self.rows.dtype, torch.float32)
+        # Around their mean, distances between rows have all their digits.
+        centre = self.rows.to(dtype).mean(0)
+        memory, rows = self.rows.to(dtype) - centre, rows_of(f)
+        nearest = [torch.cdist(chunk.to(memory) - centre, memory).amin(1) for chunk in rows.split(ROWS_AT_ONCE)]
         return torch.cat(nearest).view(len(f), *f.shape[2:])
+
+
+def _check_levels(features: Mapping[str, Tensor], levels: list[str]) -> None:
+    if list(features) != levels:
+        raise ValueError(f"features: expected the levels of the fit, {levels} in this order, got {list(features)}")
 
 
 def local_contrast(
@@ -189,8 +205,10 @@ def local_contrast(
         window: height and width of the windows in pixels, even.
 
     Raises:
-        ValueError: for a window that is odd or larger than the images.
+        ValueError: for images of another shape or type, and for a window that is odd or larger than they are.
     """
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ValueError(f"images: expected floats (B, C, H, W), got {tuple(images.shape)}, {images.dtype}")
     if window < 2 or window % 2 or window > min(images.shape[2:]):
         raise ValueError(f"window: expected an even number from 2 to {min(images.shape[2:])} pixels, got {window}")
     grey = images.mean(1, keepdim=True)

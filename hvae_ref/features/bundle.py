@@ -80,6 +80,10 @@ def save_bundle(path: str | Path, bundle: FeatureBundle) -> None:
         "densities": {name: _density_arguments(density) for name, density in bundle.densities.items()},
         "about": bundle.about,
     }
+    try:
+        described = json.dumps(header)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"about: expected what JSON can hold, numbers, text, lists and tables ({error})") from error
     tensors = {}
     for prefix, part in parts.items():
         for name, value in part.state_dict().items():
@@ -90,7 +94,7 @@ def save_bundle(path: str | Path, bundle: FeatureBundle) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     # One entry alone: the library writes several in any order, and the same bundle should be the same bytes.
-    save_file(tensors, temporary, {FORMAT: json.dumps(header)})
+    save_file(tensors, temporary, {FORMAT: described})
     temporary.chmod(0o644)
     os.replace(temporary, path)
 
@@ -112,7 +116,12 @@ def load_bundle(path: str | Path) -> FeatureBundle:
         raise BundleError(f"{path}: not a readable safetensors file, it may be truncated ({error})") from error
     if FORMAT not in metadata:
         raise BundleError(f"{path}: a safetensors file, but no bundle that save_bundle wrote; give the path of one")
-    header = json.loads(metadata[FORMAT])
+    try:
+        header = json.loads(metadata[FORMAT])
+    except json.JSONDecodeError as error:
+        raise BundleError(f"{path}: a bundle whose header is damaged ({error}); write it again") from error
+    if not isinstance(header, dict):
+        raise BundleError(f"{path}: a bundle whose header is damaged, it holds no table; write it again")
     if header.get("version") != VERSION:
         raise BundleError(f"{path}: version {header.get('version')} of the format, this package reads {VERSION}")
     try:
@@ -133,7 +142,9 @@ def load_bundle(path: str | Path) -> FeatureBundle:
             }
             part.load_state_dict(own)
             part.requires_grad_(False).eval()
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if missing := bundle.decoder.dims.keys() - bundle.reduction.components.keys():
+            raise ValueError(f"no directions of {', '.join(sorted(missing))} in the reduction")
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BundleError(f"{path}: its parts do not fit this package ({error})") from error
     return bundle
 
@@ -158,16 +169,16 @@ def _decoder_arguments(decoder: FeatureDecoder) -> dict[str, Any]:
 
 def _density_arguments(density: FeatureDensity) -> dict[str, Any]:
     """What builds a density of the same kind and sizes."""
+    if not isinstance(density, SpatialGraphDensity | HierarchicalLatentDensity):
+        raise BundleError(f"densities: expected chains and graphs, got a {type(density).__name__}")
     common = {"dims": density.dims, "components": density.components, "floor": density.floor_of(density.levels[0])}
     if isinstance(density, SpatialGraphDensity):
         contexts = density.contexts
         sizes = {"width": contexts.width, "layers": len(contexts.layers), "colours": density.colours}
         return {"kind": "graph"} | common | sizes
-    if isinstance(density, HierarchicalLatentDensity):
-        attentions = [factor.attention for factor in density.p.values() if factor.attention is not None]
-        sizes = {"heads": attentions[0].heads, "width": attentions[0].width} if attentions else {}
-        return {"kind": "chain", "condition": density.condition} | common | sizes
-    raise BundleError(f"densities: expected a chain or a graph, got {type(density).__name__}")
+    attentions = [factor.attention for factor in density.p.values() if factor.attention is not None]
+    sizes = {"heads": attentions[0].heads, "width": attentions[0].width} if attentions else {}
+    return {"kind": "chain", "condition": density.condition} | common | sizes
 
 
 def _density(kind: str, **arguments: Any) -> FeatureDensity:  # noqa: ANN401 (any JSON value)

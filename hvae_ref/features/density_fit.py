@@ -75,16 +75,20 @@ def fit_density(
         ValueError: where features or an argument do not fit.
         FloatingPointError: where the loss is no longer finite.
     """
-    for name, value in {"batch_size": batch_size, "positions": positions, "rows": rows}.items():
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
+    for name, value, least in (
+        ("batch_size", batch_size, 1), ("positions", positions, 1), ("rows", rows, 1), ("epochs", epochs, 0)
+    ):  # fmt: skip
+        if value < least:
+            raise ValueError(f"{name}: expected at least {least}, got {value}")
     if isinstance(features, Iterator) or isinstance(validation, Iterator):
         raise ValueError("features: expected maps or batches that can be iterated over again, got an iterator")
+    learned = density.learned
+    if epochs and not all(any(p.requires_grad for p in part.parameters()) for part in learned.values()):
+        raise ValueError("density: expected parameters that can learn, got frozen ones; call its requires_grad_(True)")
     generator = torch.Generator().manual_seed(seed)
     history = [
         DensityEpoch(0, _start(density, features, rows, batch_size, seed), _nll(density, validation, batch_size))
     ]
-    learned = density.learned
     if not learned or epochs < 1:
         return history
     best = {} if validation is None else {levels: (0, _copy(part)) for levels, part in learned.items()}
@@ -175,7 +179,10 @@ def _batches(
     if not isinstance(features, Mapping):
         yield from features
         return
-    n = len(next(iter(features.values()), ()))
+    counts = {level: len(f) for level, f in features.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"features: expected as many examples on every level, got {counts}")
+    n = next(iter(counts.values()), 0)
     order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
     for index in order.split(batch_size):
         yield {level: f[index.to(f.device)] for level, f in features.items()}

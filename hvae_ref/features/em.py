@@ -11,6 +11,7 @@ from torch import Tensor
 from hvae_ref.features.kmeans import Reservoir, kmeans
 from hvae_ref.features.mixture import GaussianMixture
 from hvae_ref.features.mixture_head import SCALE_FLOOR
+from hvae_ref.features.principal_components import ROUNDING
 
 ROWS_AT_ONCE = 8192
 """Rows of a tensor that go through a step together: what bounds the memory of a fit."""
@@ -62,7 +63,8 @@ def fit_mixture(
             files' loaders: only one chunk is in memory at a time.
         components: K.
         seed: of the rows that k-means sees and of its centres.
-        floor: least standard deviation in any direction, in the units of x; floor² is scikit-learn's `reg_covar`.
+        floor: least standard deviation in any direction, in the units of x; floor² is scikit-learn's `reg_covar`. Below
+            the rounding of float32, 1.2e-7 of a component's size, that takes its place.
         starts: how many k-means++ starts are tried on a sample; the best goes on to all data.
         tolerance: a step that gains less than this, in nats a row, is the last.
         max_steps: upper bound on the steps over all data.
@@ -151,16 +153,23 @@ class _Sums:
         count = self.count + tiny
         shift = self.first / count.unsqueeze(-1)
         covariance = self.second / count[:, None, None] - shift.unsqueeze(-1) * shift.unsqueeze(-2)
+        # No direction is known more exactly than rows are in float32: what is smaller is rounding, even below 0.
+        size = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+        least = (ROUNDING**2 * size).clamp_min(floor**2)
         identity = torch.eye(shift.shape[-1], dtype=shift.dtype, device=shift.device)
-        scale_tril = torch.linalg.cholesky((covariance + covariance.mT) / 2 + floor**2 * identity)
+        scale_tril = torch.linalg.cholesky((covariance + covariance.mT) / 2 + least[:, None, None] * identity)
         return GaussianMixture(count.log(), self.origin + shift, scale_tril, validate_args=False)
 
 
 def _rows(x: Tensor | Iterable[Tensor]) -> Iterator[Tensor]:
     """Chunks (n, D) of finite rows."""
+    dim = None
     for chunk in x.split(ROWS_AT_ONCE) if isinstance(x, Tensor) else x:
-        if chunk.ndim != 2 or not chunk.is_floating_point():
+        if chunk.ndim != 2 or not chunk.shape[1] or not chunk.is_floating_point():
             raise ValueError(f"x: expected rows of shape (n, D) in floats, got {tuple(chunk.shape)}, {chunk.dtype}")
+        dim = dim or chunk.shape[1]
+        if chunk.shape[1] != dim:
+            raise ValueError(f"x: expected chunks of one width, {dim} as in the first, got {tuple(chunk.shape)}")
         if not chunk.isfinite().all():
             raise ValueError("x: expected finite numbers, got NaN or infinity")
         yield chunk

@@ -151,6 +151,8 @@ class Reduction(nn.Module):
         for level, values in maps.items():
             if level not in sizes:
                 raise ValueError(f"features: expected the levels {', '.join(sizes)}, got {level!r}")
+            if not values.is_floating_point():
+                raise ValueError(f"features[{level!r}]: expected floating-point values, got {values.dtype}")
             if values.ndim != 4 or values.shape[1] != sizes[level]:
                 raise ValueError(
                     f"features[{level!r}]: expected shape (B, {sizes[level]}, H, W) with {sizes[level]} {unit}, "

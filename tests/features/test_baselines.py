@@ -129,3 +129,46 @@ def test_local_contrast_sees_brightness_and_spread_and_nothing_else():
 def test_wrong_values_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+FITS = [PositionGaussian, lambda: PositionGaussian(shared=True), lambda: NearestNeighbour(memory=20)]
+
+
+def two_levels(n=6, dtype=torch.float32):
+    return {"level1": torch.randn(n, 3, 4, 5, dtype=dtype), "level2": torch.randn(n, 4, 2, 3, dtype=dtype)}
+
+
+@pytest.mark.parametrize("make", FITS)
+def test_levels_in_another_order_or_by_other_names_are_errors(make, unchecked):
+    features = two_levels()
+    fit = make().fit(features)
+    for wrong in (dict(reversed(features.items())), {"a": features["level1"], "b": features["level2"]}):
+        with pytest.raises(ValueError, match="features: expected (the levels of the fit|7 channels and maps)"):
+            fit.surprise(wrong)
+
+
+@pytest.mark.parametrize("make", FITS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_features_of_another_precision_give_the_same(make, dtype):
+    features = two_levels()
+    fit = make().fit(features)
+    other = fit.surprise({level: f.to(dtype) for level, f in features.items()})
+    assert torch.allclose(other.float(), fit.surprise(features), atol=0.05)
+    assert make().fit({level: f.to(dtype) for level, f in features.items()}).surprise(features).isfinite().all()
+
+
+@pytest.mark.parametrize("make", FITS)
+def test_whole_numbers_are_named(make, unchecked):
+    with pytest.raises(ValueError, match="level1: expected floating-point values, got torch.int32"):
+        make().fit({level: f.int() for level, f in two_levels().items()})
+
+
+def test_a_large_mean_costs_the_nearest_neighbour_no_digits():
+    features = {"level1": 1000 + torch.randn(6, 3, 4, 5)}
+    assert NearestNeighbour(memory=1000).fit(features).surprise(features).max() < 0.01
+
+
+@pytest.mark.parametrize("images", [torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.rand(3, 32, 32)])
+def test_images_that_have_no_contrast_to_measure_are_named(images, unchecked):
+    with pytest.raises(ValueError, match="images: expected floats"):
+        local_contrast(images)

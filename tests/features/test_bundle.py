@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from hvae_ref.features import (
@@ -107,4 +108,44 @@ def test_what_cannot_be_written_is_refused_and_the_old_file_stays(bundle, path):
         decoder.head.bias.fill_(1e6)
     with pytest.raises(BundleError, match="decoder.head.bias: too large for half precision"):
         save_bundle(path, FeatureBundle("efficientnet_lite0", bundle.reduction, decoder))
+    assert path.read_bytes() == before
+
+
+KEY = "hvae_ref.features"
+
+
+def written_again(path, change=None, without="nothing"):
+    """The file with another header, or without the weights whose names begin so."""
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()[KEY]
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    tensors = {name: value for name, value in tensors.items() if not name.startswith(without)}
+    save_file(tensors, path, {KEY: header if change is None else change(header)})
+    return path
+
+
+@pytest.mark.parametrize("header", ["{", "[]", "3"])
+def test_a_damaged_header_is_named(path, header):
+    with pytest.raises(BundleError, match="header is damaged"):
+        load_bundle(written_again(path, lambda _: header))
+
+
+def test_densities_that_are_no_table_are_named(path):
+    with pytest.raises(BundleError, match="its parts do not fit this package"):
+        load_bundle(written_again(path, lambda header: json.dumps(json.loads(header) | {"densities": [1]})))
+
+
+@pytest.mark.parametrize("without", ["reduction/", "reduction/components.level2"])
+def test_a_level_without_directions_is_named(path, without):
+    with pytest.raises(BundleError, match="no directions of .*level2"):
+        load_bundle(written_again(path, without=without))
+
+
+def test_other_densities_and_notes_that_json_does_not_hold_are_refused(bundle, path, unchecked):
+    before = path.read_bytes()
+    parts = bundle.backbone, bundle.reduction, bundle.decoder
+    with pytest.raises(BundleError, match="densities: expected chains and graphs, got a FeatureDecoder"):
+        save_bundle(path, FeatureBundle(*parts, {"no": bundle.decoder}))
+    with pytest.raises(BundleError, match="about: expected what JSON can hold"):
+        save_bundle(path, FeatureBundle(*parts, {}, {"mean": torch.ones(1)}))
     assert path.read_bytes() == before

@@ -214,3 +214,21 @@ def test_every_level_ends_with_its_best_epoch(data):
 def test_what_cannot_be_fitted_is_named(train, arguments, message):
     with pytest.raises(ValueError, match=message):
         fit_density(HierarchicalLatentDensity(DIMS, 2), train, **arguments)
+
+
+@pytest.mark.parametrize("level", DIMS)
+def test_levels_with_different_numbers_of_examples_are_an_error(level):
+    train = features(4, 0)
+    train[level] = train[level][:2]
+    for arguments in ((train,), (features(4, 0), train)):
+        with pytest.raises(ValueError, match="features: expected as many examples on every level, got"):
+            fit_density(HierarchicalLatentDensity(DIMS, 1, width=8), *arguments, epochs=1)
+
+
+def test_a_frozen_density_and_less_than_no_epoch_are_named():
+    density = HierarchicalLatentDensity(DIMS, 1, width=8)
+    with pytest.raises(ValueError, match="epochs: expected at least 0, got -1"):
+        fit_density(density, features(4, 0), epochs=-1)
+    density.requires_grad_(False)
+    with pytest.raises(ValueError, match="density: expected parameters that can learn"):
+        fit_density(density, features(4, 0), epochs=1)

@@ -197,3 +197,21 @@ def test_a_reservoir_larger_than_the_stream_is_the_stream():
     for chunk in rows.split(4):
         reservoir.add(chunk)
     assert torch.equal(reservoir.kept, rows)
+
+
+@pytest.mark.parametrize("scale", [1e5, 1e8])
+def test_a_line_of_large_numbers_is_fitted_and_its_rounding_is_no_error(scale):
+    x = scale * torch.randn(500, 1) @ torch.ones(1, 3)
+    fit = fit_mixture(x, 2)
+    assert math.isfinite(fit.log_likelihood)
+    assert fit.mixture.covariance[0, 0].item() == pytest.approx(scale**2, rel=0.2)
+
+
+def test_a_floor_below_rounding_is_no_error():
+    assert math.isfinite(fit_mixture(torch.randn(500, 1) @ torch.ones(1, 3), 2, floor=1e-12).log_likelihood)
+
+
+@pytest.mark.parametrize("x", [[torch.randn(10, 3), torch.randn(10, 4)], torch.zeros(10, 0)], ids=["widths", "none"])
+def test_rows_of_no_or_of_different_widths_are_named(x, unchecked):
+    with pytest.raises(ValueError, match="x: expected"):
+        fit_mixture(x, 2)

@@ -219,3 +219,10 @@ GOOD = torch.randn(2, 4, 3, 3)
 def test_wrong_values_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("method", ["transform", "inverse"])
+def test_whole_numbers_are_not_silently_rounded(method, unchecked):
+    reduction = Reduction(4).fit({"level1": torch.randn(2, 4, 3, 3)})
+    with pytest.raises(ValueError, match=r"features\['level1'\]: expected floating-point values, got torch.uint8"):
+        getattr(reduction, method)({"level1": torch.ones(1, 4, 3, 3, dtype=torch.uint8)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,8 +45,10 @@ class AnomalyScore:
             raise ValueError("normal: expected maps of at least one level, got none")
         if COMBINED in normal:
             raise ValueError(f"normal: expected levels other than {COMBINED!r}, the name of their sum")
-        if smoothing < 0 or min(size) < 1:
-            raise ValueError(f"size, smoothing: expected positive numbers and at least 0, got {size} and {smoothing}")
+        if not 0 <= smoothing < math.inf or len(size) != 2 or min(size) < 1:
+            raise ValueError(
+                f"size, smoothing: expected (H, W) of at least 1 and a number of at least 0, got {size} and {smoothing}"
+            )
         self.size, self.smoothing, self.levels = tuple(size), smoothing, tuple(normal)
         self.mean: dict[str, float] = {}
         self.spread: dict[str, float] = {}
@@ -77,6 +80,8 @@ class AnomalyScore:
     def _pixels(self, level: str, maps: Tensor) -> Tensor:
         if maps.ndim != 3 or not maps.numel():
             raise ValueError(f"{level}: expected maps (B, H, W) of at least one image, got shape {tuple(maps.shape)}")
+        if not maps.is_floating_point():
+            raise ValueError(f"{level}: expected floating-point values, got {maps.dtype}")
         if not maps.isfinite().all():
             raise ValueError(f"{level}: expected finite numbers, got NaN or infinity")
         enlarged = functional.interpolate(maps.detach()[:, None], size=self.size, mode="bilinear", align_corners=False)

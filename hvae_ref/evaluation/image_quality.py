@@ -11,6 +11,8 @@ SIGMA = 1.5
 """Standard deviation in pixels of the window that SSIM looks through."""
 SMALLEST = 11
 """Height and width in pixels below which SSIM's window does not fit."""
+ROUNDING = 1e-5
+"""How far outside of [0, 1] a value may lie: resizing leaves white at 1.0000001."""
 
 
 def psnr(
@@ -69,5 +71,7 @@ def _check(images: Tensor, reference: Tensor) -> None:
             f"got {tuple(images.shape)} and {tuple(reference.shape)}"
         )
     for name, values in (("images", images), ("reference", reference)):
-        if not (values.min() >= 0 and values.max() <= 1):
+        if not values.is_floating_point():
+            raise ValueError(f"{name}: expected floating-point values in [0, 1], got {values.dtype}; divide by 255")
+        if not (values.min() >= -ROUNDING and values.max() <= 1 + ROUNDING):
             raise ValueError(f"{name}: expected values in [0, 1] without NaN")

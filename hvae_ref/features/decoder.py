@@ -112,6 +112,8 @@ class FeatureDecoder(nn.Module):
             size: (H, W) of the image in pixels.
         """
         shapes = self.shapes(size)
+        if unknown := [level for level in changed if level not in self.dims]:
+            raise ValueError(f"changed: expected levels among {list(self.levels)}, got {unknown}")
         reached = torch.zeros(shapes[self.levels[-1]], dtype=torch.bool)
         for level in reversed(self.levels):
             reached = cropped_double(reached[None, None].float(), shapes[level])[0, 0] > 0

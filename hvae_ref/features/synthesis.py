@@ -146,9 +146,10 @@ def interpolate_features(
         raise ValueError(f"levels: expected some of {list(a)}, got {sorted(moving)}")
     path = {}
     for level, f in a.items():
-        if f.shape != b[level].shape or len(f) != 1:
+        if f.shape != b[level].shape or len(f) != 1 or f.ndim != 4 or f.dtype != b[level].dtype:
             raise ValueError(
-                f"{level}: expected one example of the same shape, got {tuple(f.shape)} and {tuple(b[level].shape)}"
+                f"{level}: expected one example of the same shape and dtype, (1, D, H, W), got {tuple(f.shape)} "
+                f"{f.dtype} and {tuple(b[level].shape)} {b[level].dtype}"
             )
         t = torch.linspace(0, 1, steps, dtype=f.dtype, device=f.device)[:, None, None, None]
         path[level] = torch.lerp(f, b[level], t) if level in moving else f.expand(steps, -1, -1, -1)
@@ -174,6 +175,9 @@ def _plan(
     for name, found in {"features": given, "levels": levels or (), "other": other or {}}.items():
         if unknown := [level for level in found if level not in decoder.dims]:
             raise ValueError(f"{name}: expected levels among {list(decoder.levels)}, got {unknown}")
+    for level, f in [*given.items(), *(other or {}).items()]:
+        if f.ndim != 4:
+            raise ValueError(f"{level}: expected maps (B, D, H, W), got {tuple(f.shape)}")
     if density is not None and dict(density.dims) != decoder.dims:
         raise ValueError(f"density: expected the dimensions of the decoder, {decoder.dims}, got {dict(density.dims)}")
     kept = set(given if levels is None and region is None else levels or ())

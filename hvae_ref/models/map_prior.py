@@ -68,7 +68,7 @@ class MapPrior(Distribution):
 
     Args:
         factor: from `factor_of`.
-        above: the coarser map z_{l+1} (B, C', H', W'), or None for the factor with nothing behind the bar.
+        above: the coarser map z_{l+1} (B, C', H', W'), or None; a factor that stands alone does not look at it.
         n: B.
         shape: (C, H, W) of the level.
 
@@ -83,7 +83,8 @@ class MapPrior(Distribution):
     def __init__(
         self, factor: LevelDensity | GraphFactor, above: Tensor | None, n: int, shape: tuple[int, int, int]
     ) -> None:
-        self.factor, self.above, self.shape = factor, above, shape
+        alone = isinstance(factor, LevelDensity) and factor.attention is None
+        self.factor, self.above, self.shape = factor, None if alone else above, shape
         size = shape[0] * shape[1] * shape[2]
         super().__init__(torch.Size([n]), torch.Size([size]), validate_args=False)
 

@@ -91,6 +91,8 @@ def _check(
 ) -> None:
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
         raise ValueError(f"images: expected shape (N, 3, H, W) or (N, 1, H, W), got {tuple(images.shape)}")
+    if not images.is_floating_point() or not images.isfinite().all():
+        raise ValueError(f"images: expected finite floating-point values in [0, 1], got {images.dtype}")
     if not scores:
         raise ValueError("scores: expected at least one map, got none")
     shape = (len(images), *images.shape[2:])

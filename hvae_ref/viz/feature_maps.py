@@ -149,12 +149,15 @@ def path_curves(log_prob: Mapping[str, Tensor], unit: str = "log p, nats", ax: A
         ax: where to draw; a new figure by default.
 
     Raises:
-        ValueError: for no way, or ways of different lengths or fewer than two steps.
+        ValueError: for no way or more than there are colours, ways of different lengths or fewer than two steps, and
+            for NaN or infinity.
     """
     lengths = {label: tuple(values.shape) for label, values in log_prob.items()}
     shape = next(iter(lengths.values()), ())
     if len(set(lengths.values())) != 1 or len(shape) != 1 or shape[0] < 2:
         raise ValueError(f"log_prob: expected at least one way, all of one length of two steps or more, got {lengths}")
+    if len(lengths) > len(CYCLE) or not all(values.isfinite().all() for values in log_prob.values()):
+        raise ValueError(f"log_prob: expected finite numbers and at most {len(CYCLE)} ways, got {len(lengths)}")
     figure, ax = axes_for(ax, (5.2, 2.6))
     for color, (label, values) in zip(CYCLE, log_prob.items(), strict=False):
         t = np.linspace(0, 1, len(values))
@@ -190,6 +193,8 @@ def _check_rows(
             raise ValueError(
                 f"rows[{label!r}]: expected images (N, 3 or 1, H, W) of one size, got {tuple(images.shape)}"
             )
+        if not images.is_floating_point():
+            raise ValueError(f"rows[{label!r}]: expected floating-point values in [0, 1], got {images.dtype}")
         if not images.isfinite().all():
             raise ValueError(f"rows[{label!r}]: expected finite values, got NaN or infinity")
     columns = max(len(images) for images in rows.values())
@@ -207,6 +212,8 @@ def _check_maps(
 ) -> None:
     if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel() or not image.isfinite().all():
         raise ValueError(f"image: expected finite values (3, H, W) or (1, H, W), got {tuple(image.shape)}")
+    if not image.is_floating_point():
+        raise ValueError(f"image: expected floating-point values in [0, 1], got {image.dtype}; divide by 255")
     if not maps:
         raise ValueError("maps: expected at least one, got none")
     for label, values in maps.items():

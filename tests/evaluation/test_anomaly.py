@@ -150,3 +150,17 @@ MAPS = {"a": torch.randn(2, 4, 4), "b": torch.randn(2, 2, 2)}
 def test_wrong_values_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": (8, 8, 8)}, "size, smoothing: expected"),
+        ({"smoothing": float("nan")}, "size, smoothing: expected"),
+        ({"smoothing": float("inf")}, "size, smoothing: expected"),
+        ({"normal": {"level1": torch.arange(32).view(2, 4, 4)}}, "level1: expected floating-point values"),
+    ],
+)
+def test_sizes_filters_and_maps_that_are_none_are_named(arguments, message, unchecked):
+    with pytest.raises(ValueError, match=message):
+        AnomalyScore(**({"normal": {"level1": torch.randn(2, 4, 4)}, "size": (8, 8)} | arguments))

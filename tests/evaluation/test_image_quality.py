@@ -51,3 +51,15 @@ def test_empty_batches_and_images_smaller_than_the_window(unchecked):
         psnr(torch.rand(0, 3, 16, 16), torch.rand(0, 3, 16, 16))
     with pytest.raises(ValueError, match="at least 11×11 pixels"):
         ssim(torch.rand(1, 1, 10, 16), torch.rand(1, 1, 10, 16))
+
+
+def test_what_resizing_leaves_of_white_is_white():
+    white = torch.full((1, 3, 12, 12), 1.0000001)
+    assert psnr(white, torch.zeros(1, 3, 12, 12)).item() == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("measure", [psnr, ssim])
+def test_bytes_are_named_even_where_they_are_0_and_1(measure, unchecked):
+    black = torch.zeros(1, 3, 12, 12, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="images: expected floating-point values .* torch.uint8; divide by 255"):
+        measure(black, black)

@@ -308,3 +308,8 @@ def test_features_that_are_not_finite_and_losses_that_blow_up_are_named():
         decoder.head.bias.fill_(math.nan)
     with pytest.raises(FloatingPointError, match="no longer finite at step 1"):
         fit_decoder(decoder, features, images, steps=1)
+
+
+def test_a_change_of_an_unknown_level_is_named():
+    with pytest.raises(ValueError, match=r"changed: expected levels among \['level1'\], got \['level9'\]"):
+        FeatureDecoder({"level1": 2}, width=8).influence({"level9": torch.ones(2, 2).bool()}, (8, 8))

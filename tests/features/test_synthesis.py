@@ -245,3 +245,12 @@ def test_ways_that_cannot_be_gone_are_named(decoder):
         interpolate_features(a, a, levels=("other",))
     with pytest.raises(ValueError, match="steps: expected at least 2"):
         interpolate_features(a, a, steps=1)
+
+
+def test_maps_without_a_batch_and_of_two_precisions_are_named(unchecked):
+    maps = {"level1": torch.zeros(1, 2, 4, 4)}
+    with pytest.raises(ValueError, match=r"level1: expected maps \(B, D, H, W\), got \(2, 4, 4\)"):
+        synthesize(FeatureDecoder({"level1": 2}, width=8), {"level1": maps["level1"][0]})
+    for other in (maps["level1"].double(), maps["level1"][0]):
+        with pytest.raises(ValueError, match="level1: expected one example of the same shape and dtype"):
+            interpolate_features(maps, {"level1": other})

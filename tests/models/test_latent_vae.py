@@ -297,3 +297,16 @@ def test_a_map_prior_is_a_distribution_with_sizes() -> None:
     prior = model.p_z2(7)
     assert isinstance(prior, MapPrior)
     assert (prior.batch_shape, prior.event_shape) == ((7,), (model.dims["z2"],)) and not prior.has_rsample
+
+
+def test_a_density_whose_levels_stand_alone_serves_as_a_prior():
+    model = LatentVAE(data_dim=64, halvings=(1, 1), hidden=8)
+    density = HierarchicalLatentDensity({"z1": 4, "z2": 8}, components=2, condition=None)
+    other = model.with_density(density)
+    x = torch.randint(0, 2, (3, 64)).float()
+    z = other.infer(x).z
+    maps = density.log_prob({level: other.as_map(level, z[level]) for level in ("z1", "z2")})
+    assert torch.allclose(other.p_z1_given_z2(z["z2"]).log_prob(z["z1"]), maps["z1"].sum((1, 2)), rtol=1e-5)
+    assert torch.allclose(other.p_z2(3).log_prob(z["z2"]), maps["z2"].sum((1, 2)), rtol=1e-5)
+    assert other.elbo(x).value.isfinite().all()
+    assert other.log_weight(x, 2).shape == (2, 3) and other.sample(5).shape == (5, 64)

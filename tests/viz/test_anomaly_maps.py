@@ -74,3 +74,9 @@ def test_colour_images_keep_their_colours_and_an_empty_mask_has_no_outline():
 def test_wrong_shapes_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         viz.anomaly_maps(*arguments)
+
+
+@pytest.mark.parametrize("images", [torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.full((1, 3, 8, 8), torch.nan)])
+def test_images_that_are_no_brightness_are_named(images, unchecked):
+    with pytest.raises(ValueError, match="images: expected finite floating-point values"):
+        viz.anomaly_maps(images, {"score": torch.rand(1, 8, 8)})

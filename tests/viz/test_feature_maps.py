@@ -125,3 +125,14 @@ def test_maps_that_do_not_fit_are_named(arguments, message):
 def test_ways_that_do_not_fit_are_named(ways):
     with pytest.raises(ValueError, match="log_prob: expected at least one way"):
         viz.path_curves(ways)
+
+
+def test_bytes_are_not_drawn_as_white_and_no_way_is_left_out(unchecked):
+    picture = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=r"rows\['a'\]: expected floating-point values"):
+        viz.picture_rows({"a": picture})
+    with pytest.raises(ValueError, match="image: expected floating-point values"):
+        viz.feature_maps(picture[0], {"a": torch.rand(2, 2)})
+    for ways in ({str(i): torch.rand(3) for i in range(20)}, {"a": torch.full((3,), torch.nan)}):
+        with pytest.raises(ValueError, match="log_prob: expected finite numbers and at most"):
+            viz.path_curves(ways)

@@ -55,7 +55,7 @@ class AnomalyScore:
         for level, maps in normal.items():
             pixels = self._pixels(level, maps).double()
             self.mean[level], self.spread[level] = pixels.mean().item(), pixels.std(correction=0).item()
-            if not self.spread[level] > 1e-6 * max(1.0, abs(self.mean[level])):
+            if not self.spread[level] > 1e-6 * abs(self.mean[level]):
                 raise ValueError(f"normal[{level!r}]: expected some spread, got {self.mean[level]:.4g} all over")
 
     def __call__(self, surprise: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hvae_ref.features.backbones import BACKBONES
 from hvae_ref.features.decoder import FeatureDecoder
 from hvae_ref.features.feature_density import FeatureDensity
 from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
@@ -142,6 +143,8 @@ def load_bundle(path: str | Path) -> FeatureBundle:
             }
             part.load_state_dict(own)
             part.requires_grad_(False).eval()
+        if bundle.backbone not in BACKBONES:
+            raise ValueError(f"unknown backbone {bundle.backbone!r}")
         if missing := bundle.decoder.dims.keys() - bundle.reduction.components.keys():
             raise ValueError(f"no directions of {', '.join(sorted(missing))} in the reduction")
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:

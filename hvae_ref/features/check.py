@@ -15,9 +15,9 @@ def checked_map(name: str, f: Tensor, dim: int, like: Tensor) -> Tensor:
     if f.dtype in (torch.float16, torch.bfloat16):
         f = f.to(like.dtype)
     if f.dtype != like.dtype:
-        raise ValueError(f"{name}: expected dtype {like.dtype}, that of the density, got {f.dtype}")
+        raise ValueError(f"{name}: expected dtype {like.dtype} here, got {f.dtype}")
     if f.device != like.device:
-        raise ValueError(f"{name}: expected device {like.device}, where the density is, got {f.device}")
+        raise ValueError(f"{name}: expected device {like.device} here, got {f.device}")
     if not f.isfinite().all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     return f

@@ -104,7 +104,7 @@ def fit_decoder(
     for name, value in {"steps": steps, "batch_size": batch_size, "every": every}.items():
         if value < 1:
             raise ValueError(f"{name}: expected at least 1, got {value}")
-    if edges < 0 or not learning_rate > 0:
+    if not 0 <= edges < math.inf or not learning_rate > 0:
         raise ValueError(f"edges, learning_rate: expected 0 or more and above 0, got {edges} and {learning_rate}")
     images = _checked("images", decoder, features, images)
     if validation is not None:

@@ -144,7 +144,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         for level in self.chain:
             given, mask = known.get(level, (None, None))
             if given is not None and mask is None:
-                drawn[level] = given
+                drawn[level] = given.clone()
                 continue
             fresh = self.p[level].sample(self._given(level, drawn), n, tuple(shapes[level]), temperature)
             drawn[level] = fresh if given is None else torch.where(mask, given, fresh)

@@ -205,6 +205,8 @@ def _plan(
             raise ValueError(f"features: expected {level} too, which is kept in places, got {list(given)}")
         if mask.any() and other is not None and level not in other:
             raise ValueError(f"other: expected {level} too, which is replaced in places, got {list(other)}")
+    if (density is not None or other is not None) and not any(mask.any() for mask in masks.values()):
+        raise ValueError("levels, region: expected something to replace, but every position of every level is kept")
     return tuple(size), masks
 
 

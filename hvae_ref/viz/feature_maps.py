@@ -14,6 +14,9 @@ from torch import Tensor
 
 from hvae_ref.viz.style import CYCLE, FAINT, GROUND, INK, axes_for, styled
 
+MOST = 2.0
+"""Brighter than any image in [0, 1], whatever a decoder adds to it: such numbers are on another scale."""
+
 CELL = 0.95
 WIDEST = 7.4
 OUTLINE = CYCLE[1]
@@ -197,6 +200,8 @@ def _check_rows(
             raise ValueError(f"rows[{label!r}]: expected floating-point values in [0, 1], got {images.dtype}")
         if not images.isfinite().all():
             raise ValueError(f"rows[{label!r}]: expected finite values, got NaN or infinity")
+        if images.amax() > MOST:
+            raise ValueError(f"rows[{label!r}]: expected values in [0, 1], got up to {images.amax():.4g}")
     columns = max(len(images) for images in rows.values())
     if column_labels is not None and len(column_labels) != columns:
         raise ValueError(f"column_labels: expected {columns} labels, got {len(column_labels)}")

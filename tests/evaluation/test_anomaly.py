@@ -164,3 +164,9 @@ def test_wrong_values_are_named(call, message):
 def test_sizes_filters_and_maps_that_are_none_are_named(arguments, message, unchecked):
     with pytest.raises(ValueError, match=message):
         AnomalyScore(**({"normal": {"level1": torch.randn(2, 4, 4)}, "size": (8, 8)} | arguments))
+
+
+def test_surprises_of_any_scale_are_standardised():
+    maps = torch.randn(4, 5, 5)
+    small, usual = (AnomalyScore({"a": scale * maps}, (5, 5)) for scale in (1e-8, 1.0))
+    torch.testing.assert_close(small({"a": 1e-8 * maps})["a"], usual({"a": maps})["a"])

@@ -149,3 +149,11 @@ def test_other_densities_and_notes_that_json_does_not_hold_are_refused(bundle, p
     with pytest.raises(BundleError, match="about: expected what JSON can hold"):
         save_bundle(path, FeatureBundle(*parts, {}, {"mean": torch.ones(1)}))
     assert path.read_bytes() == before
+
+
+def test_an_unknown_backbone_is_named(bundle, path):
+    with safe_open(path, framework="pt") as file:
+        header, tensors = json.loads(file.metadata()["hvae_ref.features"]), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, {"hvae_ref.features": json.dumps(header | {"backbone": "resnet51"})})
+    with pytest.raises(BundleError, match="unknown backbone 'resnet51'"):
+        load_bundle(path)

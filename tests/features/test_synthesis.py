@@ -254,3 +254,8 @@ def test_maps_without_a_batch_and_of_two_precisions_are_named(unchecked):
     for other in (maps["level1"].double(), maps["level1"][0]):
         with pytest.raises(ValueError, match="level1: expected one example of the same shape and dtype"):
             interpolate_features(maps, {"level1": other})
+
+
+def test_nothing_to_replace_is_named(decoder, density):
+    with pytest.raises(ValueError, match="levels, region: expected something to replace"):
+        synthesize(decoder, maps_of(decoder), density=density)

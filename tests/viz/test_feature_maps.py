@@ -136,3 +136,8 @@ def test_bytes_are_not_drawn_as_white_and_no_way_is_left_out(unchecked):
     for ways in ({str(i): torch.rand(3) for i in range(20)}, {"a": torch.full((3,), torch.nan)}):
         with pytest.raises(ValueError, match="log_prob: expected finite numbers and at most"):
             viz.path_curves(ways)
+
+
+def test_images_on_another_scale_are_named():
+    with pytest.raises(ValueError, match=r"rows\['a'\]: expected values in \[0, 1\], got up to 255"):
+        viz.picture_rows({"a": torch.full((1, 3, 4, 4), 255.0)})

@@ -116,6 +116,7 @@ def feature_maps(
     figure.delaxes(axes[1, 0])
     picture = image.detach().cpu().double().clamp(0, 1).movedim(0, -1).expand(-1, -1, 3).numpy()
     for ax in axes[0]:
+        ax.set_anchor("S")  # next to its scale
         ax.imshow(picture, extent=(0, width, height, 0), interpolation="nearest")
         ax.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
         ax.grid(False)

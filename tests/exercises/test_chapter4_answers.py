@@ -8,10 +8,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from hvae_ref.exercises.engine import judge
 from hvae_ref.exercises.registry import registered
-
-
-def reference(id_):
-    return registered()[id_].reference
+from tests.exercises.asking import reference
 
 
 def log_dets(function, z):

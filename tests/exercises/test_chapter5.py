@@ -11,20 +11,12 @@ from torch.distributions import Beta, kl_divergence
 from torch.nn.functional import normalize, softplus
 
 from hvae_ref.distributions import HypersphericalUniform, VonMisesFisher, bessel_ratio
-from hvae_ref.exercises.engine import judge
 from hvae_ref.exercises.registry import registered
+from tests.exercises.asking import reference, verdict
 
 
 def double(*numbers):
     return torch.tensor(numbers, dtype=torch.float64)
-
-
-def reference(id_):
-    return registered()[id_].reference
-
-
-def verdict(id_, answer):
-    return judge(registered()[id_], answer)
 
 
 def on_grid(dim, concentration, count=200_000):

@@ -15,24 +15,10 @@ from hvae_ref.data.abr import SAMPLE_INTERVAL_MS
 from hvae_ref.data.abr.noise import noise_sd
 from hvae_ref.evaluation.calibration import coverage, ranks
 from hvae_ref.evaluation.swap import swap_shares
-from hvae_ref.exercises.engine import cases, judge
-from hvae_ref.exercises.registry import registered
 from hvae_ref.models.response_heads import peak_error
 from hvae_ref.nets import FiLM
 from hvae_ref.objectives.alignment import soft_lag
-
-
-def reference(id_):
-    return registered()[id_].reference
-
-
-def verdict(id_, answer):
-    return judge(registered()[id_], answer)
-
-
-def inputs(id_):
-    return [case.inputs for case in cases(registered()[id_], fresh=0)]
-
+from tests.exercises.asking import inputs, reference, verdict
 
 # References -----------------------------------------------------------------------------------------------------------
 

@@ -13,23 +13,9 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Mul
 from torch.nn.functional import softplus
 
 from hvae_ref.evaluation.anomaly import pixel_auroc
-from hvae_ref.exercises.engine import cases, judge
-from hvae_ref.exercises.registry import registered
 from hvae_ref.features import GaussianMixture, MixtureHead, Reduction
 from hvae_ref.features.principal_components import PrincipalComponents
-
-
-def reference(id_):
-    return registered()[id_].reference
-
-
-def verdict(id_, answer):
-    return judge(registered()[id_], answer)
-
-
-def inputs(id_):
-    return [case.inputs for case in cases(registered()[id_], fresh=0)]
-
+from tests.exercises.asking import inputs, reference, verdict
 
 # References -----------------------------------------------------------------------------------------------------------
 

@@ -6,29 +6,19 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal
-from torch.distributions import MultivariateNormal
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
+from tests.features.random_maps import integral_by_importance, random_features, randomised
 
 CONDITIONS = ("coarser", "finer", None)
 SHAPES = {"level1": (4, 6), "level2": (2, 3)}
 
 
 def random_density(dims, condition="coarser", scale=0.4, components=2, dtype=torch.float64):
-    """With random parameters everywhere: what is zero at the start would hide what depends on it.
-
-    The floor is high enough for grids to see every component.
-    """
-    density = HierarchicalLatentDensity(dims, components, condition, heads=2, width=8, floor=0.3).to(dtype)
-    with torch.no_grad():
-        for parameter in density.parameters():
-            parameter.add_(scale * torch.randn_like(parameter))
-    return density.requires_grad_(False)
-
-
-def random_features(dims, shapes, n=2, dtype=torch.float64):
-    return {level: torch.randn(n, dim, *shapes[level], dtype=dtype) for level, dim in dims.items()}
+    """The floor is high enough for grids to see every component."""
+    density = HierarchicalLatentDensity(dims, components, condition, heads=2, width=8, floor=0.3)
+    return randomised(density, scale, dtype)
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -62,19 +52,9 @@ def test_the_joint_integrates_to_one(condition):
 def test_the_joint_integrates_to_one_in_six_dimensions(condition):
     dims, shapes = {"level1": 2, "level2": 2}, {"level1": (2, 1), "level2": (1, 1)}
     density = random_density(dims, condition, scale=0.3)
-
-    def flat(features):
-        return torch.cat([f.flatten(1) for f in features.values()], 1)
-
-    drawn = flat(density.sample(shapes, 20_000))
-    proposal = MultivariateNormal(drawn.mean(0), 1.5 * torch.cov(drawn.T) + 0.3 * torch.eye(6))
-    points = proposal.sample((200_000,))
-    features = {"level1": points[:, :4].reshape(-1, 2, 2, 1), "level2": points[:, 4:].reshape(-1, 2, 1, 1)}
-    log_p = sum(part.flatten(1).sum(1) for part in density.log_prob(features).values())
-    weights = (log_p - proposal.log_prob(points)).exp()
-    error = (weights.std() / len(weights) ** 0.5).item()
+    integral, error = integral_by_importance(density, dims, shapes, wider=1.5, floor=0.3, count=200_000)
     assert error < 0.03
-    assert abs(weights.mean() - 1) < 4 * error
+    assert abs(integral - 1) < 4 * error
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)

@@ -13,30 +13,21 @@ from hvae_ref.features.density_fit import fit_density
 from hvae_ref.features.graph_layout import graph_layout
 from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
 from hvae_ref.features.spatial_graph import SpatialGraphDensity
+from tests.features import random_maps
 from tests.features.graph_reference import contexts_of
+from tests.features.random_maps import integral_by_importance, joint, randomised
 
 DIMS = {"level1": 2, "level2": 3}
 SHAPES = {"level1": (4, 8), "level2": (2, 4)}
 
 
 def random_density(dims=DIMS, colours=2, components=2, scale=0.4, dtype=torch.float64, kind=SpatialGraphDensity):
-    """With random parameters everywhere: what is zero at the start would hide what depends on it.
-
-    The floor is high enough for grids to see every component.
-    """
-    density = kind(dims, components, width=8, layers=2, colours=colours, floor=0.4).to(dtype)
-    with torch.no_grad():
-        for parameter in density.parameters():
-            parameter.add_(scale * torch.randn_like(parameter))
-    return density.requires_grad_(False)
+    """The floor is high enough for grids to see every component."""
+    return randomised(kind(dims, components, width=8, layers=2, colours=colours, floor=0.4), scale, dtype)
 
 
 def random_features(dims=DIMS, shapes=SHAPES, n=2, dtype=torch.float64):
-    return {level: torch.randn(n, dim, *shapes[level], dtype=dtype) for level, dim in dims.items()}
-
-
-def joint(density, features):
-    return sum(log_p.flatten(1).sum(1) for log_p in density.log_prob(features).values())
+    return random_maps.random_features(dims, shapes, n, dtype)
 
 
 PARENT, ROW = {"level1": (1, 2), "level2": (1, 1)}, {"level1": (1, 3)}
@@ -102,18 +93,9 @@ def test_what_is_no_density_does_not_pass_that_test(kind, shapes):
 def test_the_joint_integrates_to_one_in_many_dimensions(colours):
     dims, shapes = {"level1": 2, "level2": 1}, {"level1": (2, 2), "level2": (1, 1)}
     density = random_density(dims, colours, scale=0.15)
-
-    def flat(features):
-        return torch.cat([f.flatten(1) for f in features.values()], 1)
-
-    drawn = flat(density.sample(shapes, 20_000))
-    proposal = MultivariateNormal(drawn.mean(0), 1.4 * torch.cov(drawn.T) + 0.2 * torch.eye(9))
-    points = proposal.sample((100_000,))
-    features = {"level1": points[:, :8].reshape(-1, 2, 2, 2), "level2": points[:, 8:].reshape(-1, 1, 1, 1)}
-    weights = (joint(density, features) - proposal.log_prob(points)).exp()
-    error = (weights.std() / len(weights) ** 0.5).item()
+    integral, error = integral_by_importance(density, dims, shapes, wider=1.4, floor=0.2, count=100_000)
     assert error < 0.03
-    assert abs(weights.mean() - 1) < 4 * error
+    assert abs(integral - 1) < 4 * error
 
 
 @pytest.mark.parametrize("colours", [1, 2, 4])

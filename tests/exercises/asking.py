@@ -1,0 +1,19 @@
+"""What tests of single exercises ask the registry for."""
+
+from hvae_ref.exercises.engine import cases, judge
+from hvae_ref.exercises.registry import registered
+
+
+def reference(id_):
+    """The exercise's own right answer."""
+    return registered()[id_].reference
+
+
+def verdict(id_, answer):
+    """What a learner with this answer is told."""
+    return judge(registered()[id_], answer)
+
+
+def inputs(id_):
+    """The inputs that every answer is checked on."""
+    return [case.inputs for case in cases(registered()[id_], fresh=0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -89,7 +90,10 @@ def renamed(state: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tens
 
 
 def _efficientnet_lite0(pretrained: bool) -> nn.Module:
-    import timm
+    with warnings.catch_warnings():
+        # A library below timm asks for widgets in every notebook without them. Nothing here shows a bar.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import timm
 
     # The weights were trained in TensorFlow, whose padding (asymmetric for even sizes) is what "tf_" stands for.
     net = timm.create_model("tf_efficientnet_lite0", pretrained=False)

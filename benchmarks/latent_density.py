@@ -20,14 +20,13 @@ expected grey levels from 0 to 255, a byte a pixel, in base64; `images` reads th
 
 from __future__ import annotations
 
-import argparse
 import base64
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from recipe_runs import QUIET, summary
+from recipe_runs import QUIET, asked_for, summary
 from torch import Tensor
 
 from hvae_ref import recipes
@@ -145,17 +144,11 @@ def images(text: str) -> Tensor:
 
 def main() -> None:
     """Run what is missing in the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(EPOCHS)}; all by default")
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    if unknown := sorted(set(options.parts) - set(EPOCHS)):
-        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(EPOCHS)}")
-    torch.set_num_threads(1)
+    parts, seeds = asked_for(__doc__, EPOCHS)
     key = ("data", "prior", "seed")
     record = Record(FOLDER / "latent_density.json", key, command_line("benchmarks/latent_density.py"), SETTINGS)
-    for seed in range(options.seeds):
-        for data in options.parts or EPOCHS:
+    for seed in range(seeds):
+        for data in parts:
             for row, means, model in rows(data, seed, record):
                 record.add(**row)
                 extra = {"summary": summary(record.runs, key[:2]), **means}

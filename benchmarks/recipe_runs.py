@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -96,6 +96,23 @@ def go_through(
     record.save(**summarise(record.runs, labels))
 
 
+def asked_for(document: str, known: Collection[str]) -> tuple[list[str], int]:
+    """Which parts of a study the command line asks for, and how many seeds; from here on on one thread.
+
+    Args:
+        document: what `--help` prints.
+        known: names of the parts.
+    """
+    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(known)}; all by default")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    if unknown := sorted(set(options.parts) - set(known)):
+        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(known)}")
+    torch.set_num_threads(1)
+    return options.parts or list(known), options.seeds
+
+
 def study(
     script: str,
     document: str,
@@ -116,19 +133,13 @@ def study(
         run: one of them, of a part and for a seed, measured.
         summarise: what the table says of its runs, given them and the labels.
     """
-    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(settings)}; all by default")
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    if unknown := sorted(set(options.parts) - set(settings)):
-        parser.error(f"unknown part {unknown[0]!r}; expected {', '.join(settings)}")
-    torch.set_num_threads(1)
-    for part in options.parts or settings:
+    parts, seeds = asked_for(document, settings)
+    for part in parts:
         path = FOLDER / f"{script.split('_')[0]}_{part}.json"
         record = Record(path, (*labels[part], "seed"), command_line(f"benchmarks/{script}.py"), settings[part])
         go_through(
             record,
-            ((task, seed) for seed in range(options.seeds) for task in tasks(part)),
+            ((task, seed) for seed in range(seeds) for task in tasks(part)),
             labels[part],
             partial(run, part),
             summarise,

@@ -18,6 +18,12 @@ def random_features(dims, shapes, n=2, dtype=torch.float64):
     return {level: torch.randn(n, dim, *shapes[level], dtype=dtype) for level, dim in dims.items()}
 
 
+def mean_nll(density, held_out):
+    """Mean −log p of a position at each level."""
+    (maps,) = density.stream([held_out])
+    return {level: -log_p.mean().item() for level, log_p in maps.items()}
+
+
 def joint(density, features):
     """log p of all maps of each example together."""
     return sum(log_p.flatten(1).sum(1) for log_p in density.log_prob(features).values())

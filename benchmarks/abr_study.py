@@ -26,24 +26,27 @@ import numpy as np
 import torch
 from recipe_runs import QUIET, RecipeRun, study
 
-from hvae_ref import recipes
-from hvae_ref.data import AbrDataset, load
-from hvae_ref.data.abr import STATIC_NAMES
-from hvae_ref.evaluation import (
-    conditional_draws,
-    coverage,
+from hvae_ref.abr import (
+    AbrDataset,
     generation_errors,
     mean_response_errors,
     measure_wave,
-    noise_kept,
+    noise_leakage,
+    response_features,
+    visible,
+)
+from hvae_ref.abr.data import STATIC_NAMES
+from hvae_ref.cli import recipes
+from hvae_ref.data import load
+from hvae_ref.evaluation import (
+    conditional_draws,
+    coverage,
     paired_test,
     posterior_means,
     probe,
     ranks,
-    response_features,
     swap_test,
     utilisation,
-    visible,
 )
 from hvae_ref.results.record import mean_and_sd
 
@@ -113,7 +116,7 @@ def trained(task: RecipeRun, seed: int) -> tuple[recipes.Run, dict[str, Any]]:
         "kl": result.kl,
         "active": {level: one.active for level, one in use.items()},
         "effect": {level: one.effect for level, one in use.items()},
-        "noise_kept": noise_kept(ready.model, test_set()),
+        "noise_kept": noise_leakage(ready.model, test_set()),
         "seconds": round(seconds, 1),
         "parameters": sum(p.numel() for p in ready.model.parameters()),
     }

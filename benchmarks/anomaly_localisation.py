@@ -36,18 +36,20 @@ from feature_crops import (
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from hvae_ref.data.foreign_patches import SIDES, paste
-from hvae_ref.data.textures import TEXTURES, crops, pasted
-from hvae_ref.evaluation import AnomalyScore, image_aurocs, pixel_auroc
 from hvae_ref.features import (
+    AnomalyScore,
     FeatureDensity,
     FeaturePyramid,
     NearestNeighbour,
     PositionGaussian,
     Reduction,
+    image_aurocs,
     local_contrast,
+    pixel_auroc,
 )
-from hvae_ref.features.all_directions import leading, rest_log_prob
+from hvae_ref.features.data.foreign_patches import SIDES, paste
+from hvae_ref.features.data.textures import TEXTURES, crops, pasted
+from hvae_ref.features.pyramid.pca_residual import leading, rest_log_prob
 from hvae_ref.results import mean_and_sd
 from hvae_ref.results.record import FOLDER, Record, command_line
 

@@ -22,7 +22,13 @@ import torch
 from feature_crops import COMPONENTS, DIMS
 from torch import Tensor
 
-from hvae_ref.features import FeatureDensity, FeaturePyramid, HierarchicalLatentDensity, Reduction, SpatialGraphDensity
+from hvae_ref.features import (
+    FeatureDensity,
+    FeaturePyramid,
+    HierarchicalLatentDensity,
+    Reduction,
+    SpatialGraphDensity,
+)
 from hvae_ref.results.record import FOLDER, Record, command_line
 
 SIZES = (128, 256, 512)

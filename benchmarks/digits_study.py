@@ -31,7 +31,7 @@ from typing import Any
 
 import torch
 
-from hvae_ref import recipes
+from hvae_ref.cli import recipes
 from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd
 from hvae_ref.training import History
 

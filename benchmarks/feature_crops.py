@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from hvae_ref.data.textures import picture
 from hvae_ref.features import (
     FeatureDensity,
     FeaturePyramid,
@@ -22,6 +21,7 @@ from hvae_ref.features import (
     SpatialGraphDensity,
     fit_density,
 )
+from hvae_ref.features.data.textures import picture
 
 BACKBONE = "efficientnet_lite0"
 SIZE = 128

@@ -30,8 +30,8 @@ from feature_crops import (
 )
 from torch import Tensor
 
-from hvae_ref.data.textures import TEXTURES, crops
 from hvae_ref.features import FeatureDensity, FeaturePyramid, Reduction
+from hvae_ref.features.data.textures import TEXTURES, crops
 from hvae_ref.results import mean_and_sd
 from hvae_ref.results.record import FOLDER, Record, command_line
 

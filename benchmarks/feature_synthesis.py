@@ -20,15 +20,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.data.textures import TEXTURES, crops
 from hvae_ref.evaluation.image_quality import psnr, ssim
 from hvae_ref.features import FeatureDensity, HierarchicalLatentDensity, SpatialGraphDensity, fit_density
 from hvae_ref.features.bundle import SHIPPED, FeatureBundle, save_bundle
-from hvae_ref.features.decoder import FeatureDecoder
-from hvae_ref.features.decoder_fit import decode, fit_decoder
-from hvae_ref.features.pyramid import FeaturePyramid
-from hvae_ref.features.reduction import Reduction
-from hvae_ref.features.synthesis import synthesize
+from hvae_ref.features.data.textures import TEXTURES, crops
+from hvae_ref.features.decoder.decoder_fit import decode, fit_decoder
+from hvae_ref.features.decoder.feature_decoder import FeatureDecoder
+from hvae_ref.features.decoder.synthesis import synthesize
+from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
+from hvae_ref.features.pyramid.reduction import Reduction
 from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd, provenance
 
 BACKBONE = "efficientnet_lite0"

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from hvae_ref.flows import HouseholderSylvesterFlow
 from hvae_ref.flows.householder import OrthonormalColumns
-from hvae_ref.flows.named import FLOWS
-from hvae_ref.flows.triangular_pair import bounded
+from hvae_ref.flows.registry import FLOWS
+from hvae_ref.flows.sylvester_step import bounded
 from hvae_ref.results.record import FOLDER, Record, command_line
 
 DIM, BATCH, CONTEXT, HIDDEN = 64, 128, 256, 320

@@ -29,12 +29,11 @@ import torch
 from recipe_runs import QUIET, asked_for, summary
 from torch import Tensor
 
-from hvae_ref import recipes
+from hvae_ref.cli import recipes
+from hvae_ref.cli.recipes.build import Run
 from hvae_ref.evaluation import evaluate
 from hvae_ref.evaluation.quiet import quiet
-from hvae_ref.features import HierarchicalLatentDensity, SpatialGraphDensity
-from hvae_ref.models import ImageDensity, LatentVAE
-from hvae_ref.recipes.build import Run
+from hvae_ref.features import ConvTwoLevelVAE, HierarchicalLatentDensity, ImageDensity, SpatialGraphDensity
 from hvae_ref.results.record import FOLDER, Record, command_line
 
 EPOCHS = {"digits": 3, "mnist5k": 10}
@@ -78,7 +77,7 @@ def binary(ready: Run, split: str, seed: int) -> Tensor:
     return data.batch_transform(data.x, torch.Generator().manual_seed(seed))
 
 
-def separately(ready: Run, seed: int, take: str = "sample", graph: bool = False) -> tuple[LatentVAE, float]:
+def separately(ready: Run, seed: int, take: str = "sample", graph: bool = False) -> tuple[ConvTwoLevelVAE, float]:
     """The run's model with a density for a prior that is fitted now, and the seconds that took."""
     x = binary(ready, "train", seed)
     x = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:FITTED_IMAGES]]
@@ -95,7 +94,7 @@ def separately(ready: Run, seed: int, take: str = "sample", graph: bool = False)
     return density.as_prior(), time.process_time() - processor
 
 
-def rows(data: str, seed: int, record: Record) -> Iterator[tuple[dict[str, Any], dict[str, Any], LatentVAE]]:
+def rows(data: str, seed: int, record: Record) -> Iterator[tuple[dict[str, Any], dict[str, Any], ConvTwoLevelVAE]]:
     """The missing rows, what to note beside each, and its model; what has equal nets is trained once."""
     done: dict[str, tuple[Run, dict[str, Any]]] = {}
     for prior, model_prior in PRIORS.items():
@@ -114,7 +113,7 @@ def rows(data: str, seed: int, record: Record) -> Iterator[tuple[dict[str, Any],
         yield measured(ready, model, data, prior, seed) | cost, means, model
 
 
-def measured(ready: Run, model: LatentVAE, data: str, prior: str, seed: int) -> dict[str, Any]:
+def measured(ready: Run, model: ConvTwoLevelVAE, data: str, prior: str, seed: int) -> dict[str, Any]:
     """Bounds of a model on the run's test set."""
     x = binary(ready, "test", seed)
     result = evaluate(model, x, IWAE_SAMPLES, chunk=4, seed=seed, information_examples=2)
@@ -130,7 +129,7 @@ def measured(ready: Run, model: LatentVAE, data: str, prior: str, seed: int) -> 
     }
 
 
-def drawn(model: LatentVAE) -> str:
+def drawn(model: ConvTwoLevelVAE) -> str:
     """Expected images of latents drawn from the prior, (10, D) bytes in base64."""
     with quiet(model, seed=0):
         mean = model.decode(model.sample_latents(DRAWN)).mean * (255 / (model.num_values - 1))

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hvae_ref import recipes
+from hvae_ref.cli import recipes
 from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd
 
 QUIET = ("training.progress=false", 'training.device="cpu"')

@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvae_ref.conditional import ConditionalAutoregressive
 from hvae_ref.data import load
 from hvae_ref.elbo import Elbo
 from hvae_ref.evaluation import evaluate
-from hvae_ref.models import VAE, DeepVAE, LatentVariableModel, TwoLevelVAE
-from hvae_ref.nets import MADE
+from hvae_ref.models import VAE, BottomUpVAE, LatentVariableModel, TwoLevelVAE
+from hvae_ref.nn.heads import ConditionalAutoregressive
+from hvae_ref.nn.made import MADE
 from hvae_ref.objectives import FreeBits, LinearWarmup, NegativeElbo
 from hvae_ref.results.record import FOLDER, Record, command_line
 from hvae_ref.training import TrainConfig, fit
@@ -136,7 +136,7 @@ def tasks(study: str, seeds: int) -> Iterator[Task]:
                 for variant, objective in VARIANTS.items():
                     yield Task(
                         {"depth": depth, "variant": variant, "seed": seed},
-                        DeepVAE(784, sizes[:depth], hidden=HIDDEN),
+                        BottomUpVAE(784, sizes[:depth], hidden=HIDDEN),
                         objective,
                     )
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from hvae_ref import commands, launch
+from hvae_ref.cli import commands, launch
 
 
 class _Parser(argparse.ArgumentParser):

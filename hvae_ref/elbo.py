@@ -15,7 +15,7 @@ KlEstimator = Callable[[Distribution, Distribution, Tensor], Tensor]
 """How one level's divergence is taken: from q, p and the sample z ~ q, one value for each example."""
 
 
-def exact_kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+def analytic_kl_or_sample(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
     """KL(q ‖ p) in closed form; where none is known, as for a flow, log q(z) − log p(z) at the sample.
 
     Args:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
 
 import numpy as np
 import torch
 
-from hvae_ref.data.abr import AbrDataset, generate
 from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
 from hvae_ref.data.deform import deformed
 from hvae_ref.data.local_files import mnist_like
 from hvae_ref.data.splits import stratified_split
-from hvae_ref.spelling import did_you_mean
+from hvae_ref.errors import did_you_mean
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 GARMENT_NAMES = (
@@ -21,6 +22,9 @@ GARMENT_NAMES = (
 )  # fmt: skip
 
 Arrays = tuple[np.ndarray, np.ndarray]
+
+ENTRY_POINTS = "hvae_ref.datasets"
+"""Group of entry points under which a package adds data sets: a name, and a function of the split."""
 
 
 @lru_cache(maxsize=1)
@@ -69,12 +73,6 @@ _SETS: dict[str, tuple[Callable[[str], Arrays], tuple[int, int], int, tuple[str,
     "fashion_mnist": (_split_mnist_like("fashion_mnist"), (28, 28), 256, GARMENT_NAMES),
 }
 
-# split -> (seed, number of responses). Seeds that differ give streams of random numbers that do not overlap; these are
-# far from the seeds that a study counts through, so that what it generates was not trained on.
-_ABR_SPLITS = {"train": (600_001, 12_000), "validation": (600_002, 500), "test": (600_003, 500)}
-
-NAMES = (*_SETS, "abr")
-
 
 def _known(parameter: str, value: str, known: tuple[str, ...]) -> None:
     if value in known:
@@ -83,18 +81,20 @@ def _known(parameter: str, value: str, known: tuple[str, ...]) -> None:
     raise ValueError(f"{parameter}: expected one of {', '.join(known)}, got {value!r}{hint}")
 
 
-def _abr(split: str, binarize: str | None, deformed_copies: int) -> AbrDataset:
-    if binarize is not None:
-        raise ValueError(f"binarize: expected None for abr, whose signals are no grey levels, got {binarize!r}")
-    if deformed_copies:
-        raise ValueError(f"deformed_copies: expected 0 for abr, whose signals are no images, got {deformed_copies}")
-    seed, size = _ABR_SPLITS[split]
-    return generate(size, seed, split=split)
+def names() -> tuple[str, ...]:
+    """Names that `load` knows: the image sets, and what installed packages add under `ENTRY_POINTS`."""
+    return (*_SETS, *sorted(point.name for point in entry_points(group=ENTRY_POINTS)))
+
+
+def _added(name: str) -> Callable[..., Any]:
+    """The loader that a package has registered under a name."""
+    (point,) = entry_points(group=ENTRY_POINTS, name=name)
+    return point.load()
 
 
 def load(
     name: str, split: str = "train", binarize: str | None = None, *, deformed_copies: int = 0, seed: int = 0
-) -> Dataset | AbrDataset:
+) -> Any:  # noqa: ANN401  (a `Dataset`, or whatever record a registered loader answers)
     """Load one split of a data set.
 
     | name | images | grey levels | train / validation / test | needs |
@@ -116,7 +116,7 @@ def load(
 
     Returns:
         A `Dataset`; its `x` is (N, D) float32 with whole-number values. For `abr` an `AbrDataset`, see
-        `hvae_ref.data.abr`.
+        `hvae_ref.abr.data`.
 
     Raises:
         ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), deformed
@@ -128,12 +128,15 @@ def load(
         >>> load("digits", "test")
         Dataset(digits test: 447 images 8×8, 17 values)
     """
-    _known("name", name, NAMES)
+    _known("name", name, names())
     _known("split", split, SPLITS)
     if binarize is not None:
         _known("binarize", binarize, BINARIZATIONS)
-    if name == "abr":
-        return _abr(split, binarize, deformed_copies)
+    if name not in _SETS:
+        for parameter, value in (("binarize", binarize), ("deformed_copies", deformed_copies)):
+            if value:
+                raise ValueError(f"{parameter}: {name} holds no grey-level images; leave it out, got {value!r}")
+        return _added(name)(split)
     read, image_shape, grey_levels, labels = _SETS[name]
     images, targets = read(split)
     x, y = torch.from_numpy(images.reshape(len(images), -1).astype(np.float32)), torch.from_numpy(targets.copy())

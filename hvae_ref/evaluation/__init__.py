@@ -1,63 +1,40 @@
 """Measurements on a trained model: bounds, use of each level, walks. None of them changes the model."""
 
-from hvae_ref.evaluation.anomaly import AnomalyScore, Auroc, image_aurocs, pixel_auroc
 from hvae_ref.evaluation.arrows import Arrows, arrows
 from hvae_ref.evaluation.bound import importance_bound
 from hvae_ref.evaluation.calibration import Coverage, conditional_draws, coverage, ranks
-from hvae_ref.evaluation.conditional_generation import (
-    GenerationError,
-    generation_errors,
-    mean_response_errors,
-    true_draws,
-    without_noise,
-)
 from hvae_ref.evaluation.evaluate import Evaluation, evaluate
 from hvae_ref.evaluation.image_quality import psnr, ssim
 from hvae_ref.evaluation.information import active_units, mutual_information, posterior_mean_variance
 from hvae_ref.evaluation.interpolation import interpolate, linear, spherical
 from hvae_ref.evaluation.intervals import PairedTest, bootstrap_interval, paired_test
-from hvae_ref.evaluation.noise_kept import noise_kept
 from hvae_ref.evaluation.parameter_counts import parameter_counts
-from hvae_ref.evaluation.peak_picking import Peaks, pick_wave
 from hvae_ref.evaluation.probes import ProbeScore, probe
 from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.evaluation.reconstruction import reconstruction_errors
-from hvae_ref.evaluation.response_features import baseline, measure_wave, response_features, visible
 from hvae_ref.evaluation.swap import SwapShares, swap_shares, swap_test
 from hvae_ref.evaluation.utilisation import LevelUse, posterior_means, posterior_samples, utilisation
 
 __all__ = [
-    "AnomalyScore",
     "Arrows",
-    "Auroc",
     "Coverage",
     "Evaluation",
-    "GenerationError",
     "LevelUse",
     "PairedTest",
-    "Peaks",
     "ProbeScore",
     "SwapShares",
     "active_units",
     "arrows",
-    "baseline",
     "bootstrap_interval",
     "conditional_draws",
     "coverage",
     "evaluate",
-    "generation_errors",
-    "image_aurocs",
     "importance_bound",
     "interpolate",
     "linear",
-    "mean_response_errors",
-    "measure_wave",
     "mutual_information",
-    "noise_kept",
     "paired_test",
     "parameter_counts",
-    "pick_wave",
-    "pixel_auroc",
     "posterior_mean_variance",
     "posterior_means",
     "posterior_samples",
@@ -66,13 +43,9 @@ __all__ = [
     "quiet",
     "ranks",
     "reconstruction_errors",
-    "response_features",
     "spherical",
     "ssim",
     "swap_shares",
     "swap_test",
-    "true_draws",
     "utilisation",
-    "visible",
-    "without_noise",
 ]

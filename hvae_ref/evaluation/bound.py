@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @runtime_checkable
-class Weighs(Protocol):
+class HasLogWeight(Protocol):
     """A model that answers log importance weights."""
 
     def log_weight(self, x: Tensor, n: int, *condition: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ class Weighs(Protocol):
 
 @torch.no_grad()
 def importance_bound(
-    model: Weighs,
+    model: HasLogWeight,
     x: Float[Tensor, "batch data"],
     n: int = 512,
     chunk: int = 32,

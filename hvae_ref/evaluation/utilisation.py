@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.elbo import exact_kl
+from hvae_ref.elbo import analytic_kl_or_sample
 from hvae_ref.evaluation.conditions import batches, rows_of
 from hvae_ref.evaluation.information import ACTIVE_VARIANCE
 from hvae_ref.evaluation.quiet import quiet
@@ -118,7 +118,7 @@ def utilisation(
             result[level] = LevelUse(
                 variance=variance.tolist(),
                 active=int((variance > threshold).sum()),
-                kl=exact_kl(q[level], standard, means[level]).mean().item(),
+                kl=analytic_kl_or_sample(q[level], standard, means[level]).mean().item(),
                 effect=(changed - whole).square().mean().sqrt().item(),
             )
     return result

@@ -2,7 +2,7 @@
 
 In a chapter an exercise is four cells: the statement (a Markdown cell with the hints folded away), a stub, a cell
 that ends in ``check("2.3", my_function)``, and a Markdown cell with the worked solution folded away.
-``hvae_ref.exercises.notebook`` says exactly how they are written.
+``hvae_ref.exercises.engine.notebook`` says exactly how they are written.
 
 Example:
     >>> from hvae_ref.exercises import check
@@ -15,14 +15,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hvae_ref.exercises import progress as _progress
-from hvae_ref.exercises import registry as _registry
-from hvae_ref.exercises.engine import judge as _judge
-from hvae_ref.exercises.exercise import Exercise, Misconception
-from hvae_ref.exercises.progress import Progress, reset_progress
-from hvae_ref.exercises.quiz import Quiz, quiz
-from hvae_ref.exercises.registry import Entry, exercises
-from hvae_ref.exercises.verdict import Verdict
+from hvae_ref.exercises.engine import progress as _progress
+from hvae_ref.exercises.engine import registry as _registry
+from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.judge import judge as _judge
+from hvae_ref.exercises.engine.progress import Progress, reset_progress
+from hvae_ref.exercises.engine.quiz import Quiz, quiz
+from hvae_ref.exercises.engine.registry import Entry, exercises
+from hvae_ref.exercises.engine.verdict import Verdict
 
 __all__ = [
     "Entry",

@@ -1,28 +1,34 @@
 """Features of pretrained networks as a hierarchy: a pyramid of maps, its reduction, and densities over it."""
 
-from hvae_ref.features.all_directions import leading, rest_log_prob
-from hvae_ref.features.backbones import WeightsUnavailable
-from hvae_ref.features.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
 from hvae_ref.features.bundle import BundleError, FeatureBundle, load_bundle, save_bundle, shipped
-from hvae_ref.features.decoder import FeatureDecoder
-from hvae_ref.features.decoder_fit import DecoderStep, decode, decoder_loss, fit_decoder, level_sets
-from hvae_ref.features.density_fit import DensityEpoch, fit_density
-from hvae_ref.features.em import MixtureFit, fit_mixture
-from hvae_ref.features.estimator import FeatureEstimate, FeatureEstimator, FeaturePath, gaussian_entropy
-from hvae_ref.features.feature_density import FeatureDensity
-from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
-from hvae_ref.features.level_density import LevelDensity
-from hvae_ref.features.mixture import GaussianMixture
-from hvae_ref.features.mixture_head import SCALE_FLOOR, MixtureHead
-from hvae_ref.features.places import crop_features, position_of, region_positions
-from hvae_ref.features.pyramid import FeaturePyramid
-from hvae_ref.features.reduction import Reduction
-from hvae_ref.features.spatial_graph import SpatialGraphDensity
-from hvae_ref.features.synthesis import Synthesis, interpolate_features, synthesize
+from hvae_ref.features.decoder.decoder_fit import DecoderStep, decode, decoder_loss, fit_decoder, level_sets
+from hvae_ref.features.decoder.feature_decoder import FeatureDecoder
+from hvae_ref.features.decoder.synthesis import Synthesis, interpolate_features, synthesize
+from hvae_ref.features.density.density_fit import DensityEpoch, fit_density
+from hvae_ref.features.density.em import MixtureFit, fit_mixture
+from hvae_ref.features.density.feature_density import FeatureDensity
+from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.density.level_density import LevelDensity
+from hvae_ref.features.density.mixture import GaussianMixture
+from hvae_ref.features.density.mixture_head import SCALE_FLOOR, MixtureHead
+from hvae_ref.features.density.spatial_graph import SpatialGraphDensity
+from hvae_ref.features.latents.conv_two_level_vae import ConvTwoLevelVAE
+from hvae_ref.features.latents.image_density import ImageDensity
+from hvae_ref.features.measures.anomaly import AnomalyScore, Auroc, image_aurocs, pixel_auroc
+from hvae_ref.features.measures.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
+from hvae_ref.features.measures.estimator import FeatureEstimate, FeatureEstimator, FeaturePath, gaussian_entropy
+from hvae_ref.features.pyramid.backbones import WeightsUnavailable
+from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
+from hvae_ref.features.pyramid.pca_residual import leading, rest_log_prob
+from hvae_ref.features.pyramid.pixel_grid import crop_features, position_of, region_positions
+from hvae_ref.features.pyramid.reduction import Reduction
 
 __all__ = [
     "SCALE_FLOOR",
+    "AnomalyScore",
+    "Auroc",
     "BundleError",
+    "ConvTwoLevelVAE",
     "DecoderStep",
     "DensityEpoch",
     "FeatureBundle",
@@ -34,6 +40,7 @@ __all__ = [
     "FeaturePyramid",
     "GaussianMixture",
     "HierarchicalLatentDensity",
+    "ImageDensity",
     "LevelDensity",
     "MixtureFit",
     "MixtureHead",
@@ -51,11 +58,13 @@ __all__ = [
     "fit_density",
     "fit_mixture",
     "gaussian_entropy",
+    "image_aurocs",
     "interpolate_features",
     "leading",
     "level_sets",
     "load_bundle",
     "local_contrast",
+    "pixel_auroc",
     "position_of",
     "region_positions",
     "rest_log_prob",

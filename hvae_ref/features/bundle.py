@@ -14,13 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hvae_ref.features.backbones import BACKBONES
-from hvae_ref.features.decoder import FeatureDecoder
-from hvae_ref.features.feature_density import FeatureDensity
-from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
-from hvae_ref.features.pyramid import FeaturePyramid
-from hvae_ref.features.reduction import Reduction
-from hvae_ref.features.spatial_graph import SpatialGraphDensity
+from hvae_ref.features.decoder.feature_decoder import FeatureDecoder
+from hvae_ref.features.density.feature_density import FeatureDensity
+from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.density.spatial_graph import SpatialGraphDensity
+from hvae_ref.features.pyramid.backbones import BACKBONES
+from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
+from hvae_ref.features.pyramid.reduction import Reduction
 
 FORMAT, VERSION = "hvae_ref.features", 1
 SHIPPED = Path(__file__).parent / "bundles" / "pictures.safetensors"

@@ -2,9 +2,9 @@
 
 from hvae_ref.flows.base import AmortizedFlow, FlowOutput
 from hvae_ref.flows.iaf import InverseAutoregressiveFlow
-from hvae_ref.flows.named import FLOWS, build_flow
 from hvae_ref.flows.planar import PlanarFlow
 from hvae_ref.flows.posterior import FlowDistribution, FlowPosterior
+from hvae_ref.flows.registry import FLOWS, build_flow
 from hvae_ref.flows.sylvester import (
     HouseholderSylvesterFlow,
     OrthogonalSylvesterFlow,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, logsigmoid, silu
 
 from hvae_ref.flows.base import START, AmortizedFlow
-from hvae_ref.nets import MaskedLinear
+from hvae_ref.nn.made import MaskedLinear
 
 OPEN = 2.0
 """Logit of the gates of a flow of one step before training: a gate that is nearly open."""

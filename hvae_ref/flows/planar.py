@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from hvae_ref.flows.base import START, AmortizedFlow
-from hvae_ref.flows.monotone import solve_tanh
+from hvae_ref.flows.tanh_solve import solve_tanh
 
 MARGIN = 1e-3
 """wᵀû stays above −1 + MARGIN: no step flattens space by more than a factor of a thousand."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, constraints
 
-from hvae_ref.conditional import bounded_log_sigma, full_precision
 from hvae_ref.flows.base import AmortizedFlow
+from hvae_ref.nn.heads import bounded_log_sigma, full_precision
 
 MEAN_DRAWS = 64
 """Samples behind `FlowDistribution.mean`, which has no closed form."""
@@ -47,7 +47,7 @@ class FlowDistribution(Distribution):
         self._last: tuple[Tensor, Tensor, bool] | None = None
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
 
-    def rsample_with_log_prob(self, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+    def rsample_and_log_prob(self, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
         """Draw z and answer (z, log q(z)), shapes sample_shape + (B, D) and sample_shape + (B,); differentiable."""
         start = self.base.rsample(torch.Size(sample_shape))
         moved = self.flow(start.flatten(0, -2), self._context_for(start))
@@ -58,7 +58,7 @@ class FlowDistribution(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw z, sample_shape + (B, D), by moving a draw from the base."""
-        return self.rsample_with_log_prob(sample_shape)[0]
+        return self.rsample_and_log_prob(sample_shape)[0]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log q(value), broadcast over the batch; nothing is inverted for the sample that was drawn last."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hvae_ref.flows.base import START, AmortizedFlow, HyperNetwork
 from hvae_ref.flows.householder import OrthonormalColumns, mixing_matrix, unit_lower_vectors
-from hvae_ref.flows.triangular_pair import triangular_solve, triangular_step
+from hvae_ref.flows.sylvester_step import triangular_solve, triangular_step
 
 WIDEST_BOTTLENECK = 32
 """Columns of an orthogonal Sylvester flow unless told otherwise: half of a 64-dimensional latent space."""

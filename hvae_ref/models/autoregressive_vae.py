@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from torch import nn
 from torch.distributions import Independent
 
-from hvae_ref.conditional import (
-    ConditionalAutoregressive,
-    outputs_per_pixel,
-    standard_normal,
-)
 from hvae_ref.models.one_level_model import OneLevelModel
 from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
-from hvae_ref.nets import MADE, Rescale, mlp
+from hvae_ref.nn.heads import ConditionalAutoregressive, outputs_per_pixel, standard_normal
+from hvae_ref.nn.layers import Rescale, mlp
+from hvae_ref.nn.made import MADE
 
 
 class AutoregressiveVAE(OneLevelModel):

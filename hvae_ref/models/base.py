@@ -11,8 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
-from hvae_ref.models.map_prior import MapPrior
+from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample, sampled_kl
 
 Choose = Callable[[str, Distribution], Tensor]
 """Where a level's value comes from: called with the level's name and its prior, answers z (B, D)."""
@@ -63,7 +62,7 @@ class LatentVariableModel(nn.Module, ABC):
     # What a model brings ------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def elbo(self, x: Float[Tensor, "batch data"], kl: KlEstimator = exact_kl) -> Elbo:
+    def elbo(self, x: Float[Tensor, "batch data"], kl: KlEstimator = analytic_kl_or_sample) -> Elbo:
         """The evidence lower bound of each example, from one sample of each latent.
 
         Args:
@@ -243,7 +242,7 @@ def _tempered(prior: Distribution, temperature: float) -> Tensor:
     """A draw from the prior, with the scale of a Gaussian, or of a mixture's components, times the temperature."""
     if temperature == 1.0:
         return prior.sample()
-    if isinstance(prior, MapPrior):
+    if hasattr(prior, "sample_tempered"):
         return prior.sample_tempered(temperature)
     base = prior.base_dist if isinstance(prior, Independent) else prior
     if isinstance(base, Normal | MultivariateNormal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
+from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample, sampled_kl
 from hvae_ref.models.base import LatentVariableModel
 
 
@@ -16,7 +16,7 @@ class BottomUpModel(LatentVariableModel):
     otherwise); those below are one-sample estimates, because q(z_l|z_{l−1}) does not know the z_{l+1} of its prior.
     """
 
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
+    def elbo(self, x: Tensor, kl: KlEstimator = analytic_kl_or_sample) -> Elbo:
         """E_q[log p(x|z1) − Σ_l (log q(z_l|z_{l−1}) − log p(z_l|z_{l+1}))], from one sample of each latent."""
         q, z = self.infer(x)
         divergence: dict[str, Tensor] = {}

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from torch import nn
 from torch.distributions import Independent
 
-from hvae_ref.conditional import ConditionalVonMisesFisher, conditional_pixels, outputs_per_pixel
-from hvae_ref.distributions import Flat, HypersphericalUniform
+from hvae_ref.distributions import FlattenedEvent, HypersphericalUniform
 from hvae_ref.models.one_level_model import OneLevelModel
-from hvae_ref.nets import Rescale, Scale, mlp
+from hvae_ref.nn.heads import ConditionalVonMisesFisher, conditional_pixels, outputs_per_pixel
+from hvae_ref.nn.layers import Rescale, Scale, mlp
 
 
 class HypersphericalVAE(OneLevelModel):
@@ -76,10 +76,10 @@ class HypersphericalVAE(OneLevelModel):
         self.q_z1_given_x = ConditionalVonMisesFisher(encoder, spheres, concentration)
         self.p_x_given_z1 = conditional_pixels(decoder, likelihood, num_values, components)
 
-    def p_z1(self, n: int) -> HypersphericalUniform | Flat:
+    def p_z1(self, n: int) -> HypersphericalUniform | FlattenedEvent:
         """The prior, uniform on every sphere, batch (n,)."""
         kind = {"dtype": self.like.dtype, "device": self.like.device}
         spheres = self.spheres["z1"]
         if spheres == 1:
             return HypersphericalUniform(self.coordinates, (n,), **kind)
-        return Flat(Independent(HypersphericalUniform(self.coordinates, (n, spheres), **kind), 1))
+        return FlattenedEvent(Independent(HypersphericalUniform(self.coordinates, (n, spheres), **kind), 1))

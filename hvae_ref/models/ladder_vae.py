@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Independent
 
-from hvae_ref.conditional import ConditionalNormal
 from hvae_ref.distributions import precision_weighted
 from hvae_ref.models.posteriors import Flow
 from hvae_ref.models.top_down_model import TopDownModel
-from hvae_ref.nets import mlp
+from hvae_ref.nn.heads import ConditionalNormal
+from hvae_ref.nn.layers import mlp
 
 
 class LadderVAE(TopDownModel):

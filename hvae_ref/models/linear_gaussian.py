@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, MultivariateNormal
 
-from hvae_ref.conditional_linear_gaussian import ConditionalLinearGaussian
 from hvae_ref.distributions.gaussian_algebra import (
     ChainMoments,
     LinearGaussian,
@@ -20,13 +19,14 @@ from hvae_ref.distributions.gaussian_algebra import (
 from hvae_ref.elbo import Elbo
 from hvae_ref.models.base import Choose, Inference
 from hvae_ref.models.bottom_up_model import BottomUpModel
+from hvae_ref.nn.linear_gaussian_head import ConditionalLinearGaussian
 
 
 class LinearGaussianModel(BottomUpModel):
     """z_L ~ N(0, I), z_l|z_{l+1} and x|z_1 linear-Gaussian, q(z_1|x) Π q(z_{l+1}|z_l) linear-Gaussian too.
 
     The oracle of the book: log p(x), the posterior, mutual information and every bound in closed form, beside the
-    same sampled `elbo` and `log_weight` that all models have. Sampled KLs are as in `DeepVAE`. All in float64.
+    same sampled `elbo` and `log_weight` that all models have. Sampled KLs are as in `BottomUpVAE`. All in float64.
 
     Args:
         p: the generative arrows from x up: p(x|z1), p(z1|z2), ….

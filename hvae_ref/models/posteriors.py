@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import nn
 
-from hvae_ref.conditional import ConditionalNormal
 from hvae_ref.flows import FlowPosterior, build_flow
+from hvae_ref.nn.heads import ConditionalNormal
 
 Flow = str | Mapping[str, str] | None
 """A family's name for all levels, or names by level; levels without one keep their Gaussian."""

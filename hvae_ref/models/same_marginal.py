@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hvae_ref.conditional_linear_gaussian import ConditionalLinearGaussian
 from hvae_ref.models.linear_gaussian import LinearGaussianModel
+from hvae_ref.nn.linear_gaussian_head import ConditionalLinearGaussian
 
 
 def same_marginal_family(

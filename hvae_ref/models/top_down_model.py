@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from hvae_ref.conditional import (
+from hvae_ref.distributions import HypersphericalUniform
+from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample
+from hvae_ref.flows import FlowDistribution, build_flow
+from hvae_ref.models.base import Choose, Inference, LatentVariableModel
+from hvae_ref.models.posteriors import Flow, flow_names
+from hvae_ref.nn.heads import (
     ConditionalNormal,
     ConditionalVonMisesFisher,
     conditional_pixels,
@@ -16,12 +21,7 @@ from hvae_ref.conditional import (
     outputs_per_pixel,
     standard_normal,
 )
-from hvae_ref.distributions import HypersphericalUniform
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl
-from hvae_ref.flows import FlowDistribution, build_flow
-from hvae_ref.models.base import Choose, Inference, LatentVariableModel
-from hvae_ref.models.posteriors import Flow, flow_names
-from hvae_ref.nets import Rescale, ResidualBlock, Scale, mlp
+from hvae_ref.nn.layers import Rescale, ResidualBlock, Scale, mlp
 
 TOPS = ("gaussian", "sphere")
 
@@ -143,7 +143,7 @@ class TopDownModel(LatentVariableModel):
         self.descend(from_posterior, len(x))
         return Inference(q, z)
 
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
+    def elbo(self, x: Tensor, kl: KlEstimator = analytic_kl_or_sample) -> Elbo:
         """E_q[log p(x|z) − Σ_l KL(q(z_l|z_>l, x) ‖ p(z_l|z_>l))], from one sample of each latent."""
         r, divergence = self.side(x), {}
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Independent
 
-from hvae_ref.conditional import full_precision, slowed
 from hvae_ref.distributions import relative_normal
 from hvae_ref.models.posteriors import Flow
 from hvae_ref.models.top_down_model import TopDownModel
-from hvae_ref.nets import mlp
+from hvae_ref.nn.heads import full_precision, soft_limit
+from hvae_ref.nn.layers import mlp
 
 
 class TopDownVAE(TopDownModel):
@@ -78,4 +78,4 @@ class TopDownVAE(TopDownModel):
     def q_z_given_above_x(self, level: str, p: Independent, r: Tensor) -> Independent:
         """N(μ + Δμ(r), (σ Δσ(r))²) for the prior N(μ, σ²)."""
         delta_loc, delta_log_sigma = full_precision(self.delta[level](r)).chunk(2, -1)
-        return relative_normal(p, delta_loc, slowed(delta_log_sigma))
+        return relative_normal(p, delta_loc, soft_limit(delta_log_sigma))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, kl_divergence
 
-from hvae_ref.conditional import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
-from hvae_ref.elbo import Elbo, KlEstimator, exact_kl, sampled_kl
+from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample, sampled_kl
 from hvae_ref.flows import FlowPosterior
 from hvae_ref.models.base import Choose, Inference, LatentVariableModel
 from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
-from hvae_ref.nets import Rescale, mlp
+from hvae_ref.nn.heads import ConditionalNormal, conditional_pixels, outputs_per_pixel, standard_normal
+from hvae_ref.nn.layers import Rescale, mlp
 
 
 class TwoLevelVAE(LatentVariableModel):
@@ -53,7 +53,9 @@ class TwoLevelVAE(LatentVariableModel):
     ) -> None:
         super().__init__(data_dim, latent_dims, num_values)
         if len(latent_dims) != 2:
-            raise ValueError(f"latent_dims: expected two levels, got {len(latent_dims)}; see DeepVAE and TopDownVAE")
+            raise ValueError(
+                f"latent_dims: expected two levels, got {len(latent_dims)}; see BottomUpVAE and TopDownVAE"
+            )
         (d1, d2), out = latent_dims, data_dim * outputs_per_pixel(likelihood, num_values, components)
         self.z2_sees_x, self.rescale = z2_sees_x, Rescale(num_values - 1)
         seen = d1 + (data_dim if z2_sees_x else 0)
@@ -79,7 +81,7 @@ class TwoLevelVAE(LatentVariableModel):
         """q(z2|z1), or q(z2|z1, x) where the model was built with `z2_sees_x`."""
         return self.q_z2_given_below(z1, self.rescale(x)) if self.z2_sees_x else self.q_z2_given_below(z1)
 
-    def elbo(self, x: Tensor, kl: KlEstimator = exact_kl) -> Elbo:
+    def elbo(self, x: Tensor, kl: KlEstimator = analytic_kl_or_sample) -> Elbo:
         """E_q[log p(x|z1) + log p(z1|z2) − log q(z1|x) − KL(q(z2|·) ‖ p(z2))], from one sample of each latent."""
         x = self.check(x)
         q_z1 = self.q_z1_given_x(x)

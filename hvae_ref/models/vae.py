@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from torch import nn
 from torch.distributions import Independent
 
-from hvae_ref.conditional import conditional_pixels, outputs_per_pixel, standard_normal
 from hvae_ref.models.one_level_model import OneLevelModel
 from hvae_ref.models.posteriors import Flow, conditional_posterior, flow_names
-from hvae_ref.nets import Rescale, mlp
+from hvae_ref.nn.heads import conditional_pixels, outputs_per_pixel, standard_normal
+from hvae_ref.nn.layers import Rescale, mlp
 
 
 class VAE(OneLevelModel):
@@ -51,7 +51,7 @@ class VAE(OneLevelModel):
     ) -> None:
         super().__init__(data_dim, latent_dims, num_values)
         if len(latent_dims) != 1:
-            raise ValueError(f"latent_dims: expected one level, got {len(latent_dims)}; see DeepVAE and TopDownVAE")
+            raise ValueError(f"latent_dims: expected one level, got {len(latent_dims)}; see BottomUpVAE and TopDownVAE")
         size, out = latent_dims[0], data_dim * outputs_per_pixel(likelihood, num_values, components)
 
         def encoder(outputs: int) -> nn.Module:

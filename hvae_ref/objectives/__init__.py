@@ -4,7 +4,7 @@ An objective is called with an `Elbo` and answers a scalar. The pieces combine b
 
     NegativeElbo(beta=LinearWarmup(fraction=0.3), free_bits=FreeBits(0.5), mmd=MmdPenalty(10.0))
     Geco(constraint=20.0, free_bits=FreeBits(0.5))
-    WeightedParts({"reconstruction": 1.0, "global_kl": ThreePhases(0.05, 1.0), "local_kl": 1.0, "peak": 1.0})
+    WeightedLoss({"reconstruction": 1.0, "global_kl": ThreePhases(0.05, 1.0), "local_kl": 1.0, "peak": 1.0})
 """
 
 from hvae_ref.objectives.free_bits import FreeBits
@@ -14,7 +14,7 @@ from hvae_ref.objectives.negative_elbo import NegativeElbo
 from hvae_ref.objectives.objective import Objective
 from hvae_ref.objectives.rate import Beta, RateObjective
 from hvae_ref.objectives.schedules import Constant, Cyclic, LinearWarmup, Progress, Schedule, ThreePhases
-from hvae_ref.objectives.weighted_parts import WeightedParts, kl_part, part_names
+from hvae_ref.objectives.weighted_parts import WeightedLoss, kl_part, part_names
 
 __all__ = [
     "Beta",
@@ -31,7 +31,7 @@ __all__ = [
     "RateObjective",
     "Schedule",
     "ThreePhases",
-    "WeightedParts",
+    "WeightedLoss",
     "kl_part",
     "mmd",
     "part_names",

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hvae_ref.elbo import Elbo
+from hvae_ref.errors import did_you_mean
 from hvae_ref.objectives.mmd import LatentSamples
 from hvae_ref.objectives.objective import Objective
 from hvae_ref.objectives.schedules import Progress, Schedule, as_schedule
-from hvae_ref.spelling import did_you_mean
 
 RECONSTRUCTION = "reconstruction"
 
@@ -36,7 +36,7 @@ def part_names(levels: Iterable[str], auxiliary: Iterable[str] = ()) -> tuple[st
 
 
 @dataclass
-class WeightedParts(Objective):
+class WeightedLoss(Objective):
     """A weighted sum of named parts, averaged over the batch.
 
     L(t) = Σ_name w_name(t) · mean_b part_name,b   (book, eq. 6.7)
@@ -60,7 +60,7 @@ class WeightedParts(Objective):
 
     >>> import torch
     >>> elbo = Elbo(torch.tensor([-3.0]), {"z_global": torch.tensor([2.0])}, {"peak": torch.tensor([10.0])})
-    >>> float(WeightedParts({"reconstruction": 1.0, "global_kl": 0.5, "peak": 0.1})(elbo))
+    >>> float(WeightedLoss({"reconstruction": 1.0, "global_kl": 0.5, "peak": 0.1})(elbo))
     5.0
     """
 

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hvae_ref.spelling import did_you_mean
+from hvae_ref.errors import did_you_mean
 
 FOLDER = Path(__file__).parent
 PACKAGES = ("hvae-ref", "torch", "numpy", "accelerate", "scikit-learn")

@@ -40,7 +40,7 @@ class BoundModule(nn.Module):
         return terms
 
 
-def targets_read(model: nn.Module, bound: str, name: str, examples: Examples) -> tuple[str, ...]:
+def targets_in_signature(model: nn.Module, bound: str, name: str, examples: Examples) -> tuple[str, ...]:
     """Names of the targets that a bound is to be given for these examples.
 
     A bound is called as `bound(x)`, or `bound(x, condition)` where the data have one, and by keyword with those

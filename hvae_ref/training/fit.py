@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hvae_ref.objectives import NegativeElbo, Objective
 from hvae_ref.training.batches import Batches, derived_seed
-from hvae_ref.training.bound import BoundModule, targets_read
+from hvae_ref.training.bound import BoundModule, targets_in_signature
 from hvae_ref.training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -128,7 +128,7 @@ class _Run:
         self.accelerator = make_accelerator(config)
         device = self.accelerator.device
         examples, transform = examples_of("train", train)
-        self.targets = targets_read(model, bound, "train", examples)
+        self.targets = targets_in_signature(model, bound, "train", examples)
         self.batches = Batches(
             examples.to(device),
             config.batch_size,
@@ -140,7 +140,7 @@ class _Run:
         self.validation = None
         if validation is not None:
             examples, transform = examples_of("validation", validation)
-            targets_read(model, "elbo", "validation", examples)
+            targets_in_signature(model, "elbo", "validation", examples)
             self.validation = (examples.to(device), transform)
         self.method, self.bound = bound, BoundModule(model, bound, objective.needs_latents)
         self.history = History()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class TensorBoardScalars:
     """A callback of `fit` that writes scalars for TensorBoard, one point an epoch.
 
-    * `Hierarchical_Loss/<part>_train` and `…_validation`: each part unweighted, under the names of `WeightedParts`,
+    * `Hierarchical_Loss/<part>_train` and `…_validation`: each part unweighted, under the names of `WeightedLoss`,
       nats for the bound's terms; `Hierarchical_Loss/total_kl_train` and `…_validation`: the sum of the KL terms.
     * `Latent_Analysis/global_variance`, `…/local_variance` (for `z_global`, `z_local`; `…/z2_variance` for `z2`):
       variance of the posterior mean over the examples of `data`, averaged over the level's dimensions. Under a prior
@@ -112,7 +112,7 @@ class TensorBoardScalars:
 
 
 def parts(terms: Terms) -> dict[str, float]:
-    """The parts that `WeightedParts` weighs, from an epoch's terms, and their `total_kl`.
+    """The parts that `WeightedLoss` weighs, from an epoch's terms, and their `total_kl`.
 
     >>> parts(Terms(log_px=-3.0, kl={"z_global": 2.0, "z_local": 1.0}, auxiliary={"peak": 0.5}))
     {'reconstruction': 3.0, 'global_kl': 2.0, 'local_kl': 1.0, 'peak': 0.5, 'total_kl': 3.0}

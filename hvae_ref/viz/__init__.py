@@ -1,19 +1,15 @@
 """Every figure and table of the book, in one style. Functions answer a matplotlib `Figure` or a displayable record."""
 
-from hvae_ref.viz.anomaly_maps import anomaly_maps
 from hvae_ref.viz.bars import kl_bars
 from hvae_ref.viz.calibration_curves import calibration_curves
 from hvae_ref.viz.curves import kl_curves, training_curves
 from hvae_ref.viz.densities import densities_2d, square_grid
-from hvae_ref.viz.feature_maps import feature_maps, path_curves, picture_rows
 from hvae_ref.viz.graphs import model_graphs
 from hvae_ref.viz.histograms import bound_histogram
 from hvae_ref.viz.images import image_grid
-from hvae_ref.viz.latency_curves import latency_intensity
 from hvae_ref.viz.loss_parts import loss_parts
 from hvae_ref.viz.model_images import interpolation_strip, level_resampling, reconstructions, samples
 from hvae_ref.viz.probe_maps import probe_map
-from hvae_ref.viz.responses import response_stack, response_walks, swap_grid
 from hvae_ref.viz.scatter import latent_map, scatter_usefulness
 from hvae_ref.viz.sizes import size_curves
 from hvae_ref.viz.source import SourceCode, show
@@ -29,28 +25,21 @@ __all__ = [
     "STYLE",
     "ResultsTable",
     "SourceCode",
-    "anomaly_maps",
     "bound_histogram",
     "calibration_curves",
     "circle_map",
     "densities_2d",
-    "feature_maps",
     "image_grid",
     "interpolation_strip",
     "kl_bars",
     "kl_curves",
-    "latency_intensity",
     "latent_map",
     "level_color",
     "level_resampling",
     "loss_parts",
     "model_graphs",
-    "path_curves",
-    "picture_rows",
     "probe_map",
     "reconstructions",
-    "response_stack",
-    "response_walks",
     "results_table",
     "samples",
     "scatter_usefulness",
@@ -60,7 +49,6 @@ __all__ = [
     "sphere_images",
     "sphere_map",
     "square_grid",
-    "swap_grid",
     "training_curves",
     "use_style",
 ]

@@ -13,8 +13,8 @@ import pytest
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hvae_ref import recipes
 from hvae_ref.__main__ import main
+from hvae_ref.cli import recipes
 from hvae_ref.training import batches, load_checkpoint
 
 ROOT = Path(__file__).parents[2]

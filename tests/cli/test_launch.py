@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hvae_ref import launch
+from hvae_ref.cli import launch
 
 
 @pytest.mark.parametrize(

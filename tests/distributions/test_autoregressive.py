@@ -7,9 +7,10 @@ import torch
 from scipy.stats import chisquare
 from torch.distributions import Bernoulli
 
-from hvae_ref.conditional import ConditionalAutoregressive, outputs_per_pixel
 from hvae_ref.distributions import Autoregressive
-from hvae_ref.nets import MADE, Rescale
+from hvae_ref.nn.heads import ConditionalAutoregressive, outputs_per_pixel
+from hvae_ref.nn.layers import Rescale
+from hvae_ref.nn.made import MADE
 
 
 def everything(num_values: int, data_dim: int) -> torch.Tensor:

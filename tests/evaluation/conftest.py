@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
-from hvae_ref.data.abr import generate
-from hvae_ref.evaluation import without_noise
+from hvae_ref.abr import without_noise
+from hvae_ref.abr.data import generate
 
 
 class LinearResponses(nn.Module):

@@ -5,7 +5,7 @@ import torch
 
 from hvae_ref import viz
 from hvae_ref.evaluation import arrows
-from hvae_ref.models import VAE, DeepVAE, LadderVAE, TopDownVAE, TwoLevelVAE
+from hvae_ref.models import VAE, BottomUpVAE, LadderVAE, TopDownVAE, TwoLevelVAE
 
 CHAIN = {("z2", "z1"), ("z1", "x")}
 X = (torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5).float()
@@ -21,7 +21,7 @@ X = (torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5).float(
         (TopDownVAE(12, (3, 2), hidden=8, residual=False), CHAIN, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
         (TopDownVAE(12, (3, 2), hidden=8), CHAIN | {("z2", "x")}, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
         (
-            DeepVAE(12, (4, 3, 2), hidden=8),
+            BottomUpVAE(12, (4, 3, 2), hidden=8),
             CHAIN | {("z3", "z2")},
             {("x", "z1"), ("z1", "z2"), ("z2", "z3")},
         ),

@@ -14,7 +14,7 @@ from hvae_ref.evaluation import (
     reconstruction_errors,
 )
 from hvae_ref.evaluation.conditions import batches, rows_of
-from tests.models.responses import L, build, conditions, signals
+from tests.abr.models.responses import L, build, conditions, signals
 
 KINDS = ("hierarchical", "cvae")
 

@@ -1,7 +1,7 @@
 """What tests of single exercises ask the registry for."""
 
-from hvae_ref.exercises.engine import cases, judge
-from hvae_ref.exercises.registry import registered
+from hvae_ref.exercises.engine.judge import cases, judge
+from hvae_ref.exercises.engine.registry import registered
 
 
 def reference(id_):

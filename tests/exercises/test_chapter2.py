@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from hvae_ref.conditional_linear_gaussian import ConditionalLinearGaussian
 from hvae_ref.evaluation.information import mutual_information
-from hvae_ref.exercises.registry import registered
+from hvae_ref.exercises.engine.registry import registered
 from hvae_ref.models import LinearGaussianModel
+from hvae_ref.nn.linear_gaussian_head import ConditionalLinearGaussian
 
 
 def arrow(weight, scale):

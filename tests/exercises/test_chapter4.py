@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from hvae_ref.exercises import chapter4_specimens as specimens
-from hvae_ref.exercises.engine import cases
-from hvae_ref.exercises.registry import registered
+from hvae_ref.exercises.ch04 import specimens
+from hvae_ref.exercises.engine.judge import cases
+from hvae_ref.exercises.engine.registry import registered
 from hvae_ref.flows import InverseAutoregressiveFlow, PlanarFlow, TriangularSylvesterFlow
 from hvae_ref.flows.base import FlowOutput
 from tests.exercises.asking import reference

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from hvae_ref.exercises.engine import judge
-from hvae_ref.exercises.registry import registered
+from hvae_ref.exercises.engine.judge import judge
+from hvae_ref.exercises.engine.registry import registered
 from tests.exercises.asking import reference
 
 

@@ -11,7 +11,7 @@ from torch.distributions import Beta, kl_divergence
 from torch.nn.functional import normalize, softplus
 
 from hvae_ref.distributions import HypersphericalUniform, VonMisesFisher, bessel_ratio
-from hvae_ref.exercises.registry import registered
+from hvae_ref.exercises.engine.registry import registered
 from tests.exercises.asking import reference, verdict
 
 

@@ -11,12 +11,12 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from torch.distributions import Independent, Normal, kl_divergence
 from torch.nn.functional import pad
 
-from hvae_ref.data.abr import SAMPLE_INTERVAL_MS
-from hvae_ref.data.abr.noise import noise_sd
+from hvae_ref.abr.data import SAMPLE_INTERVAL_MS
+from hvae_ref.abr.data.noise import noise_sd
+from hvae_ref.abr.models.response_heads import peak_error
 from hvae_ref.evaluation.calibration import coverage, ranks
 from hvae_ref.evaluation.swap import swap_shares
-from hvae_ref.models.response_heads import peak_error
-from hvae_ref.nets import FiLM
+from hvae_ref.nn.layers import FiLM
 from hvae_ref.objectives.alignment import soft_lag
 from tests.exercises.asking import inputs, reference, verdict
 

@@ -12,9 +12,9 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
 from torch.nn.functional import softplus
 
-from hvae_ref.evaluation.anomaly import pixel_auroc
 from hvae_ref.features import GaussianMixture, MixtureHead, Reduction
-from hvae_ref.features.principal_components import PrincipalComponents
+from hvae_ref.features.measures.anomaly import pixel_auroc
+from hvae_ref.features.pyramid.principal_components import PrincipalComponents
 from tests.exercises.asking import inputs, reference, verdict
 
 # References -----------------------------------------------------------------------------------------------------------

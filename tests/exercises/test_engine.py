@@ -9,11 +9,11 @@ import torch
 from torch.distributions import Bernoulli, Independent, Normal
 
 from hvae_ref.exercises import check, exercises
-from hvae_ref.exercises.engine import REPEATED_CASES, cases, judge
-from hvae_ref.exercises.evaluate import fixed_randomness
-from hvae_ref.exercises.exercise import Exercise, Misconception
-from hvae_ref.exercises.inputs import integers, normal, size, uniform
-from hvae_ref.exercises.registry import collect, get
+from hvae_ref.exercises.engine.evaluate import fixed_randomness
+from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.inputs import integers, normal, size, uniform
+from hvae_ref.exercises.engine.judge import REPEATED_CASES, cases, judge
+from hvae_ref.exercises.engine.registry import collect, get
 
 
 def square_sum(x):
@@ -359,7 +359,7 @@ def test_ids_are_in_order_of_their_numbers():
 
 @pytest.mark.parametrize("chapter", [8, 9])
 def test_an_id_twice_or_in_the_wrong_chapter_is_refused(chapter):
-    with pytest.raises(ValueError, match=rf"chapter{chapter}\.EXERCISES"):
+    with pytest.raises(ValueError, match=rf"ch{chapter:02}\.EXERCISES"):
         collect({chapter: (exercise(), exercise())})
 
 

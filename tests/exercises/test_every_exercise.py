@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Distribution, Independent
 
-from hvae_ref.exercises.compare import Tolerance, agree
-from hvae_ref.exercises.engine import REPEATED_CASES, cases, judge
-from hvae_ref.exercises.evaluate import evaluate, flatten
-from hvae_ref.exercises.registry import registered
+from hvae_ref.exercises.engine.compare import Tolerance, agree
+from hvae_ref.exercises.engine.evaluate import evaluate, flatten
+from hvae_ref.exercises.engine.judge import REPEATED_CASES, cases, judge
+from hvae_ref.exercises.engine.registry import registered
 
 ALL = tuple(registered().values())
 FUNCTIONS = tuple(x for x in ALL if x.is_function)

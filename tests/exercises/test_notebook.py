@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hvae_ref.exercises.notebook import exercises_in, headings, imports, quizzes, solutions
+from hvae_ref.exercises.engine.notebook import exercises_in, headings, imports, quizzes, solutions
 
 STATEMENT = "### Exercise 9.1 · Lengths\n\nAdd.\n\n<details><summary>Hint 1</summary>\n\nSquare first.\n\n</details>"
 STUB = "# Exercise 9.1\ndef length(x):\n    ..."

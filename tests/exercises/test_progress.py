@@ -5,9 +5,10 @@ import os
 
 import pytest
 
-from hvae_ref.exercises import check, progress, reset_progress
-from hvae_ref.exercises.progress import path, read, record
-from hvae_ref.exercises.registry import get
+from hvae_ref.exercises import check, reset_progress
+from hvae_ref.exercises.engine import progress
+from hvae_ref.exercises.engine.progress import path, read, record
+from hvae_ref.exercises.engine.registry import get
 
 
 def right(id_):

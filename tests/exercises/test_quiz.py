@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from hvae_ref.exercises.address import PAGES
-from hvae_ref.exercises.quiz import Quiz, questions, quiz, validate
+from hvae_ref.exercises.engine.links import PAGES
+from hvae_ref.exercises.engine.quiz import Quiz, questions, quiz, validate
 
 CHAPTERS = tuple(PAGES)
 

@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hvae_ref.exercises import address
-from hvae_ref.exercises.address import anchor, section_link
-from hvae_ref.exercises.verdict import Verdict
+from hvae_ref.exercises.engine import links as address
+from hvae_ref.exercises.engine.links import anchor, section_link
+from hvae_ref.exercises.engine.verdict import Verdict
 
 STATUSES = ("passed", "failed", "not attempted")
 

@@ -5,7 +5,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from hvae_ref.features import GaussianMixture, Reduction
-from hvae_ref.features.all_directions import leading, rest_log_prob
+from hvae_ref.features.pyramid.pca_residual import leading, rest_log_prob
 
 
 def test_leading_and_rest_make_the_density_of_all_directions():

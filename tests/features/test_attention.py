@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hvae_ref.features.attention import LocalAttention, window
+from hvae_ref.features.density.attention import LocalAttention, window
 
 
 def cells_in_view(place, size, other):

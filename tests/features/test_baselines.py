@@ -6,7 +6,7 @@ import torch
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.neighbors import NearestNeighbors
 
-from hvae_ref.features.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
+from hvae_ref.features.measures.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
 
 
 def maps(n=40, seed=0, **sizes):
@@ -88,7 +88,7 @@ def test_chunks_change_nothing(monkeypatch):
     train, test = maps(), maps(n=5, seed=1)
     nearest = NearestNeighbour(memory=50).fit(train)
     whole = nearest.surprise(test)
-    monkeypatch.setattr("hvae_ref.features.baselines.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("hvae_ref.features.measures.baselines.ROWS_AT_ONCE", 7)
     assert torch.allclose(nearest.surprise(test), whole, atol=1e-12)
 
 

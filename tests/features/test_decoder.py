@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from hvae_ref.features.decoder import FeatureDecoder
-from hvae_ref.features.decoder_fit import decode, decoder_loss, fit_decoder, level_sets
+from hvae_ref.features.decoder.decoder_fit import decode, decoder_loss, fit_decoder, level_sets
+from hvae_ref.features.decoder.feature_decoder import FeatureDecoder
 
 DIMS = {"level1": 3, "level2": 4, "level3": 2}
 SIZE = (64, 48)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from hvae_ref.features.check import rows_of
-from hvae_ref.features.density_fit import fit_density
-from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.density.density_fit import fit_density
+from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.validation import rows_of
 from tests.features.random_maps import mean_nll
 
 DIMS = {"level1": 2, "level2": 3}

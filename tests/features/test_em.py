@@ -8,9 +8,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from hvae_ref.features.em import fit_mixture
-from hvae_ref.features.kmeans import Reservoir, kmeans, plus_plus
-from hvae_ref.features.mixture import GaussianMixture
+from hvae_ref.features.density.em import fit_mixture
+from hvae_ref.features.density.kmeans import Reservoir, kmeans, plus_plus
+from hvae_ref.features.density.mixture import GaussianMixture
 
 
 def truth(dim=2):

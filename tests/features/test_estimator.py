@@ -15,7 +15,7 @@ from hvae_ref.features import (
     fit_density,
     region_positions,
 )
-from hvae_ref.features.estimator import FeatureEstimator, gaussian_entropy
+from hvae_ref.features.measures.estimator import FeatureEstimator, gaussian_entropy
 
 DIMS = {"level1": 2, "level2": 3}
 SHAPES = {"level1": (4, 6), "level2": (2, 3)}
@@ -77,7 +77,7 @@ def test_the_feature_at_the_place_itself_is_not_looked_at():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_maps_are_the_estimates_of_all_places(kind, monkeypatch):
-    from hvae_ref.features import estimator as module
+    from hvae_ref.features.measures import estimator as module
 
     monkeypatch.setattr(module, "POSITIONS_AT_ONCE", 5)
     estimator = random_estimator(kind)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hvae_ref.features.graph_layout import LEVEL, SPACE, graph_layout
+from hvae_ref.features.density.graph_layout import LEVEL, SPACE, graph_layout
 from tests.features.graph_reference import edges_of
 
 SHAPES = {"level1": (6, 8), "level2": (3, 4), "level3": (2, 2)}

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import multivariate_normal
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
 from tests.features.random_maps import integral_by_importance, random_features, randomised
 
 CONDITIONS = ("coarser", "finer", None)
@@ -145,7 +145,7 @@ class Numbers(TorchDispatchMode):
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_numbers_grow_with_positions_and_the_most_at_once_is_bounded(condition, monkeypatch):
-    from hvae_ref.features import level_density
+    from hvae_ref.features.density import level_density
 
     bound = 2**14
     monkeypatch.setattr(level_density, "NUMBERS_AT_ONCE", bound)
@@ -164,7 +164,7 @@ def test_numbers_grow_with_positions_and_the_most_at_once_is_bounded(condition, 
 
 
 def test_chunks_do_not_change_the_maps(monkeypatch):
-    from hvae_ref.features import level_density
+    from hvae_ref.features.density import level_density
 
     dims = {"level1": 2, "level2": 3}
     density, features = random_density(dims), random_features(dims, SHAPES)

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 import torch
 
-from hvae_ref.features.graph_layout import graph_layout
-from hvae_ref.features.message_passing import GraphContexts, MessageLayer, ValueEmbedding
+from hvae_ref.features.density.graph_layout import graph_layout
+from hvae_ref.features.density.message_passing import GraphContexts, MessageLayer, ValueEmbedding
 from tests.features.graph_reference import contexts_of
 
 DIMS = {"level1": 2, "level2": 3}
@@ -92,7 +92,7 @@ def test_a_walk_over_groups_gives_the_contexts_of_one_pass(colours):
 
 
 def test_chunks_do_not_change_contexts(monkeypatch):
-    from hvae_ref.features import message_passing
+    from hvae_ref.features.density import message_passing
 
     contexts, maps, layout = random_contexts(), random_maps(), graph_layout(SHAPES, 2)
     whole, sizes, plain = contexts(layout, maps), [], MessageLayer.forward

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import multivariate_normal
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
-from hvae_ref.features.mixture import GaussianMixture
+from hvae_ref.features.density.mixture import GaussianMixture
 
 
 def random_mixture(*batch, components=3, dim=2, apart=2.0, dtype=torch.float64):

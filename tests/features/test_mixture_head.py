@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from hvae_ref.features.mixture import GaussianMixture
-from hvae_ref.features.mixture_head import MixtureHead, inverse_softplus
+from hvae_ref.features.density.mixture import GaussianMixture
+from hvae_ref.features.density.mixture_head import MixtureHead, inverse_softplus
 
 
 def randomized(head, scale=1.0):

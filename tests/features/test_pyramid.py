@@ -10,9 +10,9 @@ from torch import nn
 from torchvision.models import resnet50
 from torchvision.transforms.functional import center_crop, resize
 
-from hvae_ref.data import textures
 from hvae_ref.features import FeaturePyramid, WeightsUnavailable
-from hvae_ref.features.backbones import BACKBONES, renamed
+from hvae_ref.features.data import textures
+from hvae_ref.features.pyramid.backbones import BACKBONES, renamed
 
 NAMES = ("resnet50", "efficientnet_lite0")
 CHANNELS = {"resnet50": (256, 512, 1024, 2048), "efficientnet_lite0": (24, 40, 112, 320)}

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from hvae_ref.features import FeaturePyramid, Reduction
-from hvae_ref.features.moments import Moments
+from hvae_ref.features.pyramid.running_covariance import Moments
 
 
 def correlated(*shape, seed=0, mean=0.0, dtype=torch.float64):
@@ -178,7 +178,7 @@ def test_fitting_again_forgets(features):
 
 
 def test_on_a_pyramid_few_components_hold_most_of_the_variance():
-    from hvae_ref.data import textures
+    from hvae_ref.features.data import textures
 
     pyramid = FeaturePyramid("efficientnet_lite0")
     images = textures.crops("brick", 64, 12, part="train")

@@ -9,10 +9,10 @@ from scipy.stats import multivariate_normal
 from torch import nn
 from torch.distributions import MultivariateNormal
 
-from hvae_ref.features.density_fit import fit_density
-from hvae_ref.features.graph_layout import graph_layout
-from hvae_ref.features.hierarchical_density import HierarchicalLatentDensity
-from hvae_ref.features.spatial_graph import SpatialGraphDensity
+from hvae_ref.features.density.density_fit import fit_density
+from hvae_ref.features.density.graph_layout import graph_layout
+from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
+from hvae_ref.features.density.spatial_graph import SpatialGraphDensity
 from tests.features import random_maps
 from tests.features.graph_reference import contexts_of
 from tests.features.random_maps import integral_by_importance, joint, mean_nll, randomised
@@ -239,7 +239,7 @@ def test_positions_asked_for_alone_are_the_same():
 
 
 def test_chunks_do_not_change_the_maps(monkeypatch):
-    from hvae_ref.features import message_passing, spatial_graph
+    from hvae_ref.features.density import message_passing, spatial_graph
 
     density, features = random_density(), random_features()
     whole = density.log_prob(features)

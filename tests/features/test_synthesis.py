@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from hvae_ref.features import HierarchicalLatentDensity, SpatialGraphDensity
-from hvae_ref.features.decoder import FeatureDecoder
-from hvae_ref.features.places import crop_features, position_of, region_positions
-from hvae_ref.features.synthesis import interpolate_features, synthesize
+from hvae_ref.features.decoder.feature_decoder import FeatureDecoder
+from hvae_ref.features.decoder.synthesis import interpolate_features, synthesize
+from hvae_ref.features.pyramid.pixel_grid import crop_features, position_of, region_positions
 
 DIMS = {"level1": 2, "level2": 3, "level3": 2}
 STRIDES = {"level1": 4, "level2": 8, "level3": 16}

@@ -7,9 +7,9 @@ import torch
 
 from hvae_ref.flows import HouseholderSylvesterFlow, InverseAutoregressiveFlow, OrthogonalSylvesterFlow, PlanarFlow
 from hvae_ref.flows.householder import OrthonormalColumns, mixing_matrix, unit_lower_vectors
-from hvae_ref.flows.monotone import FEW_ITERATIONS, solve_tanh
 from hvae_ref.flows.planar import constrained_slope
-from hvae_ref.flows.triangular_pair import bounded, triangular_solve, triangular_step
+from hvae_ref.flows.sylvester_step import bounded, triangular_solve, triangular_step
+from hvae_ref.flows.tanh_solve import FEW_ITERATIONS, solve_tanh
 
 LINE = torch.linspace(-4, 4, 801).double()
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from hvae_ref.features import ConvTwoLevelVAE
 from hvae_ref.models import (
     VAE,
     AutoregressiveVAE,
-    DeepVAE,
+    BottomUpVAE,
     HypersphericalVAE,
     LadderVAE,
-    LatentVAE,
     LatentVariableModel,
     LinearGaussianModel,
     TopDownVAE,
@@ -28,21 +28,21 @@ KINDS: dict[str, Callable[..., LatentVariableModel]] = {
     "ladder-residual": lambda d, **k: LadderVAE(d, (3, 2, 2), 10, residual=True, **k),
     "top-down": lambda d, **k: TopDownVAE(d, (3, 2), 10, residual=False, **k),
     "top-down-residual": lambda d, **k: TopDownVAE(d, (3, 2, 2), 10, **k),
-    "deep": lambda d, **k: DeepVAE(d, (3, 2, 2), 10, **k),
-    "maps": lambda d, **k: LatentVAE(d, (2, 2), (1, 1), 8, (1, d), **k),
+    "deep": lambda d, **k: BottomUpVAE(d, (3, 2, 2), 10, **k),
+    "maps": lambda d, **k: ConvTwoLevelVAE(d, (2, 2), (1, 1), 8, (1, d), **k),
 }
 # The same models with other posteriors and latents: with one likelihood each, which they don't touch.
 VARIANTS: dict[str, Callable[..., LatentVariableModel]] = {
     "vae-triangular": lambda d, **k: VAE(d, (3,), (10,), flow="triangular", flow_steps=2, **k),
     "autoregressive-planar": lambda d, **k: AutoregressiveVAE(d, (2,), (10,), (12, 12), flow="planar", **k),
     "two-level-householder": lambda d, **k: TwoLevelVAE(d, (3, 2), (10,), (9,), flow="householder", **k),
-    "deep-iaf": lambda d, **k: DeepVAE(d, (3, 2, 2), 10, flow={"z2": "iaf"}, flow_steps=2, **k),
+    "deep-iaf": lambda d, **k: BottomUpVAE(d, (3, 2, 2), 10, flow={"z2": "iaf"}, flow_steps=2, **k),
     "ladder-orthogonal": lambda d, **k: LadderVAE(d, (3, 2), 10, flow={"z1": "orthogonal"}, **k),
     "top-down-planar": lambda d, **k: TopDownVAE(d, (3, 2), 10, flow="planar", flow_steps=2, **k),
     "sphere": lambda d, **k: HypersphericalVAE(d, (3,), hidden=(10,), **k),
     "spheres": lambda d, **k: HypersphericalVAE(d, (6,), spheres=2, hidden=(10,), **k),
     "top-down-sphere": lambda d, **k: TopDownVAE(d, (3, 3), 10, top="sphere", **k),
-    "maps-density": lambda d, **k: LatentVAE(
+    "maps-density": lambda d, **k: ConvTwoLevelVAE(
         d, (2, 1), (1, 1), 6, (1, d), prior="density", prior_components=2, prior_width=8, **k
     ),
     "ladder-sphere-planar": lambda d, **k: LadderVAE(d, (3, 2), 10, top="sphere", flow="planar", **k),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hvae_ref.elbo import Elbo
-from hvae_ref.models import DeepVAE, LadderVAE, TopDownVAE
+from hvae_ref.models import BottomUpVAE, LadderVAE, TopDownVAE
 from tests.models.conftest import latents
 
 
@@ -159,7 +159,7 @@ def test_levels_not_kept_come_from_the_prior_given_those_above(kind) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("build", [DeepVAE, LadderVAE, TopDownVAE])
+@pytest.mark.parametrize("build", [BottomUpVAE, LadderVAE, TopDownVAE])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
 def test_any_number_of_levels(build, depth: int) -> None:
     model = build(5, latent_dims=(6, 5, 4, 3, 2)[:depth], hidden=8)

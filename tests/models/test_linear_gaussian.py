@@ -7,9 +7,9 @@ import torch
 from scipy import integrate
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from hvae_ref.conditional_linear_gaussian import ConditionalLinearGaussian
 from hvae_ref.elbo import log_mean_exp
 from hvae_ref.models import LinearGaussianModel
+from hvae_ref.nn.linear_gaussian_head import ConditionalLinearGaussian
 
 CHAINS = [(3,), (3, 2), (4, 3, 2), (2, 2, 3, 2, 1)]
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from hvae_ref.conditional import CONCENTRATIONS, ConditionalVonMisesFisher, direction, length
-from hvae_ref.distributions import Flat, VonMisesFisher
+from hvae_ref.distributions import FlattenedEvent, VonMisesFisher
 from hvae_ref.evaluation import active_units, interpolate
 from hvae_ref.models import HypersphericalVAE, TopDownVAE
+from hvae_ref.nn.heads import CONCENTRATIONS, ConditionalVonMisesFisher, direction, length
 
 
 def norms(z: torch.Tensor, spheres: int) -> torch.Tensor:
@@ -20,7 +20,7 @@ def test_latents_are_unit_vectors(spheres: int) -> None:
     ones = torch.ones(7, spheres)
     torch.testing.assert_close(norms(model.infer(x).z["z1"], spheres), ones)
     torch.testing.assert_close(norms(model.sample_latents(7)["z1"], spheres), ones)
-    assert isinstance(model.encode(x)["z1"], VonMisesFisher if spheres == 1 else Flat)
+    assert isinstance(model.encode(x)["z1"], VonMisesFisher if spheres == 1 else FlattenedEvent)
 
 
 def test_values_off_the_sphere_are_refused() -> None:
@@ -28,7 +28,7 @@ def test_values_off_the_sphere_are_refused() -> None:
     z = model.sample_latents(3)["z1"]
     with pytest.raises(ValueError, match=r"z1: expected unit vectors, got a norm of 2"):
         model.decode({"z1": z * torch.tensor([1, 1, 1, 2, 2, 2])})
-    with pytest.raises(ValueError, match="temperature: Flat has no scale to multiply"):
+    with pytest.raises(ValueError, match="temperature: FlattenedEvent has no scale to multiply"):
         model.sample(3, temperature=0.5)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from hvae_ref.exercises.address import PAGES
-from hvae_ref.exercises.engine import judge
-from hvae_ref.exercises.notebook import exercises_in, headings, imports, quizzes
-from hvae_ref.exercises.quiz import questions
-from hvae_ref.exercises.registry import registered
+from hvae_ref.exercises.engine.judge import judge
+from hvae_ref.exercises.engine.links import PAGES
+from hvae_ref.exercises.engine.notebook import exercises_in, headings, imports, quizzes
+from hvae_ref.exercises.engine.quiz import questions
+from hvae_ref.exercises.engine.registry import registered
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("[0-9][0-9]_*.ipynb"))

@@ -1,10 +1,10 @@
-"""WeightedParts: named parts that add up to the loss, and refusals that know better."""
+"""WeightedLoss: named parts that add up to the loss, and refusals that know better."""
 
 import pytest
 import torch
 
 from hvae_ref.elbo import Elbo
-from hvae_ref.objectives import Constant, LinearWarmup, NegativeElbo, Progress, ThreePhases, WeightedParts
+from hvae_ref.objectives import Constant, LinearWarmup, NegativeElbo, Progress, ThreePhases, WeightedLoss
 
 WEIGHTS = {
     "reconstruction": 1.0,
@@ -24,7 +24,7 @@ def elbo():
 
 @pytest.mark.parametrize("step", [0, 30, 45, 100])
 def test_the_weighted_parts_add_up_to_the_loss_exactly(elbo, step):
-    objective, progress = WeightedParts(WEIGHTS), Progress(step, 100)
+    objective, progress = WeightedLoss(WEIGHTS), Progress(step, 100)
     parts = objective.parts(elbo)
     assert list(parts) == ["reconstruction", "global_kl", "local_kl", "static", "peak"]
     assert all(part.shape == () for part in parts.values())
@@ -34,31 +34,31 @@ def test_the_weighted_parts_add_up_to_the_loss_exactly(elbo, step):
 
 
 def test_the_loss_by_hand(elbo):
-    loss = WeightedParts(WEIGHTS)(elbo, Progress(45, 100))
+    loss = WeightedLoss(WEIGHTS)(elbo, Progress(45, 100))
     by_hand = -elbo.log_px + 0.55 * elbo.kl["z_global"] + 0.9 * elbo.kl["z_local"] + 0.3 * elbo.auxiliary["peak"]
     assert loss.item() == pytest.approx(by_hand.mean().item(), rel=1e-6)
 
 
 def test_with_weights_of_one_for_the_bound_alone_the_loss_is_the_negative_elbo(elbo):
     weights = {"reconstruction": 1.0, "global_kl": 1.0, "local_kl": 1.0, "static": 0.0, "peak": 0.0}
-    assert WeightedParts(weights)(elbo).item() == pytest.approx(-elbo.value.mean().item(), rel=1e-6)
-    assert WeightedParts(weights)(elbo).item() == pytest.approx(NegativeElbo()(elbo).item(), rel=1e-6)
+    assert WeightedLoss(weights)(elbo).item() == pytest.approx(-elbo.value.mean().item(), rel=1e-6)
+    assert WeightedLoss(weights)(elbo).item() == pytest.approx(NegativeElbo()(elbo).item(), rel=1e-6)
 
 
 def test_levels_with_numbers_keep_their_names():
     elbo = Elbo(torch.zeros(2), {"z2": torch.ones(2), "z1": torch.ones(2)})
-    assert WeightedParts({"reconstruction": 1.0, "z2_kl": 2.0, "z1_kl": 3.0})(elbo).item() == 5.0
+    assert WeightedLoss({"reconstruction": 1.0, "z2_kl": 2.0, "z1_kl": 3.0})(elbo).item() == 5.0
 
 
 def test_a_part_without_weight_gets_gradients_of_zero():
     parameter = torch.ones(3, requires_grad=True)
     elbo = Elbo(torch.zeros(3), {"z_global": torch.zeros(3)}, {"peak": parameter.square()})
-    WeightedParts({"reconstruction": 1.0, "global_kl": 1.0, "peak": 0.0})(elbo).backward()
+    WeightedLoss({"reconstruction": 1.0, "global_kl": 1.0, "peak": 0.0})(elbo).backward()
     assert torch.equal(parameter.grad, torch.zeros(3))
 
 
 def test_the_report_gives_every_weight():
-    report = WeightedParts(WEIGHTS).report(("z_global", "z_local"), Progress(45, 100))
+    report = WeightedLoss(WEIGHTS).report(("z_global", "z_local"), Progress(45, 100))
     assert report == pytest.approx(
         {
             "weight/reconstruction": 1.0,
@@ -72,10 +72,10 @@ def test_the_report_gives_every_weight():
 
 def test_weights_are_a_copy():
     weights = dict(WEIGHTS)
-    objective = WeightedParts(weights)
+    objective = WeightedLoss(weights)
     weights["peak"] = 7.0
     assert objective.weight_of("peak", Progress()) == 0.3
-    assert objective == WeightedParts(WEIGHTS) and objective != WeightedParts(weights)
+    assert objective == WeightedLoss(WEIGHTS) and objective != WeightedLoss(weights)
 
 
 @pytest.mark.parametrize(
@@ -88,28 +88,28 @@ def test_weights_are_a_copy():
 )
 def test_unknown_parts_are_refused_with_the_nearest_name(elbo, change, told):
     with pytest.raises(ValueError, match=f"^weights: .*{told}"):
-        WeightedParts(WEIGHTS | change)(elbo)
+        WeightedLoss(WEIGHTS | change)(elbo)
 
 
 @pytest.mark.parametrize("part", ["reconstruction", "local_kl", "peak"])
 def test_a_part_without_a_weight_is_refused(elbo, part):
     weights = {name: weight for name, weight in WEIGHTS.items() if name != part}
     with pytest.raises(ValueError, match=f"^weights: expected a weight for every part, got none for {part}; 0 leaves"):
-        WeightedParts(weights)(elbo)
+        WeightedLoss(weights)(elbo)
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), "0.5", True, None])
 def test_what_is_no_weight_is_refused(weight):
     with pytest.raises(ValueError, match=r"^weights\['peak'\]: expected a finite number ≥ 0 or a schedule"):
         # The checks of tests/conftest.py would refuse some of these before the class can.
-        WeightedParts.__post_init__(type("Bare", (), {"weights": {"peak": weight}})())
+        WeightedLoss.__post_init__(type("Bare", (), {"weights": {"peak": weight}})())
 
 
 def test_no_weights_at_all_are_refused():
     with pytest.raises(ValueError, match="^weights: expected a weight for every part"):
-        WeightedParts({})
+        WeightedLoss({})
 
 
 def test_schedules_and_numbers_mix():
     elbo = Elbo(torch.tensor([-1.0]), {"z_global": torch.tensor([2.0])})
-    assert WeightedParts({"reconstruction": 2, "global_kl": Constant(0.5)})(elbo).item() == 3.0
+    assert WeightedLoss({"reconstruction": 2, "global_kl": Constant(0.5)})(elbo).item() == 3.0

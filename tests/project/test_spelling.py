@@ -1,6 +1,6 @@
 """What an error says of an unknown name."""
 
-from hvae_ref.spelling import did_you_mean
+from hvae_ref.errors import did_you_mean
 
 
 def test_nearest_name_or_what_to_say_instead():

@@ -28,7 +28,7 @@ def test_wheel_holds_every_file_of_the_package(built):
 def test_wheel_carries_recipes_and_nothing_of_the_repository(built):
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()
-    assert any(name.startswith("hvae_ref/recipes/") and name.endswith(".toml") for name in names)
+    assert any(name.startswith("hvae_ref/cli/recipes/") and name.endswith(".toml") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"hvae_ref"}
 
 

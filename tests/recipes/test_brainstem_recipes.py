@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from hvae_ref.models import CVAE, HierarchicalCVAE
+from hvae_ref.abr import HierarchicalResponseCVAE, ResponseCVAE
+from hvae_ref.cli.recipes import RecipeError, build, load
 from hvae_ref.objectives import Constant, LinearWarmup, NegativeElbo, ThreePhases
-from hvae_ref.recipes import RecipeError, build, load
 
 
 def test_weights_are_numbers_and_schedules():
@@ -20,7 +20,7 @@ def test_weights_are_numbers_and_schedules():
     weights = run.objective.weights
     assert weights["global_kl"] == ThreePhases(0.1, 2.0, first=0.2) and weights["static"] == 2
     assert weights["local_kl"] == LinearWarmup(fraction=0.5) and weights["peak"] == Constant(0.25)
-    assert run.bound == "elbo_with_targets" and isinstance(run.model, HierarchicalCVAE)
+    assert run.bound == "elbo_with_targets" and isinstance(run.model, HierarchicalResponseCVAE)
 
 
 def test_the_two_recipes_differ_in_the_model_and_not_in_its_size():
@@ -29,7 +29,7 @@ def test_the_two_recipes_differ_in_the_model_and_not_in_its_size():
     shared = {name: weight for name, weight in two.objective["weights"].items() if name != "local_kl"}
     assert one.objective["weights"] == shared
     models = build(one).model, build(two).model
-    assert isinstance(models[0], CVAE)
+    assert isinstance(models[0], ResponseCVAE)
     sizes = [sum(parameter.numel() for parameter in model.parameters()) for model in models]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
     assert sum(models[0].dims.values()) == sum(models[1].dims.values())
@@ -65,7 +65,7 @@ def test_the_two_recipes_differ_in_the_model_and_not_in_its_size():
             "first, second: expected shares that add up to at most 1",
         ),
         ("objective.weights=1.0", "objective.weights: expected a table"),
-        ("objective.weights=none", "objective.weights: missing; WeightedParts needs it"),
+        ("objective.weights=none", "objective.weights: missing; WeightedLoss needs it"),
         ("objective.beta=1.0", "objective.beta: unknown key"),
         ("objective.bound=elbo_with_target", "did you mean 'elbo_with_targets'?"),
         ("model.latent_dims=[3]", "model.latent_dims: unknown key; did you mean 'local_latent_dim'?"),

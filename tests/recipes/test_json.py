@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from hvae_ref import recipes
-from hvae_ref.recipes import Recipe, RecipeError, build, load
+from hvae_ref.cli import recipes
+from hvae_ref.cli.recipes import Recipe, RecipeError, build, load
 
 
 def write(path, content):
@@ -62,7 +62,7 @@ def test_the_name_is_the_files_where_it_is_left_out(tmp_path, content):
         ({"training": {"epoch": 3}}, "training.epoch: unknown key; did you mean 'epochs'?"),
         ({"training": {"epochs": "3"}}, "training.epochs: expected a whole number, got '3'"),
         ({"training": [3]}, "training: expected a table, got [3]"),
-        ({"model": {"name": "HierarchicalCVEA"}}, "did you mean 'HierarchicalCVAE'?"),
+        ({"model": {"name": "HierarchicalCVEA"}}, "did you mean 'HierarchicalResponseCVAE'?"),
         (
             {"model": {"name": "HierarchicalCVAE", "use_fillm": True}},
             "model.use_fillm: unknown key; did you mean 'use_",

@@ -5,10 +5,10 @@ import re
 import pytest
 import torch
 
-from hvae_ref import recipes
+from hvae_ref.cli import recipes
+from hvae_ref.cli.recipes import Recipe, RecipeError, build, load
 from hvae_ref.models import TopDownVAE
 from hvae_ref.objectives import Constant, Cyclic, FreeBits, Geco, LinearWarmup, MmdPenalty, NegativeElbo
-from hvae_ref.recipes import Recipe, RecipeError, build, load
 from hvae_ref.training import fit
 
 
@@ -73,7 +73,7 @@ def test_overrides_are_read_as_toml():
         ("epochs=3", "expected table.key=value, such as training.epochs=3, got 'epochs=3'"),
         ("training.epochs", "expected table.key=value"),
         ("data.name=none", "data.name: missing"),
-        ("model.name=none", "model.name: missing; expected one of CVAE, VAE"),
+        ("model.name=none", "model.name: missing; expected one of ResponseCVAE, VAE"),
     ],
 )
 def test_a_mistake_is_told_with_the_right_key(override, told):

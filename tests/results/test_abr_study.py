@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hvae_ref import recipes, results
-from hvae_ref.data.abr import FACTOR_NAMES, STATIC_NAMES
+from hvae_ref import results
+from hvae_ref.abr.data import FACTOR_NAMES, STATIC_NAMES
+from hvae_ref.cli import recipes
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import abr_study

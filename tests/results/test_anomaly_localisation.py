@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hvae_ref import results
-from hvae_ref.data.textures import TEXTURES
+from hvae_ref.features.data.textures import TEXTURES
 from hvae_ref.results import mean_and_sd
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

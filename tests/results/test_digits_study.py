@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hvae_ref import recipes, results
+from hvae_ref import results
+from hvae_ref.cli import recipes
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import digits_study

@@ -9,7 +9,7 @@ import torch
 from hvae_ref import results
 from hvae_ref.features import shipped
 from hvae_ref.features.bundle import SHIPPED
-from hvae_ref.features.decoder_fit import decode
+from hvae_ref.features.decoder.decoder_fit import decode
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import feature_synthesis

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hvae_ref.elbo import Elbo
-from hvae_ref.objectives import Geco, LinearWarmup, MmdPenalty, NegativeElbo, ThreePhases, WeightedParts
+from hvae_ref.objectives import Geco, LinearWarmup, MmdPenalty, NegativeElbo, ThreePhases, WeightedLoss
 from hvae_ref.training import Batches, Examples, TrainConfig, fit, load_checkpoint
 
 QUICK = TrainConfig(epochs=4, batch_size=20, learning_rate=0.01, device="cpu")
@@ -25,7 +25,7 @@ def weights(model):
 
 def test_fit_is_the_loop_one_would_write(conditional, data):
     ours, bare = conditional(), conditional()
-    history = fit(ours, data, objective=WeightedParts(WEIGHTS), config=QUICK, bound="elbo_with_targets")
+    history = fit(ours, data, objective=WeightedLoss(WEIGHTS), config=QUICK, bound="elbo_with_targets")
     optimizer = torch.optim.AdamW(bare.parameters(), lr=0.01, weight_decay=0.0)
     batches, step, losses = Batches(Examples(data.x, data.condition, data.targets), 20, seed=0), 0, []
     for epoch in range(4):
@@ -48,7 +48,7 @@ def test_fit_is_the_loop_one_would_write(conditional, data):
 
 def test_the_history_keeps_the_auxiliary_terms_and_every_weight(conditional, data, tmp_path):
     path, model = tmp_path / "run.safetensors", conditional()
-    objective = WeightedParts(WEIGHTS)
+    objective = WeightedLoss(WEIGHTS)
     seen = []
     history = fit(
         model, data, data, objective=objective, config=QUICK, bound="elbo_with_targets", checkpoint=path,
@@ -69,7 +69,7 @@ def test_the_history_keeps_the_auxiliary_terms_and_every_weight(conditional, dat
 def test_the_loss_of_an_epoch_is_made_of_its_reported_parts(conditional, data):
     """One step an epoch with weights that don't move: the history's own numbers add up to the loss."""
     constant = {"reconstruction": 1.0, "global_kl": 0.4, "local_kl": 0.7, "peak": 0.5, "static": 0.1}
-    history = fit(conditional(), data, objective=WeightedParts(constant), config=QUICK, bound="elbo_with_targets")
+    history = fit(conditional(), data, objective=WeightedLoss(constant), config=QUICK, bound="elbo_with_targets")
     for record in history.epochs:
         terms = record.train
         parts = [-terms.log_px, *terms.kl.values(), *terms.auxiliary.values()]
@@ -98,7 +98,7 @@ def test_other_objectives_train_with_a_condition(conditional, data, objective):
 
 def test_validation_without_targets_has_no_auxiliary_terms(conditional, data):
     model = conditional()
-    objective = WeightedParts(WEIGHTS)
+    objective = WeightedLoss(WEIGHTS)
     held_out = replace(data, targets={})
     history = fit(model, data, held_out, objective=objective, config=QUICK, bound="elbo_with_targets")
     assert history.last.train.auxiliary and history.last.validation.auxiliary == {}
@@ -111,7 +111,7 @@ def test_validation_is_elbo_whatever_the_bound_says(conditional, data):
         Elbo(3 * model.elbo(x, condition).log_px, model.elbo(x, condition).kl), auxiliary={"peak": peaks[:, 0, 0]}
     )
     weights = BOUND | {"peak": 0.0}
-    history = fit(model, data, data, objective=WeightedParts(weights), config=QUICK, bound="elbo_with_targets")
+    history = fit(model, data, data, objective=WeightedLoss(weights), config=QUICK, bound="elbo_with_targets")
     assert history.last.validation.log_px == pytest.approx(
         model.elbo(data.x, data.condition).log_px.mean().item(), rel=1e-5
     )
@@ -129,7 +129,7 @@ def test_a_resumed_run_ends_bit_by_bit_like_one_that_never_stopped(conditional, 
     def start(name, callbacks=(), resume=False):
         model = conditional()
         history = fit(
-            model, data, data, objective=WeightedParts(WEIGHTS), config=replace(QUICK, epochs=6),
+            model, data, data, objective=WeightedLoss(WEIGHTS), config=replace(QUICK, epochs=6),
             bound="elbo_with_targets", checkpoint=tmp_path / name, callbacks=callbacks, resume=resume,
         )  # fmt: skip
         return weights(model), [replace(record, seconds=0.0) for record in history.epochs]
@@ -148,7 +148,7 @@ def test_bfloat16_keeps_conditions_and_targets_as_they_are(conditional, data, de
     for precision in ("float32", "bfloat16"):
         model = conditional()
         config = TrainConfig(epochs=20, batch_size=20, learning_rate=0.01, precision=precision, device=device.type)
-        history = fit(model, data, data, objective=WeightedParts(WEIGHTS), config=config, bound="elbo_with_targets")
+        history = fit(model, data, data, objective=WeightedLoss(WEIGHTS), config=config, bound="elbo_with_targets")
         ends.append((history.last.validation.negative_elbo, history.last.validation.auxiliary["peak"]))
         assert data.condition.dtype == torch.float32 and data.targets["present"].dtype == torch.bool
     # bfloat16 has 8 significant bits, so the two differ, by relative errors of a few 2⁻⁸.
@@ -191,4 +191,4 @@ def test_a_weight_for_a_part_that_the_bound_does_not_have_is_refused(conditional
     with pytest.raises(
         ValueError, match="^weights: expected names among reconstruction, global_kl, local_kl, got 'pea"
     ):
-        fit(conditional(), data, objective=WeightedParts(WEIGHTS), config=QUICK)
+        fit(conditional(), data, objective=WeightedLoss(WEIGHTS), config=QUICK)

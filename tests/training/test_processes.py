@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hvae_ref.objectives import FreeBits, Geco, NegativeElbo, ThreePhases, WeightedParts
+from hvae_ref.objectives import FreeBits, Geco, NegativeElbo, ThreePhases, WeightedLoss
 from hvae_ref.training import TrainConfig, fit, load_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +24,8 @@ OBJECTIVES = {
 # Heads that the bound does not reach, and a part that is reached with a weight of 0.
 BOUND = {"reconstruction": 1.0, "global_kl": ThreePhases(0.1, 1.0), "local_kl": 1.0}
 CONDITIONAL = {
-    "elbo": WeightedParts(BOUND),
-    "elbo_with_targets": WeightedParts(BOUND | {"peak": 0.0, "static": 0.3}),
+    "elbo": WeightedLoss(BOUND),
+    "elbo_with_targets": WeightedLoss(BOUND | {"peak": 0.0, "static": 0.3}),
 }
 
 SCRIPT = """

@@ -12,7 +12,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hvae_ref.models import VAE
-from hvae_ref.objectives import ThreePhases, WeightedParts
+from hvae_ref.objectives import ThreePhases, WeightedLoss
 from hvae_ref.training import TensorBoardScalars, TrainConfig, fit
 from hvae_ref.training.history import EpochRecord, Terms
 
@@ -28,7 +28,7 @@ def scalars(folder):
 
 
 def run(model, data, callback, **settings):
-    settings = {"objective": WeightedParts(WEIGHTS), "bound": "elbo_with_targets", "config": CONFIG} | settings
+    settings = {"objective": WeightedLoss(WEIGHTS), "bound": "elbo_with_targets", "config": CONFIG} | settings
     return fit(model, data, data, callbacks=[callback], **settings)
 
 

@@ -1,0 +1,11 @@
+"""Figures of evoked responses."""
+
+from hvae_ref.abr.plots.latency_curves import latency_intensity
+from hvae_ref.abr.plots.responses import response_stack, response_walks, swap_grid
+
+__all__ = [
+    "latency_intensity",
+    "response_stack",
+    "response_walks",
+    "swap_grid",
+]

@@ -1,0 +1,1 @@
+"""The command line: `python -m hvae_ref`, its commands and the recipes that they run."""

@@ -1,0 +1,152 @@
+"""From a recipe to a run: the model, the data, the objective and the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hvae_ref.abr.data import AbrDataset
+from hvae_ref.cli.recipes.recipe import Recipe
+from hvae_ref.cli.recipes.schema import (
+    AUXILIARY,
+    MODELS,
+    OBJECTIVES,
+    PARTS,
+    SCHEDULES,
+    RecipeError,
+    arguments,
+    check_keys,
+)
+from hvae_ref.data import Dataset
+from hvae_ref.data import load as load_data
+from hvae_ref.evaluation import Evaluation, evaluate
+from hvae_ref.objectives import Objective, part_names
+from hvae_ref.training import History, TrainConfig, fit
+from hvae_ref.training.fit import Callback
+
+
+@dataclass
+class Run:
+    """All that a recipe describes, ready to train.
+
+    Attributes:
+        recipe: what it was built from.
+        model: with fresh weights.
+        objective: what is minimised.
+        config: how to train.
+        bound: name of the model's method to train with.
+    """
+
+    recipe: Recipe
+    model: nn.Module
+    objective: Objective
+    config: TrainConfig
+    bound: str = "elbo"
+
+    def data(self, split: str) -> Dataset | AbrDataset:
+        """One split of the recipe's data set."""
+        return load_data(split=split, **self.recipe.data)
+
+    def fit(
+        self,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> History:
+        """Train the model, validating on the split of that name; see `hvae_ref.training.fit`."""
+        return fit(
+            self.model,
+            self.data("train"),
+            self.data("validation"),
+            objective=self.objective,
+            config=self.config,
+            bound=self.bound,
+            checkpoint=checkpoint,
+            resume=resume,
+            overwrite=overwrite,
+            recipe=self.recipe.to_dict(),
+            callbacks=callbacks,
+        )
+
+    def evaluate(self, **settings: Any) -> Evaluation:  # noqa: ANN401
+        """Measure the model as the recipe's evaluation table says, `settings` first; see `hvae_ref.evaluation`.
+
+        Dynamically binarised data are drawn once, from the evaluation's seed.
+        """
+        settings = dict(self.recipe.evaluation) | settings
+        data = self.data(settings.pop("split", "test"))
+        x = data.batch_transform(data.x, torch.Generator().manual_seed(settings.get("seed", 0)))
+        return evaluate(self.model, x, condition=getattr(data, "condition", None), **settings)
+
+
+def build(recipe: Recipe, seed: int | None = None) -> Run:
+    """Build the run that a recipe describes.
+
+    The training seed also seeds the model's first weights; torch's own random state is left alone.
+
+    Args:
+        recipe: from `load`.
+        seed: instead of the recipe's `training.seed`.
+
+    Raises:
+        RecipeError: where a value does not fit, with the reason that the model, objective or configuration gave.
+
+    >>> from hvae_ref import recipes
+    >>> recipes.build(recipes.load("smoke")).model.levels
+    ('z2', 'z1')
+    """
+    if seed is not None:
+        recipe = replace(recipe, training={**recipe.training, "seed": seed})
+    config = _call("training", TrainConfig, recipe.training)
+    # The validation set is the smaller one, and all splits have the same values an example.
+    data = _call("data", load_data, {"split": "validation", **recipe.data})
+    settings = dict(recipe.model)
+    model_class = MODELS[settings.pop("name")]
+    follows = {"data_dim": data.data_dim, "num_values": data.num_values, "signal_length": data.data_dim}
+    settings = {key: value for key, value in follows.items() if key in arguments(model_class)} | settings
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = _call("model", model_class, settings)
+    return Run(recipe, model, _objective(recipe, model.levels), config, recipe.objective.get("bound", "elbo"))
+
+
+def _objective(recipe: Recipe, levels: Sequence[str]) -> Objective:
+    content = {key: value for key, value in recipe.objective.items() if key != "bound"}
+    function = OBJECTIVES[content.pop("name", "NegativeElbo")]
+    for name, part in PARTS.items():
+        if name in content:
+            content[name] = _call(f"objective.{name}", part, content[name])
+    if "beta" in content:
+        content["beta"] = _beta("objective.beta", content["beta"])
+    if "weights" in content:
+        check_keys("objective.weights", content["weights"], part_names(levels, AUXILIARY))
+        missing = [part for part in part_names(levels) if part not in content["weights"]]
+        if missing:
+            raise RecipeError(f"objective.weights.{missing[0]}: missing; 0 leaves a part out")
+        content["weights"] = _beta("objective.weights", content["weights"])
+    return _call("objective", function, content)
+
+
+def _beta(where: str, value: Any) -> Any:  # noqa: ANN401  (a number, a schedule, or one for each level)
+    if not isinstance(value, dict):
+        return value
+    if "schedule" in value:
+        content = {key: entry for key, entry in value.items() if key != "schedule"}
+        return _call(where, SCHEDULES[value["schedule"]], content)
+    return {level: _beta(f"{where}.{level}", entry) for level, entry in value.items()}
+
+
+def _call(table: str, function: Any, content: Any) -> Any:  # noqa: ANN401
+    """Call with a table's keys; what goes wrong is the table's fault and says so."""
+    try:
+        return function(**content)
+    except RecipeError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise RecipeError(f"{table}: {error}") from error

@@ -1,0 +1,166 @@
+"""Which keys a recipe may have: those of the callables that its tables stand for."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from hvae_ref import models, objectives
+from hvae_ref.abr import models as abr_models
+from hvae_ref.cli.recipes.kinds import fits, in_words, kinds
+from hvae_ref.data import SPLITS
+from hvae_ref.data import load as load_data
+from hvae_ref.elbo import Elbo
+from hvae_ref.errors import did_you_mean
+from hvae_ref.evaluation import evaluate
+from hvae_ref.features import ConvTwoLevelVAE
+from hvae_ref.training import TrainConfig
+
+MODELS: dict[str, Callable[..., Any]] = {
+    name: getattr(models, name)
+    for name in models.__all__
+    if inspect.isclass(getattr(models, name))
+    and issubclass(getattr(models, name), models.LatentVariableModel)
+    and not inspect.isabstract(getattr(models, name))
+} | {
+    "ConvTwoLevelVAE": ConvTwoLevelVAE,
+    "HierarchicalResponseCVAE": abr_models.HierarchicalResponseCVAE,
+    "ResponseCVAE": abr_models.ResponseCVAE,
+}
+OBJECTIVES: dict[str, Callable[..., Any]] = {
+    "NegativeElbo": objectives.NegativeElbo,
+    "Geco": objectives.Geco,
+    "WeightedLoss": objectives.WeightedLoss,
+}
+SCHEDULES: dict[str, Callable[..., Any]] = {
+    "Constant": objectives.Constant,
+    "LinearWarmup": objectives.LinearWarmup,
+    "Cyclic": objectives.Cyclic,
+    "ThreePhases": objectives.ThreePhases,
+}
+AUXILIARY = ("static", "peak", "presence", "alignment")
+"""Parts that the package's bounds bring beside their own terms."""
+PARTS: dict[str, Callable[..., Any]] = {"free_bits": objectives.FreeBits, "mmd": objectives.MmdPenalty}
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be read or built; the message names the key and suggests the right one."""
+
+
+def closest(word: str, known: Collection[str]) -> str:
+    """The end of an error message: the closest known word, or all of them.
+
+    >>> closest("epoch", ["epochs", "seed"])
+    "; did you mean 'epochs'?"
+    """
+    return did_you_mean(word, known, f"; expected one of {', '.join(known)}")
+
+
+def choose(table: str, content: Mapping[str, Any], known: Mapping[str, Callable[..., Any]], key: str = "name") -> str:
+    """The callable's name that a table gives under `key`."""
+    if key not in content:
+        raise RecipeError(f"{table}.{key}: missing; expected one of {', '.join(known)}")
+    if not isinstance(content[key], str) or content[key] not in known:
+        raise RecipeError(f"{table}.{key}: unknown {content[key]!r}{closest(str(content[key]), known)}")
+    return content[key]
+
+
+def check_keys(table: str, content: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse a key that the callable does not have."""
+    for key in content:
+        if key not in known:
+            raise RecipeError(f"{table}.{key}: unknown key{closest(key, known)}")
+
+
+def arguments(function: Callable[..., Any], without: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of a callable's arguments."""
+    return tuple(name for name in inspect.signature(function).parameters if name not in without)
+
+
+def check_values(table: str, content: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Refuse a value that the callable's annotations rule out, such as text for a number."""
+    for key, kind in kinds(function).items():
+        if key in content and not fits(content[key], kind):
+            raise RecipeError(f"{table}.{key}: expected {in_words(kind)}, got {content[key]!r}")
+
+
+def check_required(table: str, content: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Refuse a table without a key that the callable cannot do without."""
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in content:
+            raise RecipeError(f"{table}.{name}: missing; {function.__name__} needs it")
+
+
+def bounds(model: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of a model's methods that answer an `Elbo` for x: what a run can be trained with."""
+    found = []
+    for name, method in inspect.getmembers(model, inspect.isfunction):
+        if not name.startswith("_") and inspect.signature(method, eval_str=True).return_annotation is Elbo:
+            found.append(name)
+    return tuple(found)
+
+
+def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check every key of a recipe against the callables' signatures.
+
+    Raises:
+        RecipeError: naming the first key that is unknown or missing.
+    """
+    model = MODELS[choose("model", tables["model"], MODELS)]
+    check_keys("model", tables["model"], ("name", *arguments(model)))
+    check_values("model", tables["model"], model)
+    if "name" not in tables["data"]:
+        raise RecipeError("data.name: missing; expected the name of a data set, such as digits")
+    check_keys("data", tables["data"], arguments(load_data, without=("split",)))
+    check_values("data", tables["data"], load_data)
+    _check_objective(tables["objective"])
+    bound = tables["objective"].get("bound", "elbo")
+    if bound not in bounds(model):
+        raise RecipeError(f"objective.bound: unknown {bound!r}{closest(str(bound), bounds(model))}")
+    check_keys("training", tables["training"], arguments(TrainConfig))
+    check_values("training", tables["training"], TrainConfig)
+    known = ("split", *arguments(evaluate, without=("model", "x", "progress", "condition")))
+    check_keys("evaluation", tables["evaluation"], known)
+    check_values("evaluation", tables["evaluation"], evaluate)
+    split = tables["evaluation"].get("split", "test")
+    if split not in SPLITS:
+        raise RecipeError(f"evaluation.split: unknown {split!r}{closest(str(split), SPLITS)}")
+
+
+def _check_objective(content: Mapping[str, Any]) -> None:
+    objective = OBJECTIVES[choose("objective", {"name": "NegativeElbo"} | dict(content), OBJECTIVES)]
+    check_keys("objective", content, ("name", "bound", *arguments(objective)))
+    check_values("objective", content, objective)
+    check_required("objective", content, objective)
+    for name, part in PARTS.items():
+        if name in content:
+            if not isinstance(content[name], Mapping):
+                raise RecipeError(f"objective.{name}: expected a table, got {content[name]!r}")
+            check_keys(f"objective.{name}", content[name], arguments(part))
+            check_values(f"objective.{name}", content[name], part)
+    _check_beta("objective.beta", content.get("beta", 1.0))
+    for name, weight in content.get("weights", {}).items():
+        if isinstance(weight, Mapping) and "schedule" not in weight:
+            choose(f"objective.weights.{name}", weight, SCHEDULES, key="schedule")
+        _check_beta(f"objective.weights.{name}", weight)
+
+
+def _check_beta(where: str, beta: Any) -> None:  # noqa: ANN401  (any TOML value)
+    if isinstance(beta, Mapping):
+        if "schedule" in beta:
+            schedule = SCHEDULES[choose(where, beta, SCHEDULES, key="schedule")]
+            check_keys(where, beta, ("schedule", *arguments(schedule)))
+            check_required(where, beta, schedule)
+            check_values(where, beta, schedule)
+            return
+        if not beta or not all(re.fullmatch(r"z(\d+|_[a-z]+)", level) for level in beta):
+            raise RecipeError(
+                f"{where}: expected a number, a table with schedule, or one for each level (z1, z2, … or z_global, "
+                f"z_local), got the keys {', '.join(beta) or 'none'}"
+            )
+        for level, value in beta.items():
+            _check_beta(f"{where}.{level}", value)
+    elif isinstance(beta, bool) or not isinstance(beta, int | float):
+        raise RecipeError(f"{where}: expected a number or a table, got {beta!r}")

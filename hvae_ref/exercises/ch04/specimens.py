@@ -1,0 +1,144 @@
+"""Flows to be judged in exercise 4.2: triangular maps that report their log-determinant rightly or wrongly.
+
+Every specimen is invertible, moves each example by itself, and becomes z → ±z with a reported log-determinant of 0 when
+its parameters are set to zero. What is wrong with a wrong one is what it reports, not what it does. Some are wrong by
+1e-4 nats only, some at a single point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hvae_ref.exercises.engine.inputs import normal, size
+from hvae_ref.flows.base import FlowOutput
+
+_CLEARLY = 0.05  # nats between report and truth from which a specimen counts as wrong
+_SLIGHTLY = 3e-5  # the same per nat of 1 + |log-determinant| for a slight mistake: 3 times what allclose lets pass
+_SPOT = 1e-3  # width of the place where alone "spot" is wrong, too small to be met by chance
+
+
+class Specimen(nn.Module):
+    """A map z'_i = ± exp(s_i) z_i + t_i, where s_i and t_i depend on the coordinates before i.
+
+    log |det ∂z'/∂z| = Σ_i s_i
+
+    Args:
+        dim: D, number of coordinates.
+        rng: Source of the parameters.
+        kind: What it reports, a key of `REPORTS`.
+        reflected: Whether the first coordinate changes its sign, so that the Jacobian's determinant is negative.
+        spot: (D,), where the report of kind "spot" is wrong; the origin where it is not given.
+        share: How far the report goes from the truth, 0, to what `REPORTS` has for its kind, 1.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        rng: np.random.Generator,
+        kind: str,
+        reflected: bool,
+        spot: Tensor | None = None,
+        share: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.on_scale = nn.Parameter(normal(rng, dim, dim, scale=0.8, dtype=torch.float64))
+        self.on_shift = nn.Parameter(normal(rng, dim, dim, scale=0.8, dtype=torch.float64))
+        self.log_scale = nn.Parameter(normal(rng, dim, scale=0.7, dtype=torch.float64))
+        signs = torch.ones(dim, dtype=torch.float64)
+        signs[0] = -1.0 if reflected else 1.0
+        self.register_buffer("signs", signs)
+        self.register_buffer("spot", torch.zeros_like(signs) if spot is None else spot.clone())
+        self.kind, self.reflected, self.share = kind, reflected, share
+
+    def forward(self, z: Tensor) -> FlowOutput:
+        """Move z, (B, D), and report log |det ∂z'/∂z|, (B,)."""
+        s, t = self._conditioned(z)
+        return FlowOutput(self.signs * s.exp() * z + t, self.reported(z, s))
+
+    def inverse(self, z_next: Tensor) -> FlowOutput:
+        """Move z' back and report log |det ∂z/∂z'|, (B,)."""
+        columns: list[Tensor] = []
+        for i in range(z_next.shape[1]):
+            later = torch.zeros_like(z_next[:, i:])
+            s, t = self._conditioned(torch.cat([*(column[:, None] for column in columns), later], 1))
+            columns.append((z_next[:, i] - t[:, i]) / (self.signs[i] * s[:, i].exp()))
+        z = torch.stack(columns, 1)
+        s = self._conditioned(z)[0]
+        # Where nothing is reported on the way out, the way back tells the truth: the one lie that there-and-back finds.
+        return FlowOutput(z, -s.sum(1) if self.kind == "nothing" else -self.reported(z, s))
+
+    def reported(self, z: Tensor, s: Tensor) -> Tensor:
+        """What stands where the log-determinant should."""
+        return torch.lerp(s.sum(1), REPORTS[self.kind][0](self, z, s), self.share)
+
+    def error(self, z: Tensor) -> float:
+        """The largest distance of the report from the truth over the rows of z."""
+        return (self.reported(z, self._conditioned(z)[0]) - self.true(z)).abs().max().item()
+
+    def true(self, z: Tensor) -> Tensor:
+        """log |det ∂z'/∂z|, (B,), for z of shape (B, D)."""
+        return self._conditioned(z)[0].sum(1)
+
+    def _conditioned(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.tanh(z @ self.on_scale.tril(-1).T) + self.log_scale, z @ self.on_shift.tril(-1).T
+
+    def __repr__(self) -> str:
+        """One line for a verdict: what kind of flow this is."""
+        mirrored = ", one coordinate reflected" if self.reflected else ""
+        slightly = "" if self.share == 1 else "log |det J|, moved by less than 0.001 nats towards "
+        return f"a flow in {len(self.signs)} dimensions{mirrored}; it reports {slightly}{REPORTS[self.kind][1]}"
+
+
+def _at_the_origin(flow: Specimen, z: Tensor, s: Tensor) -> Tensor:
+    return flow._conditioned(torch.zeros_like(z))[0].sum(1) + 0 * s.sum(1)
+
+
+def _but_for_a_spot(flow: Specimen, z: Tensor, s: Tensor) -> Tensor:
+    near = (-(z - flow.spot).square().sum(1) / (2 * _SPOT**2)).exp()
+    return (1 - near) * s.sum(1)
+
+
+REPORTS: dict[str, tuple[Callable[[Specimen, Tensor, Tensor], Tensor], str]] = {
+    "right": (lambda flow, z, s: s.sum(1), "log |det J|"),
+    "nothing": (lambda flow, z, s: 0 * s.sum(1), "0"),
+    "flipped": (lambda flow, z, s: -s.sum(1), "−log |det J|"),
+    "one short": (lambda flow, z, s: s[:, 1:].sum(1), "log |det J| without one coordinate's term"),
+    "origin": (_at_the_origin, "log |det J| at the origin, whatever z is"),
+    "rolled": (lambda flow, z, s: s.sum(1).roll(1), "each example's log |det J| beside another example"),
+    "first": (lambda flow, z, s: s.sum(1)[0] + 0 * s.sum(1), "the first example's log |det J| for all of them"),
+    "spot": (_but_for_a_spot, "log |det J|, but 0 at one of the points"),
+}
+"""What specimens report: the report itself, and words for it."""
+
+
+def specimen_and_points(rng: np.random.Generator) -> tuple[Specimen, Tensor]:
+    """Draw a flow, right (once in five times) or wrong, and points at which to examine it.
+
+    Of the wrong ones three in ten are so by less than 0.001 nats: 3e-5 (1 + |log-determinant|).
+
+    Args:
+        rng: Source of randomness.
+
+    Returns:
+        The flow, and z of shape (B, D) in float64.
+    """
+    dim = int(rng.integers(2, 5))
+    kind = "right" if rng.random() < 0.2 else str(rng.choice([kind for kind in REPORTS if kind != "right"]))
+    # Two ways to be wrong mix up a batch, so they need one of two or more.
+    batch = size(rng, low=2 if kind in ("rolled", "first") else 1, high=5)
+    while True:
+        # The points are drawn anew with the flow: two that lie side by side hide that their numbers were exchanged.
+        z = normal(rng, batch, dim, scale=1.5, dtype=torch.float64)
+        spot = z[int(rng.integers(batch))]
+        flow = Specimen(dim, rng, kind, reflected=bool(rng.random() < 0.4), spot=spot)
+        if kind == "right":
+            return flow, z
+        error = flow.error(z)
+        if error > _CLEARLY:
+            if rng.random() < 0.3:
+                flow.share = _SLIGHTLY * (1 + flow.true(z).abs().max().item()) / error
+            return flow, z

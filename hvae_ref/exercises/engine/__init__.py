@@ -1,0 +1,1 @@
+"""What checks an answer: exercises, random inputs, comparison, verdicts, quizzes."""

@@ -1,0 +1,120 @@
+"""What an exercise is: a reference, random inputs, a tolerance, and the wrong answers people give."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+KINDS = ("derive", "implement", "predict", "experiment", "open")
+
+_ID = re.compile(r"[1-9]\d*\.[1-9]\d*")
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong answer that can be run, so that the check can recognise it in somebody's work.
+
+    Args:
+        id: Name of the pitfall, such as ``"O5"``. Two variants of one pitfall may share it.
+        wrong: The wrong answer itself: a function with the reference's arguments, or a value where the
+            exercise asks for a value.
+        explanation: What goes wrong and why, in one to three sentences. It leads the reader on without
+            handing over the formula.
+        section: Heading of the section to read again, exactly as the chapter has it.
+    """
+
+    id: str
+    wrong: Any
+    explanation: str
+    section: str
+
+    def __post_init__(self) -> None:
+        """Refuse a misconception that could not help anybody."""
+        for name in ("id", "explanation", "section"):
+            if not str(getattr(self, name)).strip():
+                raise ValueError(f"Misconception.{name}: expected some text, got an empty string.")
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: what is asked, what is right, and how a submission is compared with it.
+
+    With ``inputs`` the answer is a function, and ``reference`` is one that is right. Without ``inputs`` the
+    answer is a value (a number, a tuple of numbers, or one of ``choices``), and ``reference`` is that value.
+
+    Args:
+        id: Chapter and number, such as ``"2.3"``.
+        title: The title, exactly as in the chapter's heading ``### Exercise 2.3 · Title``.
+        kind: ``"derive"``, ``"implement"``, ``"predict"``, ``"experiment"`` or ``"open"``.
+        section: Heading of the section it belongs to, exactly as the chapter has it.
+        reference: The right function, or the right value.
+        inputs: Draws one tuple of arguments from a NumPy generator; its shapes vary from draw to draw and
+            include batches of one. ``hvae_ref.exercises.engine.inputs`` holds the usual ingredients.
+        misconceptions: Wrong answers to recognise, the most telling first.
+        rtol: Relative tolerance of the comparison (and ten times that for gradients).
+        atol: Absolute tolerance of the comparison (and ten times that for gradients).
+        check_gradient: Compare the gradient with respect to every floating-point tensor input as well.
+        choices: The permitted answers, for a question whose answer is one of a few words.
+        compare_as: Applied to both answers before they are compared, for an answer that is right in more than
+            one way (an orthonormal basis up to rotation, say).
+
+    Raises:
+        ValueError: If the parts do not fit together.
+    """
+
+    id: str
+    title: str
+    kind: str
+    section: str
+    reference: Any
+    inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None
+    misconceptions: tuple[Misconception, ...] = ()
+    rtol: float = 1e-4
+    atol: float = 1e-5
+    check_gradient: bool = False
+    choices: tuple[str, ...] = ()
+    compare_as: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"Exercise.id: expected chapter and number such as '2.3', got {self.id!r}.")
+        if self.kind not in KINDS:
+            raise ValueError(f"Exercise.kind: expected one of {KINDS}, got {self.kind!r}.")
+        if self.rtol < 0 or self.atol <= 0:
+            raise ValueError(
+                f"Exercise.rtol, Exercise.atol: expected rtol >= 0 and atol > 0, got {self.rtol} and {self.atol}."
+            )
+        answers = (self.reference, *(m.wrong for m in self.misconceptions))
+        if any(callable(answer) != self.is_function for answer in answers):
+            wanted = "functions" if self.is_function else "values"
+            raise ValueError(
+                f"Exercise {self.id}: with inputs={self.inputs!r} the reference and every misconception are "
+                f"expected to be {wanted}, got {answers!r}."
+            )
+        if self.choices and any(answer not in self.choices for answer in answers):
+            raise ValueError(
+                f"Exercise {self.id}: expected every answer among the choices {self.choices}, got {answers!r}."
+            )
+        if self.check_gradient and not self.is_function:
+            raise ValueError(f"Exercise {self.id}: check_gradient=True expects inputs, got a value exercise.")
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the answer is a function (of ``inputs``) and not a value."""
+        return self.inputs is not None
+
+    @property
+    def chapter(self) -> int:
+        """Number of the chapter."""
+        return int(self.id.split(".")[0])
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """Names of the reference's arguments; empty for a value exercise."""
+        return tuple(inspect.signature(self.reference).parameters) if self.is_function else ()

@@ -1,0 +1,1 @@
+"""Textures, and patches that do not belong."""

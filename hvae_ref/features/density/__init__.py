@@ -1,0 +1,1 @@
+"""Densities over maps: mixtures at every position, given what came before."""

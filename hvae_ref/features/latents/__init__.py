@@ -1,0 +1,1 @@
+"""The same densities on the latents of a VAE."""

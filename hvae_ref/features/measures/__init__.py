@@ -1,0 +1,1 @@
+"""Estimates, anomaly scores and the baselines beside them."""

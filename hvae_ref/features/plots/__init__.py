@@ -1,0 +1,11 @@
+"""Figures of features and anomalies."""
+
+from hvae_ref.features.plots.anomaly_maps import anomaly_maps
+from hvae_ref.features.plots.feature_maps import feature_maps, path_curves, picture_rows
+
+__all__ = [
+    "anomaly_maps",
+    "feature_maps",
+    "path_curves",
+    "picture_rows",
+]

@@ -1,0 +1,1 @@
+"""Pyramids of feature maps: backbones, geometry, reduction."""

@@ -1,0 +1,1 @@
+"""Layers and networks, heads that answer distributions, and likelihoods."""

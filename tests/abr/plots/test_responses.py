@@ -1,0 +1,219 @@
+"""Figures of evoked responses: what is drawn where, and what is refused."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+
+from hvae_ref import viz
+from hvae_ref.abr.data import STATIC_NAMES, WAVES, generate, time_axis
+from hvae_ref.evaluation import ProbeScore
+
+TIME = time_axis().numpy()
+X = generate(4, seed=0).x
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def curves(ax):
+    """Lines as long as a response, in the order of drawing."""
+    return [line for line in ax.lines if len(line.get_xdata()) == 200]
+
+
+def hexed(artist):
+    return mpl.colors.to_hex(artist.get_color())
+
+
+def test_stack_shows_every_response_one_under_the_other_with_its_marks():
+    marks = torch.full((4, 5), torch.nan)
+    marks[0], marks[2, 4] = torch.tensor([1.6, 2.8, 3.8, 5.0, 5.6]), 6.5
+    (ax,) = viz.response_stack(X, [f"{level} dB" for level in (80, 60, 40, 20)], marks).axes
+    lines = curves(ax)
+    offsets = [line.get_ydata() - x for line, x in zip(lines, X.numpy(), strict=True)]
+    bases = [offset.mean() for offset in offsets]
+    assert all(np.allclose(offset, base, atol=1e-5) for offset, base in zip(offsets, bases, strict=True))
+    assert np.allclose(np.diff(bases), np.diff(bases)[0]) and np.diff(bases)[0] < 0
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["80 dB", "60 dB", "40 dB", "20 dB"]
+    np.testing.assert_allclose(ax.get_yticks(), bases, atol=1e-5)
+    assert [text for text in texts(ax) if text in WAVES] == [*WAVES, "V"]
+    last = [line for line in ax.lines if line.get_marker() == "|"][-1]
+    assert last.get_xdata()[0] == pytest.approx(6.5)
+    assert last.get_ydata()[0] == pytest.approx(np.interp(6.5, TIME, lines[2].get_ydata()), abs=1e-6)
+
+
+def test_the_scale_bar_is_as_long_as_it_says():
+    (ax,) = viz.response_stack(X, "abcd", step=0.45).axes
+    (text,) = [text for text in texts(ax) if text.endswith("µV")]
+    bar = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 2.5][0]
+    assert text == "0.2 µV" and np.ptp(bar.get_ydata()) == pytest.approx(0.2)
+
+
+def test_stack_with_a_model_over_it():
+    dots = torch.full((4, 5), torch.nan)
+    dots[0, 3] = 5.0
+    (ax,) = viz.response_stack(
+        X, "abcd", over=0.5 * X, over_marks=dots, spread=torch.full((4, 200), 0.03), names=("data", "mean")
+    ).axes
+    lines = curves(ax)
+    assert len(lines) == 8 and {"data", "mean"} <= set(texts(ax))
+    np.testing.assert_allclose(lines[1].get_ydata(), 0.5 * X[0], atol=1e-6)
+    assert hexed(lines[0]) == viz.INK and hexed(lines[1]) == viz.CYCLE[1]
+    band, dot = ax.collections[0].get_paths()[0].vertices, ax.collections[1].get_offsets()
+    assert np.ptp(band[np.isclose(band[:, 0], 5.0), 1]) == pytest.approx(0.06, abs=1e-5)
+    assert len(dot) == 1 and dot[0, 1] == pytest.approx(0.5 * X[0, 100].item(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"signals": X[:, :100]}, r"signals: expected shape \(…, 200\), got \(4, 100\)"),
+        ({"labels": "abc"}, "labels: expected 4, one a response, got 3"),
+        ({"marks": torch.zeros(4, 4)}, r"marks: expected latencies of shape \(4, 5\)"),
+        ({"over": X[:2]}, "over: expected the shape of signals"),
+    ],
+)
+def test_stack_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        viz.response_stack(**({"signals": X, "labels": "abcd"} | change))
+
+
+def test_walks_go_from_blue_to_orange():
+    walk = torch.stack([X[0], (X[0] + X[1]) / 2, X[1]])
+    figure = viz.response_walks({"z_global": walk, "z_local": walk[[0, 0, 0]]})
+    left, right = figure.axes
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["z_global", "z_local"]
+    lines = curves(left)
+    np.testing.assert_allclose([line.get_ydata() for line in lines], walk, atol=1e-6)
+    assert (hexed(lines[0]), hexed(lines[2])) == (viz.CYCLE[0], viz.CYCLE[1])
+    assert set(texts(left)) == {"start", "end"} and not texts(right)
+    with pytest.raises(ValueError, match="walks: expected at least one"):
+        viz.response_walks({})
+
+
+def test_swap_grid_has_both_parents_beside_each_child():
+    table = torch.stack([torch.stack([X[i] + X[j] for j in range(3)]) for i in range(3)])
+    figure = viz.swap_grid(table, "ABC")
+    axes = np.array(figure.axes).reshape(3, 3)
+    assert [len(curves(ax)) for ax in axes.flat] == [1, 3, 3, 3, 1, 3, 3, 3, 1]
+    row, column, child = curves(axes[1, 2])
+    for line, (i, j) in ((row, (1, 1)), (column, (2, 2)), (child, (1, 2))):
+        np.testing.assert_allclose(line.get_ydata(), table[i, j], atol=1e-6)
+    assert (hexed(row), hexed(column)) == (viz.level_color("z_global"), viz.level_color("z_local"))
+    assert axes[1, 0].get_ylabel() == "z_global of B" and axes[0, 2].get_title(loc="center") == "z_local of C"
+    (key,) = figure.legends
+    named = {text.get_text(): hexed(line) for text, line in zip(key.get_texts(), key.get_lines(), strict=True)}
+    assert named == {"swapped": hexed(child), "gave its z_global": hexed(row), "gave its z_local": hexed(column)}
+    assert "(ms)" in figure.get_supxlabel() and "(µV)" in figure.get_supylabel()
+    with pytest.raises(ValueError, match=r"expected shape \(n, n, 200\) and n names, got \(3, 3, 200\), 2"):
+        viz.swap_grid(table, "AB")
+
+
+def test_latency_intensity_is_mean_and_spread_of_the_draws_that_have_the_wave():
+    truth = np.array([[7.0, 6.0, np.nan], [8.0, 6.0, np.nan], [np.nan, 9.0, 5.0]])
+    (ax,) = viz.latency_intensity({"generator": truth, "model": truth + 1}, [20, 50, 80]).axes
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    np.testing.assert_allclose(lines[0].get_ydata(), [7.5, 7.0, np.nan])
+    np.testing.assert_allclose(lines[1].get_ydata(), [8.5, 8.0, np.nan])
+    assert (lines[0].get_linestyle(), lines[1].get_linestyle()) == ("-", "--")
+    band = ax.collections[0].get_paths()[0].vertices
+    at_fifty = band[band[:, 0] == 50, 1]
+    assert at_fifty.max() - at_fifty.min() == pytest.approx(2 * np.std([6, 6, 9], ddof=1))
+    assert texts(ax) == ["generator", "model"] and "ms" in ax.get_ylabel() and "dB" in ax.get_xlabel()
+    for series, message in (({}, "series: expected at least one"), ({"a": truth[:, :2]}, r"expected shape \(K, 3\)")):
+        with pytest.raises(ValueError, match=message):
+            viz.latency_intensity(series, [20, 50, 80])
+
+
+def scores():
+    return [
+        ProbeScore("z_global", "level", "linear", 0.912, 0.01, 0.02),
+        ProbeScore("z_global", "drift", "linear", 0.01, 0.01, 0.02),
+        ProbeScore("z_local", "level", "linear", -0.04, 0.01, -0.05),
+        ProbeScore("z_local", "drift", "linear", 0.5, 0.01, 0.02),
+        ProbeScore("z_local", "drift", "nonlinear", 0.6, 0.01, 0.02),
+    ]
+
+
+def test_probe_map_sets_what_is_not_read_faint():
+    (ax,) = viz.probe_map(scores(), kind="linear", groups=(1,)).axes
+    np.testing.assert_allclose(ax.images[0].get_array(), [[0.912, 0.0], [0.01, 0.5]])
+    shown = {text.get_text(): text for text in ax.texts}
+    assert list(shown) == ["0.91", "0.01", "−0.04", "0.50"]
+    assert [text.get_fontstyle() for text in shown.values()] == ["normal", "italic", "italic", "normal"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["z_global", "z_local"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["level", "drift"]
+    assert [line.get_ydata()[0] for line in ax.lines] == [0.5]
+    assert len(STATIC_NAMES) == 7  # the chapters' line between what is given and what is hidden
+    with pytest.raises(ValueError, match="one of the scores' kinds, linear, nonlinear, got 'forest'"):
+        viz.probe_map(scores(), kind="forest")
+
+
+def test_numbers_on_the_map_can_be_read():
+    (ax,) = viz.probe_map(scores(), kind="linear").axes
+    image = ax.images[0]
+    for text, value in zip(ax.texts, (0.912, 0.01, 0.0, 0.5), strict=True):
+        ground = np.array(image.cmap(image.norm(value))[:3])
+        ink = np.array(mpl.colors.to_rgb(text.get_color()))
+        light = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+                 for c in (ground, ink)]  # fmt: skip
+        assert (max(light) + 0.05) / (min(light) + 0.05) > 4
+
+
+def test_calibration_of_uniform_ranks_is_the_diagonal():
+    uniform = np.arange(2000) / 2000 + 0.00025
+    figure = viz.calibration_curves({"right": uniform, "wide": torch.tensor([0.5, 0.45, float("nan"), 0.55])})
+    left, right = figure.axes
+    diagonal, curve, wide = left.lines
+    np.testing.assert_allclose(curve.get_ydata(), curve.get_xdata(), atol=2e-3)
+    # 0.5 is in every interval, 0.45 and 0.55 from the central tenth on
+    np.testing.assert_allclose(wide.get_ydata()[[3, 5]], [1 / 3, 1])
+    heights = [patch.get_data().values for patch in right.patches]
+    np.testing.assert_allclose(heights[0], 1.0)
+    assert heights[2].sum() == pytest.approx(20) and set(texts(right)) == {"wide", "right"}
+    for ranks, message in (({}, "expected at least one name"), ({"a": [1.5]}, r"all in \[0, 1\]")):
+        with pytest.raises(ValueError, match=message):
+            viz.calibration_curves({name: np.array(values) for name, values in ranks.items()})
+
+
+def test_loss_parts_have_a_panel_each_and_three_phases():
+    parts = {"reconstruction": [5.0, 4.0, 3.0, 3.0], "global_kl": [0.0, 1.0, 2.0, 2.0], "peak": [9.0, 1.0, 0.5, 0.4]}
+    figure = viz.loss_parts(parts, phases=(0.25, 0.5), validation={"peak": [8.0, 2.0, 1.0, 1.0]})
+    assert [ax.get_title(loc="left") for ax in figure.axes] == list(parts)
+    assert [list(ax.lines[0].get_ydata()) for ax in figure.axes] == list(parts.values())
+    assert [len(ax.lines) for ax in figure.axes] == [1, 1, 2]
+    spans = [(p.get_x(), p.get_x() + p.get_width()) for p in figure.axes[0].patches]
+    np.testing.assert_allclose(spans, [(0.5, 1.5), (1.5, 2.5), (2.5, 4.5)])
+    assert texts(figure.axes[0]) == ["I", "II", "III"]
+    assert hexed(figure.axes[1].lines[0]) == viz.level_color("z_global")
+    assert len(viz.loss_parts(parts, phases=None).axes[0].patches) == 0
+    for change, message in (({"parts": {}}, "at least one part"), ({"phases": (0.7, 0.3)}, "in order")):
+        with pytest.raises(ValueError, match=message):
+            viz.loss_parts(**({"parts": parts} | change))
+
+
+def test_named_levels_have_the_colours_of_top_and_bottom():
+    assert viz.level_color("z_global") == viz.level_color("z2") and viz.level_color("z_local") == viz.level_color("z1")
+
+
+@pytest.fixture(autouse=True)
+def _drawn():
+    """Every figure of this file can be laid out and drawn, without a warning."""
+    made = []
+    names = ("response_stack", "response_walks", "swap_grid", "loss_parts", "latency_intensity", "probe_map")
+    originals = {name: getattr(viz, name) for name in (*names, "calibration_curves")}
+
+    def kept(draw):
+        def drawn(*args, **kwargs):
+            made.append(draw(*args, **kwargs))
+            return made[-1]
+
+        return drawn
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, draw in originals.items():
+            patch.setattr(viz, name, kept(draw))
+        yield
+    for figure in made:
+        figure.canvas.draw()

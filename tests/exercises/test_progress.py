@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from hvae_ref.exercises import check, reset_progress
-from hvae_ref.exercises.engine import progress
+from hvae_ref.exercises import check, progress, reset_progress
 from hvae_ref.exercises.engine.progress import path, read, record
 from hvae_ref.exercises.engine.registry import get
 

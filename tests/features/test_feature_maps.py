@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.collections import LineCollection
 
-from hvae_ref import viz
+from hvae_ref.features import plots
 from hvae_ref.features.plots.feature_maps import VALUES
 
 
@@ -21,7 +21,7 @@ def texts(axis):
 
 def test_each_image_stands_in_its_row_and_column():
     rows = {"original": images(3), "grey": images(2, 1)}
-    figure = viz.picture_rows(rows, list("abc"), notes={"grey": "20 dB"}, title="T")
+    figure = plots.picture_rows(rows, list("abc"), notes={"grey": "20 dB"}, title="T")
     (ax,) = figure.axes
     array = ax.images[0].get_array()
     assert array.shape == (24 * 2 + 1, 36 * 3 + 2, 4)
@@ -38,7 +38,7 @@ def test_each_image_stands_in_its_row_and_column():
 def test_a_region_is_outlined_on_every_image_and_nowhere_else():
     region = torch.zeros(24, 36, dtype=torch.bool)
     region[4:8, 10:20] = True
-    figure = viz.picture_rows({"a": images(2)}, outline=region)
+    figure = plots.picture_rows({"a": images(2)}, outline=region)
     drawn = [item for item in figure.axes[0].collections if isinstance(item, LineCollection)]
     assert len(drawn) == 4, "a halo and a line for each of two images"
     first = np.concatenate(drawn[0].get_segments())
@@ -47,18 +47,18 @@ def test_a_region_is_outlined_on_every_image_and_nowhere_else():
     assert len(drawn[0].get_segments()) == 2 * (4 + 10)
     second = np.concatenate(drawn[2].get_segments())
     assert second[:, 0].min() == 9.5 + 37
-    assert not viz.picture_rows({"a": images(1)}, outline=torch.ones(24, 36).bool()).axes[0].collections
+    assert not plots.picture_rows({"a": images(1)}, outline=torch.ones(24, 36).bool()).axes[0].collections
 
 
 def test_rows_draw_on_given_axes_and_widths_stay_within_a_page():
-    ax = viz.picture_rows({"a": images(1)}).axes[0]
-    assert viz.picture_rows({"a": images(2)}, ax=ax) is ax.figure and len(ax.images) == 2
-    assert viz.picture_rows({"a": images(30)}).get_size_inches()[0] < 8
+    ax = plots.picture_rows({"a": images(1)}).axes[0]
+    assert plots.picture_rows({"a": images(2)}, ax=ax) is ax.figure and len(ax.images) == 2
+    assert plots.picture_rows({"a": images(30)}).get_size_inches()[0] < 8
 
 
 def test_maps_lie_over_the_image_at_their_own_resolution():
     maps = {"uncertainty": torch.linspace(-2, 5, 24).view(4, 6), "flat": torch.zeros(2, 3)}
-    figure = viz.feature_maps(images(1)[0], maps, marks={"a": (3, 30)}, title="T")
+    figure = plots.feature_maps(images(1)[0], maps, marks={"a": (3, 30)}, title="T")
     panels = [ax for ax in figure.axes if ax.images]
     assert [ax.get_title("center") for ax in panels] == ["image", "uncertainty", "flat"]
     for ax in panels:
@@ -76,7 +76,7 @@ def test_what_is_low_is_dark():
 
 
 def test_ways_are_lines_from_nought_to_one():
-    figure = viz.path_curves({"straight": torch.tensor([1.0, -3.0, 2.0]), "expected": torch.tensor([2.0, 2.0, 2.5])})
+    figure = plots.path_curves({"straight": torch.tensor([1.0, -3.0, 2.0]), "expected": torch.tensor([2.0, 2.0, 2.5])})
     (ax,) = figure.axes
     assert [line.get_label() for line in ax.lines] == ["straight", "expected"]
     assert ax.lines[0].get_xdata().tolist() == [0, 0.5, 1] and ax.lines[0].get_ydata().tolist() == [1, -3, 2]
@@ -102,7 +102,7 @@ REGION = torch.zeros(24, 36, dtype=torch.bool)
 )
 def test_rows_that_do_not_fit_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        viz.picture_rows(**({"rows": {"a": images(1)}} | arguments))
+        plots.picture_rows(**({"rows": {"a": images(1)}} | arguments))
 
 
 @pytest.mark.parametrize(
@@ -118,26 +118,26 @@ def test_rows_that_do_not_fit_are_named(arguments, message):
 )
 def test_maps_that_do_not_fit_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        viz.feature_maps(**({"image": images(1)[0], "maps": {"a": torch.zeros(2, 3)}} | arguments))
+        plots.feature_maps(**({"image": images(1)[0], "maps": {"a": torch.zeros(2, 3)}} | arguments))
 
 
 @pytest.mark.parametrize("ways", [{}, {"a": torch.zeros(1)}, {"a": torch.zeros(3), "b": torch.zeros(4)}])
 def test_ways_that_do_not_fit_are_named(ways):
     with pytest.raises(ValueError, match="log_prob: expected at least one way"):
-        viz.path_curves(ways)
+        plots.path_curves(ways)
 
 
 def test_bytes_are_not_drawn_as_white_and_no_way_is_left_out(unchecked):
     picture = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
     with pytest.raises(ValueError, match=r"rows\['a'\]: expected floating-point values"):
-        viz.picture_rows({"a": picture})
+        plots.picture_rows({"a": picture})
     with pytest.raises(ValueError, match="image: expected floating-point values"):
-        viz.feature_maps(picture[0], {"a": torch.rand(2, 2)})
+        plots.feature_maps(picture[0], {"a": torch.rand(2, 2)})
     for ways in ({str(i): torch.rand(3) for i in range(20)}, {"a": torch.full((3,), torch.nan)}):
         with pytest.raises(ValueError, match="log_prob: expected finite numbers and at most"):
-            viz.path_curves(ways)
+            plots.path_curves(ways)
 
 
 def test_images_on_another_scale_are_named():
     with pytest.raises(ValueError, match=r"rows\['a'\]: expected values in \[0, 1\], got up to 255"):
-        viz.picture_rows({"a": torch.full((1, 3, 4, 4), 255.0)})
+        plots.picture_rows({"a": torch.full((1, 3, 4, 4), 255.0)})

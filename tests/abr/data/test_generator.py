@@ -21,7 +21,7 @@ from hvae_ref.abr.data import (
     time_axis,
 )
 from hvae_ref.abr.data.generator import _stream
-from hvae_ref.data import NAMES, SPLITS, load
+from hvae_ref.data import SPLITS, load, names
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_refused_calls(arguments: dict, message: str) -> None:
 
 
 def test_load_knows_abr_and_refuses_what_belongs_to_images() -> None:
-    assert "abr" in NAMES
+    assert "abr" in names()
     with pytest.raises(ValueError, match="binarize: expected None for abr"):
         load("abr", binarize="static")
     with pytest.raises(ValueError, match="deformed_copies: expected 0 for abr"):

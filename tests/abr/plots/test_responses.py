@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hvae_ref import viz
+from hvae_ref.abr import plots
 from hvae_ref.abr.data import STATIC_NAMES, WAVES, generate, time_axis
 from hvae_ref.evaluation import ProbeScore
 
@@ -29,7 +30,7 @@ def hexed(artist):
 def test_stack_shows_every_response_one_under_the_other_with_its_marks():
     marks = torch.full((4, 5), torch.nan)
     marks[0], marks[2, 4] = torch.tensor([1.6, 2.8, 3.8, 5.0, 5.6]), 6.5
-    (ax,) = viz.response_stack(X, [f"{level} dB" for level in (80, 60, 40, 20)], marks).axes
+    (ax,) = plots.response_stack(X, [f"{level} dB" for level in (80, 60, 40, 20)], marks).axes
     lines = curves(ax)
     offsets = [line.get_ydata() - x for line, x in zip(lines, X.numpy(), strict=True)]
     bases = [offset.mean() for offset in offsets]
@@ -44,7 +45,7 @@ def test_stack_shows_every_response_one_under_the_other_with_its_marks():
 
 
 def test_the_scale_bar_is_as_long_as_it_says():
-    (ax,) = viz.response_stack(X, "abcd", step=0.45).axes
+    (ax,) = plots.response_stack(X, "abcd", step=0.45).axes
     (text,) = [text for text in texts(ax) if text.endswith("µV")]
     bar = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 2.5][0]
     assert text == "0.2 µV" and np.ptp(bar.get_ydata()) == pytest.approx(0.2)
@@ -53,7 +54,7 @@ def test_the_scale_bar_is_as_long_as_it_says():
 def test_stack_with_a_model_over_it():
     dots = torch.full((4, 5), torch.nan)
     dots[0, 3] = 5.0
-    (ax,) = viz.response_stack(
+    (ax,) = plots.response_stack(
         X, "abcd", over=0.5 * X, over_marks=dots, spread=torch.full((4, 200), 0.03), names=("data", "mean")
     ).axes
     lines = curves(ax)
@@ -76,12 +77,12 @@ def test_stack_with_a_model_over_it():
 )
 def test_stack_refuses(change, message):
     with pytest.raises(ValueError, match=message):
-        viz.response_stack(**({"signals": X, "labels": "abcd"} | change))
+        plots.response_stack(**({"signals": X, "labels": "abcd"} | change))
 
 
 def test_walks_go_from_blue_to_orange():
     walk = torch.stack([X[0], (X[0] + X[1]) / 2, X[1]])
-    figure = viz.response_walks({"z_global": walk, "z_local": walk[[0, 0, 0]]})
+    figure = plots.response_walks({"z_global": walk, "z_local": walk[[0, 0, 0]]})
     left, right = figure.axes
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["z_global", "z_local"]
     lines = curves(left)
@@ -89,12 +90,12 @@ def test_walks_go_from_blue_to_orange():
     assert (hexed(lines[0]), hexed(lines[2])) == (viz.CYCLE[0], viz.CYCLE[1])
     assert set(texts(left)) == {"start", "end"} and not texts(right)
     with pytest.raises(ValueError, match="walks: expected at least one"):
-        viz.response_walks({})
+        plots.response_walks({})
 
 
 def test_swap_grid_has_both_parents_beside_each_child():
     table = torch.stack([torch.stack([X[i] + X[j] for j in range(3)]) for i in range(3)])
-    figure = viz.swap_grid(table, "ABC")
+    figure = plots.swap_grid(table, "ABC")
     axes = np.array(figure.axes).reshape(3, 3)
     assert [len(curves(ax)) for ax in axes.flat] == [1, 3, 3, 3, 1, 3, 3, 3, 1]
     row, column, child = curves(axes[1, 2])
@@ -107,12 +108,12 @@ def test_swap_grid_has_both_parents_beside_each_child():
     assert named == {"swapped": hexed(child), "gave its z_global": hexed(row), "gave its z_local": hexed(column)}
     assert "(ms)" in figure.get_supxlabel() and "(µV)" in figure.get_supylabel()
     with pytest.raises(ValueError, match=r"expected shape \(n, n, 200\) and n names, got \(3, 3, 200\), 2"):
-        viz.swap_grid(table, "AB")
+        plots.swap_grid(table, "AB")
 
 
 def test_latency_intensity_is_mean_and_spread_of_the_draws_that_have_the_wave():
     truth = np.array([[7.0, 6.0, np.nan], [8.0, 6.0, np.nan], [np.nan, 9.0, 5.0]])
-    (ax,) = viz.latency_intensity({"generator": truth, "model": truth + 1}, [20, 50, 80]).axes
+    (ax,) = plots.latency_intensity({"generator": truth, "model": truth + 1}, [20, 50, 80]).axes
     lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
     np.testing.assert_allclose(lines[0].get_ydata(), [7.5, 7.0, np.nan])
     np.testing.assert_allclose(lines[1].get_ydata(), [8.5, 8.0, np.nan])
@@ -123,7 +124,7 @@ def test_latency_intensity_is_mean_and_spread_of_the_draws_that_have_the_wave():
     assert texts(ax) == ["generator", "model"] and "ms" in ax.get_ylabel() and "dB" in ax.get_xlabel()
     for series, message in (({}, "series: expected at least one"), ({"a": truth[:, :2]}, r"expected shape \(K, 3\)")):
         with pytest.raises(ValueError, match=message):
-            viz.latency_intensity(series, [20, 50, 80])
+            plots.latency_intensity(series, [20, 50, 80])
 
 
 def scores():

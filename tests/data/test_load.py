@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvae_ref.data import NAMES, SPLITS, Dataset, load, stratified_split
+from hvae_ref.data import SPLITS, Dataset, load, names, stratified_split
 
 
 def digest(array: np.ndarray) -> str:
@@ -157,6 +157,6 @@ def test_unknown_arguments(arguments: tuple, message: str) -> None:
 
 
 def test_names_and_repr() -> None:
-    assert NAMES == ("digits", "mnist5k", "mnist", "fashion_mnist", "abr")
+    assert names() == ("digits", "mnist5k", "mnist", "fashion_mnist", "abr")
     assert repr(load("digits", "test")) == "Dataset(digits test: 447 images 8×8, 17 values)"
     assert "2 values, dynamically binarised" in repr(load("digits", "test", "dynamic"))

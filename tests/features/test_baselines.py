@@ -103,7 +103,7 @@ def test_local_contrast_sees_brightness_and_spread_and_nothing_else():
     other = image.mT.clone().mT
     other[..., :32] = 0.5 + 0.2 * (torch.arange(32) % 2 - 0.5)
     assert torch.allclose(local_contrast(image)[..., 1:-1, 1], local_contrast(other)[..., 1:-1, 1], atol=1e-3)
-    assert torch.allclose(local_contrast(image.expand(-1, 3, -1, -1)), local_contrast(image), atol=1e-6)
+    assert torch.allclose(local_contrast(image.expand(-1, 3, -1, -1)), local_contrast(image), atol=1e-3)
 
 
 @pytest.mark.parametrize(

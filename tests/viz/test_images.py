@@ -104,11 +104,12 @@ def test_samples_are_the_model_s_and_repeat(model):
 
 def test_level_resampling_holds_a_level_along_each_row(model):
     both = viz.level_resampling(model, DATA, hold=("z2", "z1"), rows=2, columns=3)
+    # The rows of a batch may be computed in another order each.
     for column in (1, 2):
-        assert np.array_equal(tile(both, 0, 0), tile(both, 0, column))
-    assert not np.array_equal(tile(both, 0, 0), tile(both, 1, 0))
+        np.testing.assert_allclose(tile(both, 0, 0), tile(both, 0, column), rtol=1e-4)
+    assert not np.allclose(tile(both, 0, 0), tile(both, 1, 0), rtol=1e-2)
     top = viz.level_resampling(model, DATA, hold=("z2",), rows=2, columns=3)
-    assert not np.array_equal(tile(top, 0, 0), tile(top, 0, 1))
+    assert not np.allclose(tile(top, 0, 0), tile(top, 0, 1), rtol=1e-2)
     assert texts(top.axes[0].yaxis) == ["z2, draw 1", "z2, draw 2"]
     with pytest.raises(ValueError, match="hold: expected levels among z2, z1, got z3"):
         viz.level_resampling(model, DATA, hold=("z3",))

@@ -1,9 +1,11 @@
-"""What an error message says after an unknown name."""
+"""What errors say: of an unknown name, and of a package that is not installed."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib import import_module
+from types import ModuleType
 
 
 def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str:
@@ -21,3 +23,47 @@ def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str
     """
     near = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else otherwise
+
+
+def missing_extra(package: str, extra: str, wanted_by: str) -> ModuleNotFoundError:
+    """The error that says which of this package's extras brings what is missing.
+
+    Args:
+        package: what is not installed.
+        extra: name of the extra that brings it, see `[project.optional-dependencies]` in pyproject.toml.
+        wanted_by: what needs it, such as a package or function of `hvae_ref`.
+
+    >>> print(missing_extra("matplotlib", extra="viz", wanted_by="hvae_ref.viz"))
+    hvae_ref.viz needs matplotlib, which is not installed: pip install "hvae-ref[viz]"
+    """
+    return ModuleNotFoundError(
+        f'{wanted_by} needs {package}, which is not installed: pip install "hvae-ref[{extra}]"', name=package
+    )
+
+
+def optional_import(module: str, *, extra: str, wanted_by: str) -> ModuleType:
+    """Import a module that one of the extras brings.
+
+    Args:
+        module: such as "matplotlib" or "scipy.stats".
+        extra: name of the extra, see `missing_extra`.
+        wanted_by: what needs it, for the message.
+
+    Returns:
+        The module.
+
+    Raises:
+        ModuleNotFoundError: where it is not installed, with the command that installs it. What an installed module
+            fails to import by itself is not touched: the extra would not mend that.
+
+    >>> optional_import("no_such_module", extra="viz", wanted_by="hvae_ref.viz")
+    Traceback (most recent call last):
+    ModuleNotFoundError: hvae_ref.viz needs no_such_module, which is not installed: pip install "hvae-ref[viz]"
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.split(".")[0]
+        if (error.name or "").split(".")[0] != package:
+            raise
+        raise missing_extra(package, extra, wanted_by) from error

@@ -7,6 +7,7 @@ what builds the site: no torch, so that a first build takes a minute and not a g
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -16,9 +17,28 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"dev": "dev", "lab": "dev", "book": "book"}
 
 
+def executable(folder: Path, command: str, system: str = os.name) -> Path:
+    """Where a virtual environment keeps a command.
+
+    Args:
+        folder: of the environment.
+        command: such as "python".
+        system: `os.name` of the machine: "nt" is Windows.
+
+    >>> executable(Path("venv"), "python", "posix").as_posix(), executable(Path("venv"), "pip", "nt").as_posix()
+    ('venv/bin/python', 'venv/Scripts/pip.exe')
+    """
+    return folder / "Scripts" / f"{command}.exe" if system == "nt" else folder / "bin" / command
+
+
 def python(name: str) -> Path:
     """The interpreter of environment `name`, whether it exists yet or not."""
-    return ROOT / ".venvs" / FOLDERS[name] / "bin" / "python"
+    return executable(folder_of(name), "python")
+
+
+def folder_of(name: str) -> Path:
+    """The folder of environment `name`."""
+    return ROOT / ".venvs" / FOLDERS[name]
 
 
 def requirements(name: str) -> list[str]:
@@ -33,8 +53,8 @@ def fingerprint(name: str) -> str:
     """A hash of all that decides what environment `name` holds."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = extras["book"] if name == "book" else [project["dependencies"], extras["test"]]
-    wanted = [wanted, extras["lab"]] if name == "lab" else wanted
+    # An extra may name others, so all of them count.
+    wanted = extras["book"] if name == "book" else [name, project["dependencies"], extras]
     text = repr((wanted, sys.version_info[:2], (ROOT / "constraints.txt").read_text()))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -45,8 +65,7 @@ def ensure(name: str) -> Path:
     Raises:
         SystemExit: where Python's venv module or pip cannot do it, with what to do about it.
     """
-    interpreter = python(name)
-    folder = interpreter.parents[1]
+    interpreter, folder = python(name), folder_of(name)
     stamp = folder / f".{name}-stamp"
     wanted = fingerprint(name)
     if stamp.exists() and stamp.read_text() == wanted and _works(interpreter):

@@ -3,7 +3,7 @@
 `Package(folder)` knows three graphs:
 
 * `imported(module)`: what its import statements name, as `tests/project/test_floors.py` asks;
-* `used(tree, module)`: the modules that hold what a piece of code uses. `from hvae_ref import viz` with `viz.kl_bars(…)`
+* `used(tree, module)`: the modules that hold what a piece of code uses. `from hvae_ref import viz` with `viz.kl_bars()`
   uses `hvae_ref.viz.bars`, since the re-exports of a package's `__init__` are followed to where a name is defined;
 * `closure(modules)`: these, and all that they use in turn.
 
@@ -247,7 +247,7 @@ class Package:
 
 
 def _top(tree: ast.AST, typing: bool = True) -> Iterator[ast.AST]:
-    """The nodes that run when a module is imported: not the bodies of functions and, without `typing`, not TYPE_CHECKING's."""
+    """The nodes that run on import: no function's body and, without `typing`, nothing under TYPE_CHECKING."""
     for node in ast.iter_child_nodes(tree):
         yield node
         checking = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)

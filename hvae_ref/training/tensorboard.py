@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.errors import optional_import
 from hvae_ref.evaluation.information import posterior_mean_variance
 from hvae_ref.objectives import part_names
 from hvae_ref.training.examples import HasExamples, examples_of
@@ -46,12 +47,8 @@ class TensorBoardScalars:
     """
 
     def __init__(self, folder: str | Path, data: HasExamples | Tensor | None = None) -> None:
-        try:
-            import tensorboard  # noqa: F401  (torch's writer needs it, and says so less plainly)
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "TensorBoardScalars: expected the package tensorboard to be installed; pip install tensorboard"
-            ) from error
+        # torch's writer needs it, and says so less plainly.
+        optional_import("tensorboard", extra="tensorboard", wanted_by="hvae_ref.training.TensorBoardScalars")
         self.folder = Path(folder)
         for part in (self.folder, *self.folder.parents):
             if part.exists() and not part.is_dir():

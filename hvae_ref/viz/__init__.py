@@ -1,5 +1,9 @@
 """Every figure and table of the book, in one style. Functions answer a matplotlib `Figure` or a displayable record."""
 
+from hvae_ref.errors import optional_import
+
+optional_import("matplotlib", extra="viz", wanted_by="hvae_ref.viz")
+
 from hvae_ref.viz.bars import kl_bars
 from hvae_ref.viz.calibration_curves import calibration_curves
 from hvae_ref.viz.curves import kl_curves, training_curves

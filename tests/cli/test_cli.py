@@ -288,7 +288,7 @@ def test_images_take_no_condition(run, tmp_path, capsys):
 def test_a_missing_tensorboard_is_told_before_anything_is_trained(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     told = refused(capsys, "train", "smoke", "--out", tmp_path / "run", *FAST, "--tensorboard")
-    assert "pip install tensorboard" in told
+    assert 'pip install "hvae-ref[tensorboard]"' in told
     assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
 
 

@@ -64,10 +64,13 @@ def test_the_name_is_the_files_where_it_is_left_out(tmp_path, content):
         ({"training": [3]}, "training: expected a table, got [3]"),
         ({"model": {"name": "HierarchicalCVEA"}}, "did you mean 'HierarchicalResponseCVAE'?"),
         (
-            {"model": {"name": "HierarchicalCVAE", "use_fillm": True}},
+            {"model": {"name": "HierarchicalResponseCVAE", "use_fillm": True}},
             "model.use_fillm: unknown key; did you mean 'use_",
         ),
-        ({"model": {"name": "HierarchicalCVAE", "use_film": 1}}, "model.use_film: expected true or false, got 1"),
+        (
+            {"model": {"name": "HierarchicalResponseCVAE", "use_film": 1}},
+            "model.use_film: expected true or false, got 1",
+        ),
         ({"description": 3}, "description: expected text, got 3"),
     ],
 )

@@ -1,12 +1,15 @@
 """Recipes: the shipped ones build and train, overrides are typed, and a typo is an error that knows better."""
 
+import inspect
 import re
 
 import pytest
 import torch
 
+from hvae_ref import models
 from hvae_ref.cli import recipes
 from hvae_ref.cli.recipes import Recipe, RecipeError, build, load
+from hvae_ref.cli.recipes.schema import MODELS, model_class
 from hvae_ref.models import TopDownVAE
 from hvae_ref.objectives import Constant, Cyclic, FreeBits, Geco, LinearWarmup, MmdPenalty, NegativeElbo
 from hvae_ref.training import fit
@@ -73,7 +76,10 @@ def test_overrides_are_read_as_toml():
         ("epochs=3", "expected table.key=value, such as training.epochs=3, got 'epochs=3'"),
         ("training.epochs", "expected table.key=value"),
         ("data.name=none", "data.name: missing"),
-        ("model.name=none", "model.name: missing; expected one of ResponseCVAE, VAE"),
+        ("model.name=none", "model.name: missing; expected one of AutoregressiveVAE, BottomUpVAE"),
+        ('model.name="my_models.Ladder:Own"', "model.name: expected package.module:Class, got 'my_models.Ladder:Own'"),
+        ('model.name="hvae_ref.models:VEA"', "got 'hvae_ref.models:VEA': no class 'VEA' there"),
+        ('model.name=":VAE"', "model.name: expected package.module:Class, got ':VAE'"),
     ],
 )
 def test_a_mistake_is_told_with_the_right_key(override, told):
@@ -178,3 +184,30 @@ def test_evaluation_follows_the_recipe_and_what_is_asked():
     assert (result.n_examples, result.iwae_samples) == (447, 4)
     assert run.evaluate(split="validation", iwae_samples=4).n_examples == 350
     assert run.evaluate(iwae_samples=4) == result
+
+
+def test_a_model_of_one_s_own_is_named_by_its_module(tmp_path, monkeypatch):
+    (tmp_path / "my_models.py").write_text(
+        "from hvae_ref.models import TwoLevelVAE\n\n\nclass Mine(TwoLevelVAE):\n"
+        '    """A model that stands outside of the package."""\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    run = recipes.build(recipes.load("smoke", ['model.name="my_models:Mine"']))
+    assert type(run.model).__name__ == "Mine"
+    with pytest.raises(RecipeError, match="model.latent_dim: unknown key; did you mean 'latent_dims'"):
+        recipes.load("smoke", ['model.name="my_models:Mine"', "model.latent_dim=3"])
+
+
+def test_a_package_that_an_own_model_lacks_is_told_as_it_is(tmp_path, monkeypatch):
+    (tmp_path / "needy_models.py").write_text("import no_such_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_package'"):
+        recipes.load("smoke", ['model.name="needy_models:Mine"'])
+
+
+def test_every_model_of_the_package_is_found_by_its_name():
+    found = {name for name in models.__all__ if inspect.isclass(kind := getattr(models, name))
+             and issubclass(kind, models.LatentVariableModel) and not inspect.isabstract(kind)}  # fmt: skip
+    assert found <= MODELS.keys()
+    for name in MODELS:
+        assert model_class({"name": name}).__name__ == name

@@ -149,7 +149,7 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
 
 def test_without_tensorboard_the_error_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install tensorboard"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install \"hvae-ref\[tensorboard\]\""):
         TensorBoardScalars(tmp_path)
     assert os.listdir(tmp_path) == []
 

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from hvae_ref.abr.data import time_axis
+from hvae_ref.errors import optional_import
 
 
 def save_image_grid(path: Path, images: np.ndarray, num_values: int) -> None:
     """Images (n, H, W) in a grid, one dark pixel between them, grey levels 0 … `num_values` − 1."""
-    from matplotlib import image
-
+    image = optional_import("matplotlib.image", extra="viz", wanted_by="python -m hvae_ref sample --out FILE.png")
     image.imsave(path, _tiles(images), cmap="gray", vmin=0, vmax=num_values - 1)
 
 
 def save_responses(path: Path, x: Tensor, mean: Tensor, title: str) -> None:
     """Responses (n, 200) in µV over time: as they would be recorded, and without their noise."""
-    from matplotlib.figure import Figure
+    from hvae_ref.abr.data import time_axis
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    matplotlib = optional_import("matplotlib.figure", extra="viz", wanted_by="python -m hvae_ref sample --out FILE.png")
+    figure = matplotlib.Figure(figsize=(9, 3.6), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, lines, of in zip(panels, (x, mean), ("draws x ~ p(x|z, c)", "their means E[x|z, c]"), strict=True):
         axes.plot(time_axis().numpy(), lines.T.numpy(), linewidth=0.8, alpha=max(0.15, min(1.0, 6 / len(lines))))

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae_ref.abr.data import STATIC_NAMES, time_axis
-from hvae_ref.cli.commands.condition import condition_row, in_words
 from hvae_ref.cli.commands.opened import open_run
 from hvae_ref.cli.commands.pictures import save_image_grid, save_responses
 from hvae_ref.data import Dataset
@@ -42,6 +40,8 @@ def sample(
     data = run.data("validation")
     given: tuple[Tensor, ...] = ()
     if not isinstance(data, Dataset):
+        from hvae_ref.cli.commands.condition import condition_row, in_words
+
         given = (condition_row(condition, data.condition, model.statics),)
     elif condition is not None:
         raise ValueError(f"--condition: {type(model).__name__} takes none; leave it out")
@@ -52,6 +52,8 @@ def sample(
         p_x = model.decode(latents, *given)
         x, mean = p_x.sample(), p_x.mean
     if given:
+        from hvae_ref.abr.data import STATIC_NAMES, time_axis
+
         words = in_words(given[0], model.statics)
         arrays = {
             "x": x,

@@ -10,19 +10,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from hvae_ref.abr.data import AbrDataset
 from hvae_ref.cli.recipes.recipe import Recipe
 from hvae_ref.cli.recipes.schema import (
     AUXILIARY,
-    MODELS,
     OBJECTIVES,
     PARTS,
     SCHEDULES,
     RecipeError,
     arguments,
     check_keys,
+    model_class,
 )
-from hvae_ref.data import Dataset
 from hvae_ref.data import load as load_data
 from hvae_ref.evaluation import Evaluation, evaluate
 from hvae_ref.objectives import Objective, part_names
@@ -48,8 +46,8 @@ class Run:
     config: TrainConfig
     bound: str = "elbo"
 
-    def data(self, split: str) -> Dataset | AbrDataset:
-        """One split of the recipe's data set."""
+    def data(self, split: str) -> Any:  # noqa: ANN401  (a `Dataset`, or a topic's own record)
+        """One split of the recipe's data set, as `hvae_ref.data.load` returns it."""
         return load_data(split=split, **self.recipe.data)
 
     def fit(
@@ -97,7 +95,7 @@ def build(recipe: Recipe, seed: int | None = None) -> Run:
     Raises:
         RecipeError: where a value does not fit, with the reason that the model, objective or configuration gave.
 
-    >>> from hvae_ref import recipes
+    >>> from hvae_ref.cli import recipes
     >>> recipes.build(recipes.load("smoke")).model.levels
     ('z2', 'z1')
     """
@@ -107,13 +105,14 @@ def build(recipe: Recipe, seed: int | None = None) -> Run:
     # The validation set is the smaller one, and all splits have the same values an example.
     data = _call("data", load_data, {"split": "validation", **recipe.data})
     settings = dict(recipe.model)
-    model_class = MODELS[settings.pop("name")]
+    model = model_class(settings)
+    del settings["name"]
     follows = {"data_dim": data.data_dim, "num_values": data.num_values, "signal_length": data.data_dim}
-    settings = {key: value for key, value in follows.items() if key in arguments(model_class)} | settings
+    settings = {key: value for key, value in follows.items() if key in arguments(model)} | settings
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = _call("model", model_class, settings)
-    return Run(recipe, model, _objective(recipe, model.levels), config, recipe.objective.get("bound", "elbo"))
+        built = _call("model", model, settings)
+    return Run(recipe, built, _objective(recipe, built.levels), config, recipe.objective.get("bound", "elbo"))
 
 
 def _objective(recipe: Recipe, levels: Sequence[str]) -> Objective:

@@ -24,8 +24,8 @@ class Recipe:
     Attributes:
         name: of the recipe.
         description: one line.
-        model: `name`, a class of `hvae_ref.models`, and its arguments; `data_dim`, `num_values` and `signal_length`
-            follow from the data where the class has them and they are not given.
+        model: `name`, one of `schema.MODELS` or "package.module:Class" of one's own, and its arguments; `data_dim`,
+            `num_values` and `signal_length` follow from the data where the class has them and they are not given.
         data: arguments of `hvae_ref.data.load`, without the split.
         objective: `name`, "NegativeElbo", "Geco" or "WeightedLoss", its arguments, and `bound`, the model's method to
             train with.

@@ -5,30 +5,33 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from typing import Any
 
-from hvae_ref import models, objectives
-from hvae_ref.abr import models as abr_models
+from hvae_ref import objectives
 from hvae_ref.cli.recipes.kinds import fits, in_words, kinds
 from hvae_ref.data import SPLITS
 from hvae_ref.data import load as load_data
 from hvae_ref.elbo import Elbo
 from hvae_ref.errors import did_you_mean
 from hvae_ref.evaluation import evaluate
-from hvae_ref.features import ConvTwoLevelVAE
 from hvae_ref.training import TrainConfig
 
-MODELS: dict[str, Callable[..., Any]] = {
-    name: getattr(models, name)
-    for name in models.__all__
-    if inspect.isclass(getattr(models, name))
-    and issubclass(getattr(models, name), models.LatentVariableModel)
-    and not inspect.isabstract(getattr(models, name))
-} | {
-    "ConvTwoLevelVAE": ConvTwoLevelVAE,
-    "HierarchicalResponseCVAE": abr_models.HierarchicalResponseCVAE,
-    "ResponseCVAE": abr_models.ResponseCVAE,
+MODELS: dict[str, str] = {
+    "AutoregressiveVAE": "hvae_ref.models:AutoregressiveVAE",
+    "BottomUpVAE": "hvae_ref.models:BottomUpVAE",
+    "ConvTwoLevelVAE": "hvae_ref.features:ConvTwoLevelVAE",
+    "HierarchicalResponseCVAE": "hvae_ref.abr.models:HierarchicalResponseCVAE",
+    "HypersphericalVAE": "hvae_ref.models:HypersphericalVAE",
+    "LadderVAE": "hvae_ref.models:LadderVAE",
+    "LinearGaussianModel": "hvae_ref.models:LinearGaussianModel",
+    "ResponseCVAE": "hvae_ref.abr.models:ResponseCVAE",
+    "TopDownVAE": "hvae_ref.models:TopDownVAE",
+    "TwoLevelVAE": "hvae_ref.models:TwoLevelVAE",
+    "VAE": "hvae_ref.models:VAE",
 }
+"""Where each model stands: "module:Class", imported when a recipe names it, so that one topic's packages are not
+needed for another's runs."""
 OBJECTIVES: dict[str, Callable[..., Any]] = {
     "NegativeElbo": objectives.NegativeElbo,
     "Geco": objectives.Geco,
@@ -58,13 +61,41 @@ def closest(word: str, known: Collection[str]) -> str:
     return did_you_mean(word, known, f"; expected one of {', '.join(known)}")
 
 
-def choose(table: str, content: Mapping[str, Any], known: Mapping[str, Callable[..., Any]], key: str = "name") -> str:
+def choose(table: str, content: Mapping[str, Any], known: Collection[str], key: str = "name") -> str:
     """The callable's name that a table gives under `key`."""
     if key not in content:
         raise RecipeError(f"{table}.{key}: missing; expected one of {', '.join(known)}")
     if not isinstance(content[key], str) or content[key] not in known:
         raise RecipeError(f"{table}.{key}: unknown {content[key]!r}{closest(str(content[key]), known)}")
     return content[key]
+
+
+def model_class(table: Mapping[str, Any]) -> Callable[..., Any]:
+    """The class that a recipe's model table names, imported now.
+
+    Args:
+        table: its `name` is a key of `MODELS`, or "package.module:Class" for a model of one's own.
+
+    Raises:
+        RecipeError: for a name that is neither, a module that cannot be found, or a class that it does not hold.
+        ModuleNotFoundError: where the model needs a package that is not installed.
+
+    >>> model_class({"name": "VAE"}) is model_class({"name": "hvae_ref.models:VAE"})
+    True
+    """
+    own = isinstance(table.get("name"), str) and ":" in table["name"]
+    place = table["name"] if own else MODELS[choose("model", table, MODELS)]
+    module, _, attribute = place.partition(":")
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except (ModuleNotFoundError, ValueError, TypeError) as error:
+        # A module that this one needs may be missing: that is no fault of the recipe.
+        if isinstance(error, ModuleNotFoundError) and not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise RecipeError(f"model.name: expected package.module:Class, got {place!r}: {error}") from error
+    if not inspect.isclass(found):
+        raise RecipeError(f"model.name: expected package.module:Class, got {place!r}: no class {attribute!r} there")
+    return found
 
 
 def check_keys(table: str, content: Mapping[str, Any], known: Collection[str]) -> None:
@@ -108,7 +139,7 @@ def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
     Raises:
         RecipeError: naming the first key that is unknown or missing.
     """
-    model = MODELS[choose("model", tables["model"], MODELS)]
+    model = model_class(tables["model"])
     check_keys("model", tables["model"], ("name", *arguments(model)))
     check_values("model", tables["model"], model)
     if "name" not in tables["data"]:

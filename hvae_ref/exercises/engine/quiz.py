@@ -28,6 +28,8 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 
+from hvae_ref.errors import optional_import
+
 _TAGS = ("em", "strong", "sub", "sup", "code", "br")
 _OTHER_TAG = re.compile(rf"<(?!/?(?:{'|'.join(_TAGS)})>)\S*")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -206,6 +208,8 @@ def _html(name: str, asked: tuple[dict[str, Any], ...]) -> str:
 
 def _rendered(name: str, asked: tuple[dict[str, Any], ...]) -> tuple[str, str]:
     """What jupyterquiz displays, caught on the way: its HTML and its JavaScript."""
+    for module in ("IPython", "jupyterquiz"):
+        optional_import(module, extra="course", wanted_by="hvae_ref.exercises.quiz")
     from jupyterquiz import display_quiz
 
     shown: list[Any] = []

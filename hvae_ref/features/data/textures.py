@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hvae_ref.data.local_files import DataUnavailable
-from hvae_ref.errors import did_you_mean
+from hvae_ref.errors import did_you_mean, optional_import
 from hvae_ref.features.data.foreign_patches import paste
 
 TEXTURES = ("brick", "grass", "gravel")
@@ -28,8 +28,7 @@ PARTS = ("whole", "train", "test")
 
 @lru_cache(maxsize=len(NAMES))
 def _read(name: str) -> Tensor:
-    from skimage import data
-
+    data = optional_import("skimage.data", extra="features", wanted_by="hvae_ref.features.data.textures")
     try:
         pixels = np.asarray(getattr(data, name)())
     except (ImportError, OSError) as error:

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.errors import optional_import
 from hvae_ref.features.density.graph_layout import GraphLayout, Group
 from hvae_ref.nn.layers import ResidualBlock, mlp
 
 with warnings.catch_warnings():
     # It scripts some of its classes on import, which newer torch warns of.
     warnings.simplefilter("ignore")
+    optional_import("torch_geometric", extra="features", wanted_by="hvae_ref.features.SpatialGraphDensity")
     from torch_geometric.nn import MessagePassing
 
 NUMBERS_AT_ONCE = 2**22

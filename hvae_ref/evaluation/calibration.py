@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.evaluation.intervals import bootstrap_interval
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 LEVELS = (0.5, 0.8, 0.9)
 
@@ -127,7 +127,7 @@ def conditional_draws(
     if draws < 1 or not len(condition):
         raise ValueError(f"draws, condition: expected at least one of each, got {draws} and {len(condition)}")
     parts = []
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         for rows in condition.repeat(draws, 1).split(batch_size):
             if noise:
                 parts.append(model.sample(len(rows), condition=rows))

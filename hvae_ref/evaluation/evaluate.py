@@ -12,7 +12,7 @@ from hvae_ref.elbo import bits_per_dim
 from hvae_ref.evaluation.bound import importance_bound
 from hvae_ref.evaluation.conditions import batches, rows_of
 from hvae_ref.evaluation.information import active_units, mutual_information
-from hvae_ref.evaluation.quiet import device_of, quiet
+from hvae_ref.nn.eval_mode import device_of, eval_mode
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def evaluate(
     log_px: list[Tensor] = []
     kl: dict[str, list[Tensor]] = {}
     done = 0
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         for rows, *given in batches(x, condition, batch_size):
             elbo = model.elbo(rows, *given)
             values.append(elbo.value.cpu())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from hvae_ref.evaluation.conditions import batches, rows_of
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 ACTIVE_VARIANCE = 0.01
 """Burda's threshold on Var_x(E_q[z_u|x]); the variances of units in use and idle ones lie decades apart."""
@@ -48,7 +48,7 @@ def posterior_mean_variance(
         raise ValueError(f"x, paths: expected at least 2 rows and 2 paths, got {len(x)} and {paths}")
     means: dict[str, list[Tensor]] = {}
     within: dict[str, list[Tensor]] = {}
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         for rows in batches(x, condition, batch_size):
             drawn = [model.encode(*rows) for _ in range(paths)]
             for level in drawn[0]:
@@ -139,7 +139,7 @@ def mutual_information(
     if len(x) < 2 or paths < 1:
         raise ValueError(f"x, paths: expected at least 2 rows and 1 path, got {len(x)} and {paths}")
     result = {}
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         given = () if condition is None else (rows_of(condition, len(x)),)
         drawn = [model.encode(x, *given) for _ in range(paths)]
         for level in drawn[0]:

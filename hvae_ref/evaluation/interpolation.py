@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 SAME_DIRECTION = 1e-4
 """Below this sine of the angle the spherical formula divides 0 by 0, and the straight line is equal to it."""
@@ -137,9 +137,9 @@ def interpolate(
             raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
     _check_endpoints(x_a, x_b, steps)
     rows_a, rows_b = torch.atleast_2d(x_a), torch.atleast_2d(x_b)
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         start = {name: q.mean for name, q in model.encode(rows_a, *given).items()}
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         end = model.encode(rows_b, *given_b)[level].mean
     start |= {name: _on_spheres(start[name], count).flatten(1) for name, count in spheres.items()}
     if level in spheres:
@@ -148,7 +148,7 @@ def interpolate(
         path = WALKS[walk](start[level], end, steps)
     images = []
     for z in path:
-        with quiet(model, seed):
+        with eval_mode(model, seed):
             held = {**start, level: z} if others == "posterior" else {level: z}
             images.append(model.decode(model.sample_latents(len(z), fixed=held), *given).mean)
     return torch.stack(images).view(steps, *x_a.shape)

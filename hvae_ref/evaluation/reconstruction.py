@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.evaluation.conditions import batches
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 
 def reconstruction_errors(
@@ -30,7 +30,7 @@ def reconstruction_errors(
     errors = {}
     for kept in range(len(model.levels) + 1):
         keep = tuple(model.levels[:kept])
-        with quiet(model, seed):
+        with eval_mode(model, seed):
             squares = []
             for rows, *given in batches(x, condition, batch_size):
                 named = {"condition": given[0]} if given else {}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.evaluation.conditions import rows_of
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 Feature = Callable[[Tensor, Tensor], Tensor]
 """From signals (N, T) and the conditions (N, C) they were decoded under to one number each; NaN where there is none."""
@@ -108,7 +108,7 @@ def swap_test(
     a, b = a.to(x.device), b.to(x.device)
     names = [*model.levels, *([CONDITION] if swap_condition else [])]
     measured: dict[str, list[Tensor]] = {name: [] for name in features}
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         means = {level: q.mean for level, q in model.encode(x, condition).items()}
         for choice in itertools.product((0, 1), repeat=len(names)):
             rows = dict(zip(names, [(a, b)[which] for which in choice], strict=True))

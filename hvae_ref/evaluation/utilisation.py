@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hvae_ref.elbo import analytic_kl_or_sample
 from hvae_ref.evaluation.conditions import batches, rows_of
 from hvae_ref.evaluation.information import ACTIVE_VARIANCE
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def posterior_means(model: nn.Module, x: Tensor, condition: Tensor, batch_size: 
     Raises:
         ValueError: where x and condition differ in rows.
     """
-    with quiet(model):
+    with eval_mode(model):
         parts = [
             {level: q.mean for level, q in model.encode(*rows).items()} for rows in batches(x, condition, batch_size)
         ]
@@ -74,7 +74,7 @@ def posterior_samples(
     Raises:
         ValueError: where x and condition differ in rows.
     """
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         parts = [
             {level: q.sample() for level, q in model.encode(*rows).items()}
             for rows in batches(x, condition, batch_size)
@@ -105,7 +105,7 @@ def utilisation(
     condition = rows_of(condition, len(x))
     means = posterior_means(model, x, condition)
     result = {}
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         q = model.encode(x, condition)
         prior = model.sample_latents(len(x))
         whole = model.decode(means, condition).mean

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.distributions import Autoregressive
+from hvae_ref.nn.likelihoods import Likelihood
+
 
 class MaskedLinear(nn.Linear):
     """A linear layer some of whose connections are cut by a fixed mask (out_features, in_features)."""
@@ -60,3 +63,26 @@ class MADE(nn.Module):
         if context is not None and self.head_context is not None:
             out = out + self.head_context(context)
         return out.unflatten(-1, (self.data_dim, self.outputs))
+
+
+class ConditionalAutoregressive(nn.Module):
+    """p(x|z): pixels drawn one after the other, each given those before it and z, from a MADE.
+
+    Args:
+        made: `data_dim` blocks of outputs, as many as the likelihood needs for a pixel.
+        likelihood: of each pixel.
+    """
+
+    def __init__(self, made: MADE, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.made, self.likelihood = made, likelihood
+
+    def forward(self, z: Tensor) -> Autoregressive:
+        """The distribution, batch (B,), event (D,)."""
+
+        def conditionals(x: Tensor) -> torch.distributions.Distribution:
+            """p(x_i | x_<i, z) of every pixel i at once."""
+            raw = self.made(self.likelihood.embed(x), z)
+            return self.likelihood.distribution(raw.to(torch.promote_types(raw.dtype, torch.float32)))
+
+        return Autoregressive(conditionals, z.shape[:-1], self.made.data_dim, like=z)

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from hvae_ref.evaluation import Evaluation, evaluate, importance_bound, quiet, reconstruction_errors
+from hvae_ref.evaluation import Evaluation, evaluate, importance_bound, eval_mode, reconstruction_errors
 from hvae_ref.models.top_down_vae import TopDownVAE
 from hvae_ref.models.two_level_vae import TwoLevelVAE
 from hvae_ref.models.vae import VAE
@@ -32,7 +32,7 @@ def test_numbers_agree_with_each_other(kind):
     assert result.iwae_nll < result.negative_elbo + 4 * result.negative_elbo_se
     assert result.bits_per_dim == pytest.approx(result.iwae_nll / (D * math.log(2)))
     assert (result.n_examples, result.iwae_samples, result.information_examples) == (60, 64, 60)
-    with quiet(model, seed=0):
+    with eval_mode(model, seed=0):
         values = model.elbo(x).value
     assert result.negative_elbo == pytest.approx(-values.mean().item(), abs=5 * result.negative_elbo_se)
     assert result.negative_elbo_se == pytest.approx(values.std().item() / 60**0.5, rel=0.5)
@@ -98,7 +98,7 @@ def test_progress_counts_rows():
 
 def test_more_samples_tighten_the_bound():
     model, x = model_and_data()
-    with quiet(model, seed=0):
+    with eval_mode(model, seed=0):
         few, many = (importance_bound(model, x, n).mean() for n in (1, 256))
     assert many > few
 
@@ -113,7 +113,7 @@ def test_reconstruction_errors_by_level():
     model, x = model_and_data()
     errors = reconstruction_errors(model, x)
     assert list(errors) == [(), ("z2",), ("z2", "z1")]
-    with quiet(model, seed=0):
+    with eval_mode(model, seed=0):
         expected = (model.reconstruct(x, keep=("z2",)) - x).pow(2).mean().sqrt().item()
     assert errors[("z2",)] == pytest.approx(expected, rel=1e-5)
 

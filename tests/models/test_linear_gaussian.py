@@ -76,7 +76,7 @@ def test_posterior_is_the_explicit_joint_conditioned_on_x(model) -> None:
     joint, x = explicit_joint(model), torch.randn(3, 4).double()
     c, z, d = joint.covariance_matrix, slice(None, -4), slice(-4, None)
     gain = c[z, d] @ torch.linalg.inv(c[d, d])
-    posterior = model.posterior(x)
+    posterior = model.exact_posterior(x)
     torch.testing.assert_close(posterior.mean, joint.loc[z] + (x - joint.loc[d]) @ gain.mT)
     torch.testing.assert_close(posterior.covariance_matrix[0], c[z, z] - gain @ c[d, z])
     start = 0
@@ -98,7 +98,7 @@ def test_mutual_information_is_the_expected_log_ratio(model) -> None:
         prior = MultivariateNormal(joint.loc[piece], joint.covariance_matrix[piece, piece])
         ratio = posteriors[level].log_prob(draw[:, piece]) - prior.log_prob(draw[:, piece])
         assert abs(ratio.mean() - model.mutual_information(level)) < 4 * ratio.std() / n**0.5
-    together = model.posterior(draw[:, -4:]).log_prob(draw[:, :-4])
+    together = model.exact_posterior(draw[:, -4:]).log_prob(draw[:, :-4])
     ratio = together - MultivariateNormal(joint.loc[:-4], joint.covariance_matrix[:-4, :-4]).log_prob(draw[:, :-4])
     assert abs(ratio.mean() - model.mutual_information()) < 4 * ratio.std() / n**0.5
 
@@ -225,7 +225,7 @@ def test_gap_of_the_bound_is_the_divergence_of_q_from_the_posterior() -> None:
     covariance = torch.cat([torch.cat([top, cross], 1), torch.cat([cross.mT, first.covariance], 1)])
     q = MultivariateNormal(torch.cat([second.mean(mean_z1), mean_z1], 1), covariance)
     gap = model.log_prob(x) - model.exact_elbo(x).value
-    torch.testing.assert_close(gap, kl_divergence(q, model.posterior(x)))
+    torch.testing.assert_close(gap, kl_divergence(q, model.exact_posterior(x)))
     product = MultivariateNormal(q.mean, torch.block_diag(top, first.covariance))
     torch.testing.assert_close(model.posterior_mutual_information(x), kl_divergence(q, product))
 

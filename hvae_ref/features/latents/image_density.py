@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.errors import did_you_mean
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 from hvae_ref.features.density.density_fit import DensityEpoch, fit_density
 from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
@@ -110,7 +110,7 @@ class ImageDensity(nn.Module):
             ValueError: for images that the source doesn't take, and for features before `fit`.
         """
         parts = []
-        with quiet(self.source, seed):
+        with eval_mode(self.source, seed):
             for batch in images.split(BATCH) if len(images) else [images]:
                 if self.reduction is not None:
                     parts.append(self.reduction.transform(self.source(batch)))
@@ -137,7 +137,7 @@ class ImageDensity(nn.Module):
                 "fit: this density is the prior that its model was trained with; expected prior='standard'"
             )
         if self.reduction is not None:
-            with quiet(self.source):
+            with eval_mode(self.source):
                 self.reduction.fit(self.source.stream(images))
             maps = self.maps(images)
         else:

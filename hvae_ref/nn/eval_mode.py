@@ -1,4 +1,4 @@
-"""A visit to a model that leaves no trace."""
+"""Look at a model without changing it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,32 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextmanager
-def quiet(model: nn.Module, seed: int | None = None) -> Iterator[None]:
+def random_state_kept(device: torch.device, seed: int | None = None) -> Iterator[None]:
+    """Put torch's random state back at the end.
+
+    Args:
+        device: whose generator may be used inside, beside the CPU's.
+        seed: start of the random numbers inside; None goes on from where they are.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def eval_mode(model: nn.Module, seed: int | None = None) -> Iterator[None]:
     """Evaluation mode, no gradients, and torch's random state put back at the end.
 
     Every module gets back the mode it had, one by one: a model may hold parts that were frozen in evaluation
     mode.
 
     Args:
-        model: visited, not changed.
+        model: used, not changed.
         seed: start of the random numbers inside; None goes on from where they are.
     """
     modes = [(module, module.training) for module in model.modules()]
-    device = device_of(model)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
-        if seed is not None:
-            torch.manual_seed(seed)
+    with random_state_kept(device_of(model), seed), torch.no_grad():
         model.eval()
         try:
             yield

@@ -1,0 +1,148 @@
+"""The nets of a convolutional top-down model: maps at the lower levels, and vectors above them if wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from hvae_ref.models.base import Shape
+from hvae_ref.nn.conditions import Condition
+from hvae_ref.nn.convolutions import ConvBlock, Upsample2x, halved
+from hvae_ref.nn.heads import ConditionalNormal, LadderPosterior, RelativePosterior, StandardNormal
+from hvae_ref.nn.layers import Joined, mlp
+from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood
+
+Size = tuple[int, ...]
+"""(H, W) of a map, () of a vector."""
+
+VECTOR_STATE = 4
+"""A state that is a vector has this many times the channels of one that is a map."""
+
+
+def convolutional_nets(
+    x_shape: Sequence[int],
+    latent_shapes: Sequence[Shape],
+    hidden: int,
+    blocks: int,
+    posterior: str,
+    likelihood: Likelihood,
+    condition: Condition | None,
+) -> dict[str, Any]:
+    """Arguments of `TopDownModel`; arguments as in `TopDownVAE.convolutional`.
+
+    Raises:
+        ValueError: for shapes that halving does not lead to, or sizes below 1.
+    """
+    shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in latent_shapes]
+    x_shape = tuple(x_shape) if not isinstance(x_shape, int) else (x_shape,)
+    if len(x_shape) != 3:
+        raise ValueError(f"x_shape: expected (channels, height, width), got {x_shape}")
+    if posterior not in ("relative", "ladder"):
+        raise ValueError(f"posterior: expected 'relative' or 'ladder', got {posterior!r}")
+    if not shapes or min(min(shape) for shape in shapes) < 1 or min(hidden, blocks + 1) < 1:
+        raise ValueError(f"latent_shapes, hidden: expected sizes of at least 1, got {shapes} and {hidden}")
+    sizes = [x_shape[1:], *(shape[1:] for shape in shapes)]
+    c = 0 if condition is None else condition.size
+    nets: dict[str, dict[str, nn.Module]] = {key: {} for key in ("side_path", "prior", "posterior", "descent", "path")}
+    for number, shape in enumerate(shapes, 1):
+        level, below, size, top = f"z{number}", sizes[number - 1], sizes[number], number == len(shapes)
+        width = _width(size, hidden)
+        if number == 1:
+            first = nn.Sequential(nn.Conv2d(x_shape[0] + c, hidden, 3, padding=1), upwards(below, size, hidden, blocks))
+            nets["side_path"][level] = Joined(first) if c else first
+        else:
+            nets["side_path"][level] = upwards(below, size, hidden, blocks)
+        if not top:
+            nets["path"][level] = downwards(sizes[number + 1], size, hidden, blocks)
+            nets["prior"][level] = ConditionalNormal(Joined(_head(width + c, 2 * shape[0], size)))
+        if posterior == "relative":
+            net = Joined(_head(width if top else 2 * width, 2 * shape[0], size))
+            nets["posterior"][level] = RelativePosterior(net, sees_state=True)
+        else:
+            nets["posterior"][level] = LadderPosterior(ConditionalNormal(_head(width, 2 * shape[0], size)))
+        nets["descent"][level] = nn.Conv2d(shape[0], width, 3, padding=1) if size else nn.Linear(shape[0], width)
+    nets["prior"][f"z{len(shapes)}"] = StandardNormal(shapes[-1])
+    pixels = nn.Sequential(
+        downwards(sizes[1], sizes[0], hidden, blocks, more=c),
+        nn.SiLU(),
+        nn.Conv2d(hidden, x_shape[0] * likelihood.outputs, 3, padding=1),
+    )
+    return {**nets, "p_x_given_state": ConditionalLikelihood(Joined(pixels) if c else pixels, likelihood)}
+
+
+def steps(fine: Size, coarse: Size) -> list[Size]:
+    """The sizes that halving (rounded up) goes through from `fine` to `coarse`, both included; () is a vector.
+
+    Raises:
+        ValueError: where halving does not lead there.
+
+    >>> steps((28, 28), (4, 4))
+    [(28, 28), (14, 14), (7, 7), (4, 4)]
+    """
+    way = [tuple(fine)]
+    while way[-1] != tuple(coarse):
+        if not way[-1] or not coarse:
+            way.append(())
+        else:
+            way.append(halved(way[-1]))
+        if way[-1] != tuple(coarse) and (not way[-1] or way[-1] < tuple(coarse) or way[-1] == way[-2]):
+            raise ValueError(f"latent_shapes: expected sizes that halving {fine} (rounding up) leads to, got {coarse}")
+    return way
+
+
+def upwards(fine: Size, coarse: Size, hidden: int, blocks: int) -> nn.Sequential:
+    """From features at one size to features at a coarser one, or to a vector, with residual blocks at each size."""
+    layers: list[nn.Module] = [ConvBlock(hidden) for _ in range(blocks)] if fine else []
+    way = steps(fine, coarse)
+    for before, after in zip(way[:-1], way[1:], strict=True):
+        if after:
+            layers += [nn.SiLU(), nn.Conv2d(hidden, hidden, 3, stride=2, padding=1)]
+            layers += [ConvBlock(hidden) for _ in range(blocks)]
+        else:
+            layers += [nn.SiLU(), nn.Flatten(), nn.Linear(hidden * math.prod(before), _width((), hidden))]
+    if not fine:
+        layers.append(mlp([_width((), hidden)] * 3))
+    return nn.Sequential(*layers)
+
+
+def downwards(coarse: Size, fine: Size, hidden: int, blocks: int, more: int = 0) -> nn.Sequential:
+    """From a state at one size, or a vector, to one at a finer size; the inverse in shape of `upwards`.
+
+    Args:
+        coarse: size of what comes in; () is a vector.
+        fine: size of what goes out.
+        hidden: channels.
+        blocks: residual blocks at each size.
+        more: channels that come in beside the state, such as a condition's.
+    """
+    width = _width(coarse, hidden)
+    layers: list[nn.Module] = []
+    if more:
+        layers.append(nn.Conv2d(width + more, width, 1) if coarse else nn.Linear(width + more, width))
+    way = steps(fine, coarse)[::-1]
+    for before, after in zip(way[:-1], way[1:], strict=True):
+        if before:
+            layers += [Upsample2x(hidden, hidden, after)]
+        else:
+            layers += [nn.Linear(width, hidden * math.prod(after)), nn.Unflatten(1, (hidden, *after))]
+        layers += [ConvBlock(hidden) for _ in range(blocks)]
+    if not fine:
+        layers.append(nn.Linear(width, width))
+    elif len(way) == 1:
+        layers += [ConvBlock(hidden) for _ in range(blocks)]
+    return nn.Sequential(*layers)
+
+
+def _width(size: Size, hidden: int) -> int:
+    return hidden if size else VECTOR_STATE * hidden
+
+
+def _head(inputs: int, outputs: int, size: Size) -> nn.Sequential:
+    """The last layers before a distribution: two 3×3 convolutions on maps, two linear layers on vectors."""
+    if not size:
+        return mlp([inputs, inputs, outputs])
+    hidden = min(inputs, max(outputs, inputs // 2))
+    return nn.Sequential(nn.Conv2d(inputs, hidden, 3, padding=1), nn.SiLU(), nn.Conv2d(hidden, outputs, 3, padding=1))

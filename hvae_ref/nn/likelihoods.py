@@ -1,0 +1,274 @@
+"""Likelihoods: how many numbers a net gives for each value of x, what they mean, and how a net sees x."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Distribution, Independent, constraints
+from torch.distributions import Normal as TorchNormal
+
+from hvae_ref.distributions import DiscretizedLogisticMixture, GreyLevels
+from hvae_ref.nn.heads import bounded_log_sigma
+
+
+class Likelihood(ABC):
+    """p(x_d|·) of one value x_d of an example, from the numbers that a net gives for it.
+
+    Attributes:
+        outputs: how many numbers the net gives for each value of x.
+        num_values: V where x takes the whole numbers 0 … V − 1; None for real values.
+        support: the values that x may take.
+        wanted: the same in words, with what to do about others.
+    """
+
+    outputs: int
+    num_values: int | None = None
+    support: constraints.Constraint = constraints.real
+    wanted: str = "finite numbers; remove or replace the others"
+
+    @abstractmethod
+    def distribution(self, parameters: Tensor) -> Distribution:
+        """The distribution of each value, batch shape (…), from `outputs` numbers each, (…, outputs)."""
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(a, b) for which a x + b is of the order of 1: what nets see of x."""
+        return 1.0, 0.0
+
+    def embed(self, x: Tensor) -> Tensor:
+        """a x + b, what nets see of x, same shape."""
+        scale, shift = self.affine
+        return x * scale + shift
+
+
+@dataclass(frozen=True)
+class Bernoulli(Likelihood):
+    """x in {0, 1}, from logits: no sigmoid and no clamp on the way to the loss."""
+
+    outputs: ClassVar[int] = 1
+    num_values: ClassVar[int] = 2
+    support: ClassVar[constraints.Constraint] = constraints.boolean
+    wanted: ClassVar[str] = (
+        "0 and 1; binarise the data (load(…, binarize='dynamic')), or build the model with likelihood=Categorical(V) "
+        "or LogisticMixture(V) for V grey levels, or Normal() for real values"
+    )
+
+    def distribution(self, parameters: Tensor) -> TorchBernoulli:
+        """Bernoulli with logits (…, 1)."""
+        return TorchBernoulli(logits=parameters.squeeze(-1))
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """{0, 1} to {−1, 1}."""
+        return 2.0, -1.0
+
+
+@dataclass(frozen=True)
+class _GreyLevels(Likelihood):
+    """x among the whole numbers 0 … V − 1.
+
+    Args:
+        num_values: V.
+    """
+
+    num_values: int = 256
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.num_values, int) and self.num_values >= 2):
+            raise ValueError(f"num_values: expected a whole number of at least 2, got {self.num_values!r}")
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """0 … V − 1."""
+        return constraints.integer_interval(0, self.num_values - 1)
+
+    @property
+    def wanted(self) -> str:
+        """The whole numbers 0 … V − 1."""
+        return (
+            f"the integers 0 … {self.num_values - 1}; undo a scaling to [0, 1], or build the model with a likelihood "
+            "for the data's number of values, or with Normal() for real values"
+        )
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """0 … V − 1 to −1 … 1."""
+        return 2.0 / (self.num_values - 1), -1.0
+
+
+@dataclass(frozen=True)
+class Categorical(_GreyLevels):
+    """x among V unordered values, a logit each.
+
+    Args:
+        num_values: V.
+    """
+
+    @property
+    def outputs(self) -> int:
+        """V logits."""
+        return self.num_values
+
+    def distribution(self, parameters: Tensor) -> GreyLevels:
+        """Categorical with logits (…, V)."""
+        return GreyLevels(logits=parameters)
+
+
+@dataclass(frozen=True)
+class LogisticMixture(_GreyLevels):
+    """x among V ordered values: a mixture of K discretised logistics.
+
+    Locations are counted from the middle of the scale in units of half its range, and scales in units of an
+    eighth of the range, so that a net whose outputs are near 0 starts with wide bins over the whole scale.
+
+    Args:
+        num_values: V.
+        components: K.
+
+    Reference:
+        Salimans, Karpathy, Chen and Kingma (2017), PixelCNN++, https://arxiv.org/abs/1701.05517
+    """
+
+    components: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (isinstance(self.components, int) and self.components >= 1):
+            raise ValueError(f"components: expected a whole number of at least 1, got {self.components!r}")
+
+    @property
+    def outputs(self) -> int:
+        """3 K: logits, locations and log scales."""
+        return 3 * self.components
+
+    def distribution(self, parameters: Tensor) -> DiscretizedLogisticMixture:
+        """Mixture from (…, 3 K): logits, then locations, then log scales."""
+        logits, loc, log_scale = parameters.chunk(3, -1)
+        half = (self.num_values - 1) / 2
+        scale = bounded_log_sigma(log_scale).exp() * half / 4
+        return DiscretizedLogisticMixture(logits, half * (1 + loc), scale, self.num_values)
+
+
+@dataclass(frozen=True)
+class Normal(Likelihood):
+    """Real-valued x: N(μ, σ²) with μ from the net, and σ from the net too or fixed.
+
+    Nets see (x − center) / unit and say μ and σ in that unit; densities are in the data's own unit.
+
+    Args:
+        scale: σ of every value, in the data's unit; None for one that the net says, with a floor of 0.0025 units.
+        center: what the net should see as 0, such as the mean of the data.
+        unit: what the net should see as 1, such as the standard deviation of the data.
+
+    Raises:
+        ValueError: for a scale or unit that is not positive.
+    """
+
+    scale: float | None = None
+    center: float = 0.0
+    unit: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "unit"):
+            value = getattr(self, name)
+            if not (name == "scale" and value is None) and not 0 < float(value) < float("inf"):
+                raise ValueError(f"{name}: expected a number > 0, got {value!r}")
+
+    @property
+    def outputs(self) -> int:
+        """μ, and log σ where no scale is fixed."""
+        return 2 if self.scale is None else 1
+
+    def distribution(self, parameters: Tensor) -> TorchNormal:
+        """Normal from (…, 1) or (…, 2)."""
+        loc = self.center + self.unit * parameters[..., 0]
+        if self.scale is not None:
+            return TorchNormal(loc, self.scale)
+        return TorchNormal(loc, self.unit * bounded_log_sigma(parameters[..., 1]).exp())
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(x − center) / unit."""
+        return 1.0 / self.unit, -self.center / self.unit
+
+
+class ConditionalLikelihood(nn.Module):
+    """p(x|·) from a net and a likelihood.
+
+    Args:
+        net: maps what stands behind the bar to (B, C · likelihood.outputs, *size): for each channel of x (or each
+            value of a vector x) its numbers in a row.
+        likelihood: reads the net's output.
+
+    Raises:
+        ValueError: in a call, where the net's channels are no multiple of `likelihood.outputs`.
+    """
+
+    def __init__(self, net: nn.Module, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.net, self.likelihood = net, likelihood
+
+    def forward(self, *given: Tensor) -> Independent:
+        """p(x|given), batch (B,), event (C, *size)."""
+        raw, outputs = self.net(*given), self.likelihood.outputs
+        if raw.ndim < 2 or raw.shape[1] % outputs:
+            raise ValueError(
+                f"net: expected a multiple of {outputs} outputs, which {self.likelihood!r} needs for each value of x, "
+                f"got shape {tuple(raw.shape)}"
+            )
+        raw = raw.to(torch.promote_types(raw.dtype, torch.float32)).unflatten(1, (-1, outputs)).movedim(2, -1)
+        return Independent(self.likelihood.distribution(raw), raw.ndim - 2)
+
+
+class Observation(nn.Module):
+    """What a model is given: x of a known shape and support, and a condition where the model has one.
+
+    Args:
+        x_shape: event shape of x, (D,) or (C, H, W).
+        likelihood: what x may be and how nets see it; None for any finite numbers, seen as they are.
+        condition: checks and embeds a condition; None for a model without one.
+    """
+
+    def __init__(self, x_shape: Sequence[int], likelihood: Likelihood | None, condition: nn.Module | None) -> None:
+        super().__init__()
+        self.x_shape, self.likelihood, self.condition = torch.Size(x_shape), likelihood, condition
+        self.scale, self.shift = (1.0, 0.0) if likelihood is None else likelihood.affine
+
+    def forward(self, x: Tensor, condition: Tensor | None, like: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Check x (B, *x_shape) and the condition, and return what nets see of both: x as embedded, and a tuple of c.
+
+        Raises:
+            ValueError: for a shape, dtype or device that is not the model's (`like`), or values out of the support.
+        """
+        if not isinstance(x, Tensor) or x.shape[1:] != self.x_shape or not len(x):
+            got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            expected = ", ".join(map(str, ("batch", *self.x_shape)))
+            raise ValueError(f"x: expected a tensor of shape ({expected}), batch at least 1, got {got}")
+        if x.dtype != like.dtype or x.device != like.device:
+            raise ValueError(
+                f"x: expected {like.dtype} on {like.device}, the model's, got {x.dtype} on {x.device}; "
+                "convert it with x.to(…)"
+            )
+        if not torch.compiler.is_compiling():
+            support = constraints.real if self.likelihood is None else self.likelihood.support
+            if not (support.check(x) & torch.isfinite(x)).all():
+                wanted = "finite numbers" if self.likelihood is None else self.likelihood.wanted
+                raise ValueError(f"x: expected {wanted}; got values from {x.min():g} to {x.max():g}")
+        alone = self.condition is None and condition is None
+        return x * self.scale + self.shift, () if alone else self.given(condition, len(x))
+
+    def given(self, condition: Tensor | None, rows: int) -> tuple[Tensor, ...]:
+        """A condition as nets see it, (rows, C) in a tuple; an empty tuple for a model without one."""
+        if self.condition is None:
+            if condition is not None:
+                raise ValueError("condition: expected None, for this model has no condition; leave it out")
+            return ()
+        if condition is None:
+            raise ValueError("condition: expected one, for this model is conditional, got None")
+        return (self.condition(condition, rows),)

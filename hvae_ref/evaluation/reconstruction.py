@@ -32,8 +32,7 @@ def reconstruction_errors(
         keep = tuple(model.levels[:kept])
         with eval_mode(model, seed):
             squares = []
-            for rows, *given in batches(x, condition, batch_size):
-                named = {"condition": given[0]} if given else {}
-                squares.append(((model.reconstruct(rows, keep=keep, **named) - rows) ** 2).double())
+            for rows, beside in batches(x, condition, batch_size):
+                squares.append(((model.reconstruct(rows, keep=keep, **beside) - rows) ** 2).double())
         errors[keep] = torch.cat(squares).mean().sqrt().item()
     return errors

@@ -107,8 +107,9 @@ def interpolate(
         walk: "linear" or "spherical"; by default a straight line, and the arc for a level on a sphere, which no
             straight line stays on.
         seed: of all draws.
-        condition: without a batch dimension where x_a has none, else (B, …) or (1, …), for a model of p(x|c): that of x_a. The whole walk is decoded under it, so
-            that what changes comes from the walk and not from the condition.
+        condition: that of x_a, for a model of p(x|c); without a batch dimension where x_a has none, else (B, …) or
+            (1, …). The whole walk is decoded under it, so that what changes comes from the walk and not from the
+            condition.
         condition_b: the same shape, under which x_b is encoded; `condition` by default.
 
     Returns:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.elbo import analytic_kl_or_sample
-from hvae_ref.evaluation.conditions import batches, rows_of
+from hvae_ref.evaluation.conditions import batches, given
 from hvae_ref.evaluation.information import ACTIVE_VARIANCE
 from hvae_ref.nn.eval_mode import eval_mode
 
@@ -31,30 +31,33 @@ class LevelUse:
     effect: float
 
 
-def posterior_means(model: nn.Module, x: Tensor, condition: Tensor, batch_size: int = 1000) -> dict[str, Tensor]:
+def posterior_means(
+    model: nn.Module, x: Tensor, condition: Tensor | None = None, batch_size: int = 1000
+) -> dict[str, Tensor]:
     """E_q[z|x, c] of every level.
 
     Args:
-        model: with `encode(x, condition)`.
-        x: (N, D).
-        condition: (N, C), or (1, C) for all rows.
+        model: with `encode`.
+        x: (N, *shape).
+        condition: (N, …), or (1, …) for all rows; None for a model without one.
         batch_size: rows at once.
 
     Returns:
-        One (N, d) tensor a level.
+        One (N, *shape) tensor a level.
 
     Raises:
         ValueError: where x and condition differ in rows.
     """
     with eval_mode(model):
         parts = [
-            {level: q.mean for level, q in model.encode(*rows).items()} for rows in batches(x, condition, batch_size)
+            {level: q.mean for level, q in model.encode(rows, **beside).items()}
+            for rows, beside in batches(x, condition, batch_size)
         ]
     return {level: torch.cat([part[level] for part in parts]) for level in parts[0]}
 
 
 def posterior_samples(
-    model: nn.Module, x: Tensor, condition: Tensor, seed: int = 0, batch_size: int = 1000
+    model: nn.Module, x: Tensor, condition: Tensor | None = None, seed: int = 0, batch_size: int = 1000
 ) -> dict[str, Tensor]:
     """One z ~ q(z|x, c) of every level and example: what the decoder is given while training.
 
@@ -62,28 +65,32 @@ def posterior_samples(
     code to unit variance, reads them as well as any. In samples they drown, as they do for the decoder.
 
     Args:
-        model: with `encode(x, condition)`.
-        x: (N, D).
-        condition: (N, C), or (1, C) for all rows.
+        model: with `encode`.
+        x: (N, *shape).
+        condition: (N, …), or (1, …) for all rows; None for a model without one.
         seed: of the draws.
         batch_size: rows at once.
 
     Returns:
-        One (N, d) tensor a level.
+        One (N, *shape) tensor a level.
 
     Raises:
         ValueError: where x and condition differ in rows.
     """
     with eval_mode(model, seed):
         parts = [
-            {level: q.sample() for level, q in model.encode(*rows).items()}
-            for rows in batches(x, condition, batch_size)
+            {level: q.sample() for level, q in model.encode(rows, **beside).items()}
+            for rows, beside in batches(x, condition, batch_size)
         ]
     return {level: torch.cat([part[level] for part in parts]) for level in parts[0]}
 
 
 def utilisation(
-    model: nn.Module, x: Tensor, condition: Tensor, threshold: float = ACTIVE_VARIANCE, seed: int = 0
+    model: nn.Module,
+    x: Tensor,
+    condition: Tensor | None = None,
+    threshold: float = ACTIVE_VARIANCE,
+    seed: int = 0,
 ) -> dict[str, LevelUse]:
     """Use of each level, top to bottom, over the given examples.
 
@@ -91,9 +98,9 @@ def utilisation(
     decoder reads it.
 
     Args:
-        model: a conditional model whose levels are independent given x and c.
-        x: (N, D), at least two rows.
-        condition: (N, C), or (1, C) for all rows.
+        model: with `infer`, `encode`, `decode` and `sample_latents`.
+        x: (N, *shape), at least two rows.
+        condition: (N, …), or (1, …) for all rows; None for a model without one.
         threshold: variance above which a unit is active.
         seed: of the draws from the prior.
 
@@ -102,23 +109,20 @@ def utilisation(
     """
     if len(x) < 2:
         raise ValueError(f"x: expected at least 2 rows, got {len(x)}")
-    condition = rows_of(condition, len(x))
+    beside = given(condition, len(x))
     means = posterior_means(model, x, condition)
     result = {}
     with eval_mode(model, seed):
-        q = model.encode(x, condition)
-        prior = model.sample_latents(len(x))
-        whole = model.decode(means, condition).mean
+        latents = model.infer(x, **beside).latents
+        prior = model.sample_latents(len(x), **beside)
+        whole = model.decode(means, **beside).mean
         for level in model.levels:
-            changed = model.decode({**means, level: prior[level]}, condition).mean
+            changed = model.decode({**means, level: prior[level]}, **beside).mean
             variance = means[level].var(0)
-            standard = torch.distributions.Independent(
-                torch.distributions.Normal(torch.zeros_like(means[level]), torch.ones_like(means[level])), 1
-            )
             result[level] = LevelUse(
                 variance=variance.tolist(),
                 active=int((variance > threshold).sum()),
-                kl=analytic_kl_or_sample(q[level], standard, means[level]).mean().item(),
+                kl=analytic_kl_or_sample(latents[level]).nats.mean().item(),
                 effect=(changed - whole).square().mean().sqrt().item(),
             )
     return result

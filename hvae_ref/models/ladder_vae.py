@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from hvae_ref.models.base import Shape
 from hvae_ref.models.top_down_vae import TopDownVAE
 
 
@@ -19,12 +16,4 @@ class LadderVAE(TopDownVAE):
         Sønderby et al. (2016), Ladder Variational Autoencoders, https://arxiv.org/abs/1602.02282
     """
 
-    @classmethod
-    def dense(cls, x_shape: Shape, *arguments: Any, **settings: Any) -> LadderVAE:  # noqa: ANN401
-        """As `TopDownVAE.dense`, with posterior="ladder" and residual=False."""
-        return super().dense(x_shape, *arguments, **{"posterior": "ladder", "residual": False} | settings)
-
-    @classmethod
-    def convolutional(cls, x_shape: Shape, *arguments: Any, **settings: Any) -> LadderVAE:  # noqa: ANN401
-        """As `TopDownVAE.convolutional`, with posterior="ladder" and residual=False."""
-        return super().convolutional(x_shape, *arguments, **{"posterior": "ladder", "residual": False} | settings)
+    builds = {"posterior": "ladder", "residual": False}

@@ -27,14 +27,17 @@ class TopDownVAE(TopDownModel):
     ['z2', 'z1']
     """
 
+    builds = {"posterior": "relative", "residual": True}
+    """What the builders make where they are not told."""
+
     @classmethod
     def dense(
         cls,
         x_shape: Shape,
         latent_dims: Sequence[int] = (16, 8),
         hidden: int = 256,
-        residual: bool = True,
-        posterior: str = "relative",
+        residual: bool | None = None,
+        posterior: str | None = None,
         likelihood: Likelihood = Bernoulli(),  # noqa: B008  (a frozen value)
         dropout: float = 0.0,
         flow: Flow = None,
@@ -48,8 +51,8 @@ class TopDownVAE(TopDownModel):
             x_shape: event shape of x; images are flattened inside the nets.
             latent_dims: sizes from the bottom up.
             hidden: width of the side path and of the state.
-            residual: carry the state past each latent, so that x sees all levels.
-            posterior: "relative" (eq. 3.5–3.6), or "ladder" (eq. 3.3–3.4).
+            residual: carry the state past each latent, so that x sees all levels; None for the class's own (`builds`).
+            posterior: "relative" (eq. 3.5–3.6), or "ladder" (eq. 3.3–3.4); None for the class's own.
             likelihood: of each value of x.
             dropout: probability of dropping a hidden unit while training.
             flow: family of `hvae_ref.flows` that bends the Gaussian posteriors: one for all levels, or one by level,
@@ -61,6 +64,7 @@ class TopDownVAE(TopDownModel):
         Raises:
             ValueError: for an unknown name, or sizes below 1.
         """
+        posterior, residual = cls._choices(posterior, residual)
         nets = top_down_nets(
             x_shape, latent_dims, hidden, posterior, likelihood, dropout, flow, flow_steps, top, condition
         )
@@ -73,8 +77,8 @@ class TopDownVAE(TopDownModel):
         latent_shapes: Sequence[Shape] = ((4, 7, 7), (8, 4, 4), 16),
         hidden: int = 32,
         blocks: int = 1,
-        residual: bool = True,
-        posterior: str = "relative",
+        residual: bool | None = None,
+        posterior: str | None = None,
         likelihood: Likelihood = Bernoulli(),  # noqa: B008  (a frozen value)
         condition: Condition | None = None,
     ) -> TopDownVAE:
@@ -88,8 +92,8 @@ class TopDownVAE(TopDownModel):
                 Each height and width is the one below halved, rounding up, any number of times.
             hidden: channels of all maps inside; vectors have four times as many features.
             blocks: residual blocks at each size on the way up and down.
-            residual: carry the state past each latent, so that x sees all levels.
-            posterior: "relative" (eq. 3.5–3.6), or "ladder" (eq. 3.3–3.4).
+            residual: carry the state past each latent, so that x sees all levels; None for the class's own (`builds`).
+            posterior: "relative" (eq. 3.5–3.6), or "ladder" (eq. 3.3–3.4); None for the class's own.
             likelihood: of each value of x.
             condition: what the side path, the priors below the top and p(x|·) see too; None for none.
 
@@ -99,5 +103,12 @@ class TopDownVAE(TopDownModel):
         >>> TopDownVAE.convolutional((1, 28, 28)).shapes
         {'z3': torch.Size([16]), 'z2': torch.Size([8, 4, 4]), 'z1': torch.Size([4, 7, 7])}
         """
+        posterior, residual = cls._choices(posterior, residual)
         nets = convolutional_nets(x_shape, latent_shapes, hidden, blocks, posterior, likelihood, condition)
         return cls(x_shape, **nets, residual=residual, condition=condition)
+
+    @classmethod
+    def _choices(cls, posterior: str | None, residual: bool | None) -> tuple[str, bool]:
+        """What a builder was told, or what the class builds otherwise."""
+        posterior = cls.builds["posterior"] if posterior is None else posterior
+        return posterior, cls.builds["residual"] if residual is None else residual

@@ -17,9 +17,9 @@ class Dataset:
     """Images as rows of raw grey levels, with their classes.
 
     Attributes:
-        x: (N, D) float32, or (N, 1, H, W) with layout "image", whose values are the whole numbers 0 … `grey_levels` − 1, or {0, 1} after static or
-            threshold binarisation. With dynamic binarisation it keeps the grey levels, and `batch_transform`
-            answers {0, 1}.
+        x: (N, D) float32, or (N, 1, H, W) with layout "image". The values are the whole numbers 0 … `grey_levels` − 1,
+            or {0, 1} after static or threshold binarisation. With dynamic binarisation it keeps the grey levels, and
+            `batch_transform` gives {0, 1}.
         y: (N,) int64, the class of each image.
         image_shape: (H, W) with H·W = D.
         num_values: how many values a pixel of a *batch* can take: 17 for digits, 256 for MNIST, 2

@@ -10,7 +10,7 @@ from torch import nn
 
 from hvae_ref.models.base import Shape
 from hvae_ref.nn.conditions import Condition
-from hvae_ref.nn.convolutions import ConvBlock, Upsample2x, halved
+from hvae_ref.nn.convolutions import BottleneckBlock, Enlarge, halved, shrink
 from hvae_ref.nn.heads import ConditionalNormal, LadderPosterior, RelativePosterior, StandardNormal
 from hvae_ref.nn.layers import Joined, mlp
 from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood
@@ -50,11 +50,8 @@ def convolutional_nets(
     for number, shape in enumerate(shapes, 1):
         level, below, size, top = f"z{number}", sizes[number - 1], sizes[number], number == len(shapes)
         width = _width(size, hidden)
-        if number == 1:
-            first = nn.Sequential(nn.Conv2d(x_shape[0] + c, hidden, 3, padding=1), upwards(below, size, hidden, blocks))
-            nets["side_path"][level] = Joined(first) if c else first
-        else:
-            nets["side_path"][level] = upwards(below, size, hidden, blocks)
+        up = upwards(below, size, x_shape[0] + c if number == 1 else _width(below, hidden), hidden, blocks)
+        nets["side_path"][level] = Joined(up) if number == 1 and c else up
         if not top:
             nets["path"][level] = downwards(sizes[number + 1], size, hidden, blocks)
             nets["prior"][level] = ConditionalNormal(Joined(_head(width + c, 2 * shape[0], size)))
@@ -63,13 +60,9 @@ def convolutional_nets(
             nets["posterior"][level] = RelativePosterior(net, sees_state=True)
         else:
             nets["posterior"][level] = LadderPosterior(ConditionalNormal(_head(width, 2 * shape[0], size)))
-        nets["descent"][level] = nn.Conv2d(shape[0], width, 3, padding=1) if size else nn.Linear(shape[0], width)
+        nets["descent"][level] = nn.Conv2d(shape[0], width, 1) if size else nn.Linear(shape[0], width)
     nets["prior"][f"z{len(shapes)}"] = StandardNormal(shapes[-1])
-    pixels = nn.Sequential(
-        downwards(sizes[1], sizes[0], hidden, blocks, more=c),
-        nn.SiLU(),
-        nn.Conv2d(hidden, x_shape[0] * likelihood.outputs, 3, padding=1),
-    )
+    pixels = _to_pixels(sizes[1], sizes[0], hidden, blocks, c, x_shape[0] * likelihood.outputs)
     return {**nets, "p_x_given_state": ConditionalLikelihood(Joined(pixels) if c else pixels, likelihood)}
 
 
@@ -93,47 +86,41 @@ def steps(fine: Size, coarse: Size) -> list[Size]:
     return way
 
 
-def upwards(fine: Size, coarse: Size, hidden: int, blocks: int) -> nn.Sequential:
-    """From features at one size to features at a coarser one, or to a vector, with residual blocks at each size."""
-    layers: list[nn.Module] = [ConvBlock(hidden) for _ in range(blocks)] if fine else []
-    way = steps(fine, coarse)
-    for before, after in zip(way[:-1], way[1:], strict=True):
-        if after:
-            layers += [nn.SiLU(), nn.Conv2d(hidden, hidden, 3, stride=2, padding=1)]
-            layers += [ConvBlock(hidden) for _ in range(blocks)]
-        else:
-            layers += [nn.SiLU(), nn.Flatten(), nn.Linear(hidden * math.prod(before), _width((), hidden))]
+def upwards(fine: Size, coarse: Size, channels: int, hidden: int, blocks: int) -> nn.Sequential:
+    """From features at one size to features at a coarser one, or to a vector; residual blocks at the last size."""
+    if not coarse:
+        flat = [nn.SiLU(), nn.Flatten(), nn.Linear(channels * math.prod(fine), _width((), hidden))] if fine else []
+        return nn.Sequential(*flat, nn.SiLU(), nn.Linear(_width((), hidden), _width((), hidden)))
+    factor = 2 ** (len(steps(fine, coarse)) - 1)
+    first = [shrink(channels, hidden, factor)] if factor > 1 or channels != hidden else []
+    return nn.Sequential(*first, *(BottleneckBlock(hidden) for _ in range(blocks)))
+
+
+def downwards(coarse: Size, fine: Size, hidden: int, blocks: int) -> nn.Sequential:
+    """From a state at one size, or a vector, to one at a finer size; residual blocks at the last size."""
+    factor, width = 2 ** (len(steps(fine, coarse)) - 1), _width((), hidden)
     if not fine:
-        layers.append(mlp([_width((), hidden)] * 3))
-    return nn.Sequential(*layers)
+        return nn.Sequential(nn.SiLU(), nn.Linear(width, width))
+    if not coarse:
+        first = [nn.SiLU(), nn.Linear(width, hidden * math.prod(fine)), nn.Unflatten(1, (hidden, *fine))]
+    else:
+        first = [nn.SiLU(), Enlarge(hidden, hidden, factor, fine)] if factor > 1 else []
+    return nn.Sequential(*first, *(BottleneckBlock(hidden) for _ in range(blocks)))
 
 
-def downwards(coarse: Size, fine: Size, hidden: int, blocks: int, more: int = 0) -> nn.Sequential:
-    """From a state at one size, or a vector, to one at a finer size; the inverse in shape of `upwards`.
-
-    Args:
-        coarse: size of what comes in; () is a vector.
-        fine: size of what goes out.
-        hidden: channels.
-        blocks: residual blocks at each size.
-        more: channels that come in beside the state, such as a condition's.
-    """
+def _to_pixels(coarse: Size, fine: Size, hidden: int, blocks: int, more: int, outputs: int) -> nn.Sequential:
+    """From the last state (and `more` channels of a condition) to a net's output at x's size."""
     width = _width(coarse, hidden)
     layers: list[nn.Module] = []
     if more:
         layers.append(nn.Conv2d(width + more, width, 1) if coarse else nn.Linear(width + more, width))
-    way = steps(fine, coarse)[::-1]
-    for before, after in zip(way[:-1], way[1:], strict=True):
-        if before:
-            layers += [Upsample2x(hidden, hidden, after)]
-        else:
-            layers += [nn.Linear(width, hidden * math.prod(after)), nn.Unflatten(1, (hidden, *after))]
-        layers += [ConvBlock(hidden) for _ in range(blocks)]
-    if not fine:
-        layers.append(nn.Linear(width, width))
-    elif len(way) == 1:
-        layers += [ConvBlock(hidden) for _ in range(blocks)]
-    return nn.Sequential(*layers)
+    if not coarse:
+        layers.append(downwards(coarse, fine, hidden, blocks))
+    else:
+        layers += [BottleneckBlock(hidden) for _ in range(blocks)]
+    factor = 2 ** (len(steps(fine, coarse)) - 1) if coarse else 1
+    layers += [nn.SiLU(), nn.Conv2d(hidden, 2 * hidden, 3, padding=1), nn.SiLU()]
+    return nn.Sequential(*layers, Enlarge(2 * hidden, outputs, factor, fine, kernel=3))
 
 
 def _width(size: Size, hidden: int) -> int:
@@ -144,5 +131,6 @@ def _head(inputs: int, outputs: int, size: Size) -> nn.Sequential:
     """The last layers before a distribution: two 3×3 convolutions on maps, two linear layers on vectors."""
     if not size:
         return mlp([inputs, inputs, outputs])
-    hidden = min(inputs, max(outputs, inputs // 2))
-    return nn.Sequential(nn.Conv2d(inputs, hidden, 3, padding=1), nn.SiLU(), nn.Conv2d(hidden, outputs, 3, padding=1))
+    return nn.Sequential(
+        nn.SiLU(), nn.Conv2d(inputs, inputs // 2, 1), nn.SiLU(), nn.Conv2d(inputs // 2, outputs, 3, padding=1)
+    )

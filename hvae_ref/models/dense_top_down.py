@@ -23,6 +23,9 @@ from hvae_ref.nn.layers import Scale, mlp
 from hvae_ref.nn.likelihoods import Likelihood
 from hvae_ref.nn.sphere_heads import ConditionalVonMisesFisher, UniformSphere
 
+UNNORMED = 5
+"""With more levels than this, layer norms stand before the priors: what these read is a sum over all levels above."""
+
 TOPS = ("gaussian", "sphere")
 POSTERIORS = ("relative", "ladder")
 
@@ -63,7 +66,7 @@ def top_down_nets(
         embed = [*scale, nn.Linear(size, hidden), ResidualBlock(hidden, dropout=dropout)]
         nets["descent"][level] = nn.Sequential(*embed)
         if level != highest:
-            nets["prior"][level] = ConditionalNormal(dense.net((hidden, c), (hidden,), 2 * size, dropout))
+            nets["prior"][level] = ConditionalNormal(dense.net((hidden, c), (hidden,), 2 * size, dropout, norm=len(dims) > UNNORMED))
     nets["prior"][highest] = (UniformSphere if spheres else StandardNormal)((dims[highest],))
     for level, size in dims.items():
         nets["posterior"][level] = _posterior(size, level in spheres, hidden, posterior, dropout)

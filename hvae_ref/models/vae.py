@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from hvae_ref.elbo import Latent, draw
+from hvae_ref.elbo import Elbo, KlEstimator, Latent, analytic_kl_or_sample, draw
 from hvae_ref.models import dense
 from hvae_ref.models.base import LatentVariableModel, Shape
 from hvae_ref.models.latents import Inference, LatentSource
@@ -90,6 +90,11 @@ class VAE(LatentVariableModel):
             p_x_given_z1=dense.pixels(x_shape, (size, c), hidden[::-1], likelihood, dropout),
             condition=condition,
         )
+
+    def elbo(self, x: Tensor, *, condition: Tensor | None = None, kl: KlEstimator = analytic_kl_or_sample) -> Elbo:
+        """E_q[log p(x|z1)] − KL(q(z1|x) ‖ p(z1)), the expectation from one sample."""
+        latents, p_x = self.infer(x, condition=condition)
+        return Elbo(p_x.log_prob(x), kl={"z1": kl(latents["z1"])})
 
     def infer(self, x: Tensor, *, condition: Tensor | None = None) -> Inference:
         """q(z1|x), a sample of it, and p(x|z1)."""

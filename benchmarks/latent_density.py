@@ -32,8 +32,8 @@ from torch import Tensor
 from hvae_ref.cli import recipes
 from hvae_ref.cli.recipes.build import Run
 from hvae_ref.evaluation import evaluate
-from hvae_ref.nn.eval_mode import eval_mode
 from hvae_ref.features import ConvTwoLevelVAE, HierarchicalLatentDensity, ImageDensity, SpatialGraphDensity
+from hvae_ref.nn.eval_mode import eval_mode
 from hvae_ref.results.record import FOLDER, Record, command_line
 
 EPOCHS = {"digits": 3, "mnist5k": 10}

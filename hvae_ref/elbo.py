@@ -108,7 +108,7 @@ class Elbo:
     """
 
     log_px: Float[Tensor, " batch"]
-    kl: Mapping[str, Float[Tensor, " batch"]]
+    kl: Mapping[str, Float[Tensor, " batch"] | Divergence]
     auxiliary: Mapping[str, Float[Tensor, " batch"]] = field(default_factory=dict)
     sampled: frozenset[str] = field(init=False)
 

@@ -63,7 +63,7 @@ def test_the_mass_is_an_integral():
 
 def test_a_mixtures_mass_is_one_whatever_its_parameters():
     torch.manual_seed(0)
-    mixture = MixtureHead(3, 2, 4, floor=0.3).double()(torch.randn(3).double())
+    mixture = MixtureHead(3, 2, 4, min_scale=0.3).double()(torch.randn(3).double())
     low, high = torch.tensor([-12.0, -12.0]).double(), torch.tensor([12.0, 12.0]).double()
     assert reference("7.4")(mixture.log_prob, low, high, 200).item() == pytest.approx(0, abs=1e-6)
 

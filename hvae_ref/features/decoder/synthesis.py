@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hvae_ref.nn.eval_mode import eval_mode
 from hvae_ref.features.decoder.feature_decoder import FeatureDecoder, Shape
 from hvae_ref.features.pyramid.pixel_grid import region_positions
+from hvae_ref.nn.eval_mode import eval_mode
 
 
 @runtime_checkable

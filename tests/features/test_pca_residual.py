@@ -5,7 +5,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from hvae_ref.features import GaussianMixture, Reduction
-from hvae_ref.features.pyramid.pca_residual import leading, rest_log_prob
+from hvae_ref.features.pyramid.pca_residual import leading_components, residual_log_prob
 
 
 def test_leading_and_rest_make_the_density_of_all_directions():
@@ -20,7 +20,7 @@ def test_leading_and_rest_make_the_density_of_all_directions():
     expected = MultivariateNormal(rows.mean(0), rows.T.cov(correction=0)).log_prob(rows).view(50, 8, 8)
     origin, eye = torch.zeros(1, 2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)[None]
     first = GaussianMixture(torch.zeros(1, dtype=torch.float64), origin, eye)
-    log_p = first.log_prob(leading(u, {"a": 2})["a"].movedim(1, -1)) + rest_log_prob(u, {"a": 2})["a"]
+    log_p = first.log_prob(leading_components(u, {"a": 2})["a"].movedim(1, -1)) + residual_log_prob(u, {"a": 2})["a"]
     assert torch.allclose(log_p + reduction.log_abs_det["a"], expected, atol=1e-6)
 
 
@@ -30,19 +30,19 @@ def test_the_product_integrates_to_one_over_leading_and_rest():
     u = {"a": points.T[None, :, :, None]}
     two = torch.tensor([[-2.0], [1.0]], dtype=torch.float64)
     mixture = GaussianMixture(torch.tensor([0.3, 0.7]).double().log(), two, torch.full((2, 1, 1), 0.6).double())
-    first = mixture.log_prob(leading(u, {"a": 1})["a"].movedim(1, -1))
-    total = (first + rest_log_prob(u, {"a": 1})["a"]).exp().sum() * (grid[1] - grid[0]) ** 2
+    first = mixture.log_prob(leading_components(u, {"a": 1})["a"].movedim(1, -1))
+    total = (first + residual_log_prob(u, {"a": 1})["a"]).exp().sum() * (grid[1] - grid[0]) ** 2
     assert total.item() == pytest.approx(1, abs=1e-9)
 
 
 def test_only_the_levels_asked_for_and_no_rest_is_worth_nothing():
     u = {"a": torch.randn(2, 3, 4, 4), "b": torch.randn(2, 5, 2, 2)}
-    assert leading(u, {"b": 2}).keys() == rest_log_prob(u, {"b": 2}).keys() == {"b"}
-    assert torch.equal(leading(u, {"b": 2})["b"], u["b"][:, :2])
-    assert torch.equal(rest_log_prob(u, {"a": 3})["a"], torch.zeros(2, 4, 4))
+    assert leading_components(u, {"b": 2}).keys() == residual_log_prob(u, {"b": 2}).keys() == {"b"}
+    assert torch.equal(leading_components(u, {"b": 2})["b"], u["b"][:, :2])
+    assert torch.equal(residual_log_prob(u, {"a": 3})["a"], torch.zeros(2, 4, 4))
 
 
-@pytest.mark.parametrize("call", [leading, rest_log_prob])
+@pytest.mark.parametrize("call", [leading_components, residual_log_prob])
 def test_wrong_values_are_named(call):
     u = {"a": torch.randn(2, 3, 4, 4)}
     with pytest.raises(ValueError, match=r"dims: expected some of the levels \['a'\], got 'b'"):

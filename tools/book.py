@@ -48,7 +48,7 @@ def build() -> int:
     It is built whole: several pages are made from other files, and a warning shows only while its page is being read.
     """
     now = inputs()
-    if STAMP.is_file() and STAMP.read_text() == now and (BUILD / "html" / "index.html").is_file():
+    if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == now and (BUILD / "html" / "index.html").is_file():
         print("The site is up to date.")
         return 0
     STAMP.unlink(missing_ok=True)
@@ -56,7 +56,7 @@ def build() -> int:
     print("Building the site …", flush=True)
     started = time.perf_counter()
     command = [
-        interpreter.parent / "jupyter-book",
+        interpreter.with_name(f"jupyter-book{interpreter.suffix}"),
         "build",
         ".",
         "--all",
@@ -69,7 +69,7 @@ def build() -> int:
     if status != 0:
         print("The site was not built: see the warnings above, each is an error here.", file=sys.stderr)
         return status
-    STAMP.write_text(now)
+    STAMP.write_text(now, encoding="utf-8")
     print(f"Built in {time.perf_counter() - started:.0f} s.")
     return 0
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools import freshness
+from tools.imports import Package
 from tools.repository import ROOT, configured
 
 TEMPLATE = ROOT / "tools" / "templates" / "first_cell.py"
@@ -54,25 +56,29 @@ def code_hash(notebook: Notebook) -> str:
     return digest.hexdigest()[:16]
 
 
-def package_hash(package: Path = ROOT / "hvae_ref") -> str:
-    """A hash of the package's code and data, the same for a checkout and an installed copy."""
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        relative = path.relative_to(package)
-        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in relative.parts):
-            digest.update(relative.as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+def stamp(path: Path, package: Path = ROOT / "hvae_ref") -> dict[str, Any]:
+    """What the chapter's outputs depend on today: the hash of its code, and of each module and file that it uses.
+
+    `tools.freshness` says which these are.
+    """
+    notebook = read(path)
+    sources = [cell["source"] for cell in code_cells(notebook)]
+    return {
+        "code_hash": code_hash(notebook),
+        "modules": freshness.dependencies(sources, int(path.name[:2]), Package(package)),
+    }
 
 
 def staleness(path: Path, package: Path = ROOT / "hvae_ref") -> list[str]:
     """Why the chapter's outputs are not what its code prints today; empty when they are."""
     notebook = read(path)
-    stamp = notebook["metadata"].get("hvae_ref", {})
+    before, now = notebook["metadata"].get("hvae_ref", {}), stamp(path, package)
     reasons = []
-    if stamp.get("code_hash") != code_hash(notebook):
+    if before.get("code_hash") != now["code_hash"]:
         reasons.append("its code has changed since it was run")
-    if stamp.get("package_hash") != package_hash(package):
-        reasons.append("hvae_ref has changed since it was run")
+    if changed := freshness.changes(before.get("modules", {}), now["modules"]):
+        more = f" and {len(changed) - 3} more of hvae_ref" if len(changed) > 3 else ""
+        reasons.append(f"{', '.join(changed[:3])}{more} changed since it was run")
     counts = [cell.get("execution_count") for cell in code_cells(notebook)]
     if counts != list(range(1, len(counts) + 1)):
         reasons.append(f"its execution counts are not 1…{len(counts)}")

@@ -17,12 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
 from tools import chapters
-from tools.environments import ROOT
+from tools.environments import ROOT, executable
+from tools.extras import packages_of
 
 RUNNERS = ("ipykernel", "nbclient", "nbformat")
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.!+-]+)")
@@ -49,8 +49,7 @@ def pins(listing: str) -> dict[str, str]:
 
 def preinstalled(held: dict[str, str]) -> list[str]:
     """The packages of ours that Colab has before a chapter starts, with what runs the chapter."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    ours = [re.match(r"[\w.-]+", requirement)[0] for requirement in project["dependencies"]]
+    ours = packages_of("core") | packages_of("all")
     return sorted({canonical(name) for name in (*ours, *RUNNERS)} & held.keys())
 
 
@@ -62,12 +61,12 @@ def installed(interpreter: Path) -> dict[str, str]:
 
 def set_up(folder: Path, base: str, held: dict[str, str]) -> Path:
     """Make the runtime's stand-in at `folder`, or complete the one there; answer its interpreter."""
-    interpreter = folder / "bin" / "python"
+    interpreter = executable(folder, "python")
     if not interpreter.exists():
         subprocess.run([base, "-m", "venv", str(folder)], check=True)
     with tempfile.TemporaryDirectory() as scratch:
         constraints = Path(scratch, "constraints.txt")
-        constraints.write_text("".join(f"{name}=={version}\n" for name, version in held.items()))
+        constraints.write_text("".join(f"{name}=={version}\n" for name, version in held.items()), encoding="utf-8")
         pip = [str(interpreter), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*pip, "--constraint", str(constraints), *preinstalled(held)], check=True)
     return interpreter
@@ -83,7 +82,7 @@ def rehearse(chapter: Path, interpreter: Path, wheel: Path) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(chapter, folder)
         environment["HVAE_REF_PROGRESS"] = str(Path(folder, "progress.json"))
-        command = [str(interpreter.parent / "jupyter"), "execute", "--timeout=300", chapter.name]
+        command = [str(interpreter.with_name(f"jupyter{interpreter.suffix}")), "execute", "--timeout=300", chapter.name]
         run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     return None if run.returncode == 0 else run.stderr[-3000:]
 
@@ -98,7 +97,7 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="write what failed to this file, as Markdown")
     arguments = parser.parse_args()
 
-    held = pins(arguments.constraints.read_text())
+    held = pins(arguments.constraints.read_text(encoding="utf-8"))
     interpreter = set_up(arguments.venv.absolute(), arguments.python, held)
     before = installed(interpreter)
     failures = {}
@@ -125,7 +124,7 @@ def main() -> int:
     report = "\n\n".join(f"## {name}\n\n```\n{words}\n```" for name, words in failures.items())
     print(report or "All chapters run in Colab's runtime, and nothing it had was replaced.")
     if arguments.report:
-        arguments.report.write_text(report)
+        arguments.report.write_text(report, encoding="utf-8")
     return int(bool(failures))
 
 

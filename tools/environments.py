@@ -44,18 +44,18 @@ def folder_of(name: str) -> Path:
 def requirements(name: str) -> list[str]:
     """What pip installs into environment `name`."""
     if name == "book":
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return list(project["optional-dependencies"]["book"])
     return ["--editable", ".[test,lab]" if name == "lab" else ".[test]"]
 
 
 def fingerprint(name: str) -> str:
     """A hash of all that decides what environment `name` holds."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     # An extra may name others, so all of them count.
     wanted = extras["book"] if name == "book" else [name, project["dependencies"], extras]
-    text = repr((wanted, sys.version_info[:2], (ROOT / "constraints.txt").read_text()))
+    text = repr((wanted, sys.version_info[:2], (ROOT / "constraints.txt").read_text(encoding="utf-8")))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -68,7 +68,7 @@ def ensure(name: str) -> Path:
     interpreter, folder = python(name), folder_of(name)
     stamp = folder / f".{name}-stamp"
     wanted = fingerprint(name)
-    if stamp.exists() and stamp.read_text() == wanted and _works(interpreter):
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and _works(interpreter):
         return interpreter
 
     print(
@@ -85,7 +85,7 @@ def ensure(name: str) -> Path:
             "  No space left? .venvs/dev takes 7 GB where torch brings its CUDA libraries, .venvs/book 0.3 GB.\n"
             f"  Half-made? rm -rf .venvs/{folder.name} and run this again."
         )
-    stamp.write_text(wanted)
+    stamp.write_text(wanted, encoding="utf-8")
     return interpreter
 
 

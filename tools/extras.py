@@ -42,7 +42,7 @@ TRY = {
         history = fit(model, x, config=TrainConfig(epochs=2, device="cpu", progress=False))
         assert model.sample(5).shape == (5, 64) and history.last.train.negative_elbo > 0
         """,
-    "viz": "from hvae_ref import viz; import numpy as np; viz.image_grid(np.zeros((4, 8, 8)))",
+    "viz": "from hvae_ref import viz; import numpy as np; viz.image_grid(np.zeros((4, 64)), (8, 8), 17)",
     "data": "from hvae_ref.data import load; assert len(load('digits').x) == 1000 and len(load('mnist5k').x) == 4000",
     "abr": """
         from hvae_ref.abr import plots

@@ -49,11 +49,10 @@ def without_docstrings(tree: ast.Module) -> Iterator[ast.AST]:
 
 def strings(tree: ast.Module) -> set[str]:
     """The texts of a module's code, docstrings left out; of an f-string, its constant parts."""
-    return {
-        node.value
-        for node in without_docstrings(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    if not hasattr(tree, "strings"):
+        constants = (node.value for node in without_docstrings(tree) if isinstance(node, ast.Constant))
+        tree.strings = {value for value in constants if isinstance(value, str)}
+    return tree.strings
 
 
 def code_digest(tree: ast.Module) -> str:
@@ -61,6 +60,8 @@ def code_digest(tree: ast.Module) -> str:
 
     It is the same for every supported version of Python, whose own `ast.dump` differ.
     """
+    if hasattr(tree, "digest"):
+        return tree.digest
     kept = set(without_docstrings(tree))
 
     def lines(node: ast.AST) -> Iterator[str]:
@@ -72,11 +73,14 @@ def code_digest(tree: ast.Module) -> str:
             for entry in value if isinstance(value, list) else [value]:
                 if not isinstance(entry, ast.AST):
                     yield repr(entry)
+                elif isinstance(node, ast.JoinedStr) and getattr(entry, "value", None) == "":
+                    continue  # Python 3.12 alone writes these
                 elif entry in kept:
                     yield from lines(entry)
         yield ";"
 
-    return hashlib.sha256("\n".join(lines(tree)).encode()).hexdigest()[:8]
+    tree.digest = hashlib.sha256("\n".join(lines(tree)).encode()).hexdigest()[:8]
+    return tree.digest
 
 
 class Package:

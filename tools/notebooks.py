@@ -57,8 +57,7 @@ def tidy(notebook: NotebookNode) -> None:
 def stamp(notebook: NotebookNode, path: Path, seconds: float) -> None:
     """Record in the notebook's metadata what its outputs were made from, and where."""
     notebook.metadata["hvae_ref"] = {
-        "code_hash": chapters.code_hash(chapters.read(path)),
-        "package_hash": chapters.package_hash(),
+        **chapters.stamp(path),
         "seconds": round(seconds, 1),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "versions": f"Python {platform.python_version()}, torch {version('torch')}",

@@ -7,7 +7,6 @@ What still works in there needs no network. Exits with the command's status.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import socket
 import struct
@@ -29,6 +28,8 @@ def block_network() -> None:
     """
     if not sys.platform.startswith("linux"):
         raise CannotBlock(f"network namespaces exist on Linux only, this is {sys.platform}")
+    import fcntl  # Windows has none
+
     libc, user, group = ctypes.CDLL(None, use_errno=True), os.getuid(), os.getgid()
     if libc.unshare(CLONE_NEWNET) != 0:
         if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:

@@ -51,7 +51,7 @@ def configured(root: Path = ROOT) -> Repository:
     Raises:
         ValueError: if it names none.
     """
-    match = _URL.search((root / "_config.yml").read_text())
+    match = _URL.search((root / "_config.yml").read_text(encoding="utf-8"))
     if match is None:
         raise ValueError(f"{root / '_config.yml'} must hold repository: url: https://github.com/OWNER/NAME")
     return Repository.parse(match.group(1).strip("\"'"))

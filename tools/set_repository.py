@@ -55,8 +55,7 @@ def set_repository(new: Repository, root: Path = ROOT) -> list[Path]:
 
 def _restamp(path: Path, root: Path) -> None:
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    notebook["metadata"]["hvae_ref"]["code_hash"] = chapters.code_hash(chapters.read(path))
-    notebook["metadata"]["hvae_ref"]["package_hash"] = chapters.package_hash(root / "hvae_ref")
+    notebook["metadata"]["hvae_ref"] |= chapters.stamp(path, root / "hvae_ref")
     _replace(path, json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 

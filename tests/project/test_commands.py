@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 
-from tools import ci, environments
+from tools import ci, environments, offline
 from tools.repository import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -90,3 +92,50 @@ def test_ci_runs_the_readme_command():
     assert script.rstrip().endswith("exec make test")
     assert "make test" in (ROOT / "README.md").read_text()
     assert subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")]).returncode == 0
+
+
+def test_an_environment_s_commands_stand_where_each_system_puts_them():
+    folder = Path("venv")
+    assert environments.executable(folder, "python", "posix") == folder / "bin" / "python"
+    assert environments.executable(folder, "python", "nt") == folder / "Scripts" / "python.exe"
+    scripts = Path(sysconfig.get_path("scripts"))
+    assert environments.executable(folder, "python").parent.name == scripts.name, "as on this machine"
+
+
+WINDOWS_LACKS = ("fcntl", "grp", "pwd", "resource", "termios")
+COMMANDS = (
+    "book",
+    "chapters",
+    "ci",
+    "colab_rehearsal",
+    "environments",
+    "extras",
+    "notebooks",
+    "offline",
+    "run_chapters",
+)
+
+
+def test_the_tools_import_where_modules_of_unix_are_missing():
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in WINDOWS_LACKS)
+    code = f"import sys; {blocked}; import {', '.join(f'tools.{name}' for name in COMMANDS)}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_tool_names_a_folder_of_one_system():
+    for path in (ROOT / "tools").glob("*.py"):
+        if path.name != "environments.py":
+            assert '"bin"' not in path.read_text() and "Scripts" not in path.read_text(), path.name
+
+
+def test_where_the_network_cannot_be_blocked_it_is_said_and_the_command_runs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(offline.CannotBlock, match="Linux only, this is win32"):
+        offline.block_network()
+    ran = []
+    monkeypatch.setattr(os, "execvp", lambda *command: ran.append(command))
+    monkeypatch.setattr(sys, "argv", ["offline", "python", "-V"])
+    offline.main()
+    assert ran == [("python", ["python", "-V"])]
+    assert "could not be blocked" in capsys.readouterr().err

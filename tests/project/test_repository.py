@@ -72,13 +72,13 @@ def test_fresh_outputs_stay_fresh(tmp_path):
     (tmp_path / "_config.yml").write_text((ROOT / "_config.yml").read_text())
     package = tmp_path / "hvae_ref"
     package.mkdir()
-    (package / "__init__.py").write_text(f'"""See {HERE.url}."""\n')
+    (package / "__init__.py").write_text(f'__version__ = "1"\nHOME = "{HERE.url}"\n')
     path = tmp_path / "chapters" / "01_a.ipynb"
     path.parent.mkdir()
     cell = {"cell_type": "code", "source": [chapters.TEMPLATE.read_text()], "execution_count": 1, "outputs": []}
     notebook = {"cells": [cell], "metadata": {}}
     path.write_text(json.dumps(notebook))
-    hashes = {"code_hash": chapters.code_hash(chapters.read(path)), "package_hash": chapters.package_hash(package)}
+    hashes = chapters.stamp(path, package)
     path.write_text(json.dumps({**notebook, "metadata": {"hvae_ref": hashes}}))
     assert chapters.staleness(path, package) == []
     assert set_repository(Repository("someone", "else"), tmp_path)

@@ -22,7 +22,7 @@ class HasLogWeight(Protocol):
 @torch.no_grad()
 def importance_bound(
     model: HasLogWeight,
-    x: Float[Tensor, batch *shape],
+    x: Tensor,
     n: int = 512,
     chunk: int = 32,
     condition: Tensor | None = None,

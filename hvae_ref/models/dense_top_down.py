@@ -66,7 +66,8 @@ def top_down_nets(
         embed = [*scale, nn.Linear(size, hidden), ResidualBlock(hidden, dropout=dropout)]
         nets["descent"][level] = nn.Sequential(*embed)
         if level != highest:
-            nets["prior"][level] = ConditionalNormal(dense.net((hidden, c), (hidden,), 2 * size, dropout, norm=len(dims) > UNNORMED))
+            net = dense.net((hidden, c), (hidden,), 2 * size, dropout, norm=len(dims) > UNNORMED)
+            nets["prior"][level] = ConditionalNormal(net)
     nets["prior"][highest] = (UniformSphere if spheres else StandardNormal)((dims[highest],))
     for level, size in dims.items():
         nets["posterior"][level] = _posterior(size, level in spheres, hidden, posterior, dropout)

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from hvae_ref.evaluation import Evaluation, evaluate, importance_bound, eval_mode, reconstruction_errors
+from hvae_ref.evaluation import Evaluation, eval_mode, evaluate, importance_bound, reconstruction_errors
 from hvae_ref.models.top_down_vae import TopDownVAE
 from hvae_ref.models.two_level_vae import TwoLevelVAE
 from hvae_ref.models.vae import VAE

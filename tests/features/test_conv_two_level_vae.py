@@ -11,7 +11,8 @@ from scipy.stats import multivariate_normal
 from hvae_ref.elbo import analytic_kl_or_sample, log_mean_exp, sampled_kl
 from hvae_ref.features import ConvTwoLevelVAE, GaussianMixture, HierarchicalLatentDensity, SpatialGraphDensity
 from hvae_ref.features.latents.map_prior import MapPrior
-from hvae_ref.nn.likelihoods import LogisticMixture, Normal
+from hvae_ref.nn.grey_levels import LogisticMixture
+from hvae_ref.nn.likelihoods import Normal
 from hvae_ref.training import TrainConfig, fit
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from hvae_ref import viz
 from hvae_ref.data import load
-from hvae_ref.evaluation import interpolate, eval_mode
+from hvae_ref.evaluation import eval_mode, interpolate
 from hvae_ref.models.two_level_vae import TwoLevelVAE
 
 DATA = load("digits", "test")

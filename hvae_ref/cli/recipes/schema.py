@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
-from hvae_ref import objectives
+from hvae_ref import nn, objectives
 from hvae_ref.cli.recipes.kinds import fits, in_words, kinds
 from hvae_ref.data import SPLITS
 from hvae_ref.data import load as load_data
 from hvae_ref.elbo import Elbo
 from hvae_ref.errors import did_you_mean
 from hvae_ref.evaluation import evaluate
-from hvae_ref.nn import conditions, likelihoods
 from hvae_ref.training import TrainConfig
 
 MODELS: dict[str, str] = {
@@ -34,12 +33,12 @@ MODELS: dict[str, str] = {
 """Where each model stands: "module:Class", imported when a recipe names it, so that one topic's packages are not
 needed for another's runs."""
 LIKELIHOODS: dict[str, Callable[..., Any]] = {
-    "Bernoulli": likelihoods.Bernoulli,
-    "Categorical": likelihoods.Categorical,
-    "LogisticMixture": likelihoods.LogisticMixture,
-    "Normal": likelihoods.Normal,
+    "Bernoulli": nn.Bernoulli,
+    "Categorical": nn.Categorical,
+    "LogisticMixture": nn.LogisticMixture,
+    "Normal": nn.Normal,
 }
-CONDITIONS: dict[str, Callable[..., Any]] = {"Labels": conditions.Labels, "Covariates": conditions.Covariates}
+CONDITIONS: dict[str, Callable[..., Any]] = {"Labels": nn.Labels, "Covariates": nn.Covariates}
 OBJECTIVES: dict[str, Callable[..., Any]] = {
     "NegativeElbo": objectives.NegativeElbo,
     "Geco": objectives.Geco,

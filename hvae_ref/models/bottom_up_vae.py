@@ -106,7 +106,7 @@ class BottomUpVAE(LatentVariableModel):
         top, *below = self.levels
         return Elbo(p_x.log_prob(x), {top: kl(latents[top])} | {level: sampled_kl(latents[level]) for level in below})
 
-    def inference_arrows(self) -> Mapping[str, Callable[..., Distribution]]:
+    def inference_arrows(self) -> Mapping[str, Callable[..., Distribution]] | nn.ModuleDict:
         """q(z1|x), q(z2|z1), …, by level from the bottom up."""
         return self.posterior
 

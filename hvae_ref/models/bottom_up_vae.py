@@ -106,9 +106,9 @@ class BottomUpVAE(LatentVariableModel):
         top, *below = self.levels
         return Elbo(p_x.log_prob(x), {top: kl(latents[top])} | {level: sampled_kl(latents[level]) for level in below})
 
-    def inference_arrows(self) -> Mapping[str, Callable[..., Distribution]] | nn.ModuleDict:
+    def inference_arrows(self) -> Mapping[str, Callable[..., Distribution]]:
         """q(z1|x), q(z2|z1), …, by level from the bottom up."""
-        return self.posterior
+        return dict(self.posterior.items())
 
     def infer(self, x: Tensor, *, condition: Tensor | None = None) -> Inference:
         """Bottom up: q(z1|x), then each level given a sample of the one below; then down along the priors."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hvae_ref.abr.data import STATIC_NAMES, STATICS
+from hvae_ref.abr.models.covariates import ScaledCovariates
 from hvae_ref.abr.models.response_heads import (
     HEAD_HIDDEN,
     START_LATENCY,
@@ -16,7 +17,6 @@ from hvae_ref.abr.models.response_heads import (
     presence_nll,
     static_error,
 )
-from hvae_ref.abr.models.covariates import ScaledCovariates
 from tests.abr.models.responses import conditions
 
 

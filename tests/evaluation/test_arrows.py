@@ -56,7 +56,10 @@ def test_looking_leaves_no_trace():
 
 
 def test_a_figure_has_a_panel_a_model_and_an_arrow_an_edge():
-    models = {"two levels": TwoLevelVAE.dense(12, (3, 2), (8,), (8,)), "top-down": TopDownVAE.dense(12, (3, 2), hidden=8)}
+    models = {
+        "two levels": TwoLevelVAE.dense(12, (3, 2), (8,), (8,)),
+        "top-down": TopDownVAE.dense(12, (3, 2), hidden=8),
+    }
     found = {name: arrows(model, X) for name, model in models.items()}
     figure = viz.model_graphs(found)
     assert [ax.get_title(loc="left") for ax in figure.axes] == list(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import time
@@ -53,6 +54,8 @@ def build() -> int:
         return 0
     STAMP.unlink(missing_ok=True)
     interpreter = environments.ensure("book")
+    # The builder keeps pages that no longer exist.
+    shutil.rmtree(BUILD / "html", ignore_errors=True)
     print("Building the site …", flush=True)
     started = time.perf_counter()
     command = [

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 SPLITS = ("train", "validation", "test")
+"""Names of the splits."""
 BINARIZATIONS = ("static", "dynamic", "threshold")
+"""Ways to turn grey levels into zeros and ones."""
 
 
 @dataclass(frozen=True, eq=False)

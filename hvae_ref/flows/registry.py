@@ -14,6 +14,7 @@ FLOWS: dict[str, type[AmortizedFlow]] = {
     "triangular": TriangularSylvesterFlow,
     "iaf": InverseAutoregressiveFlow,
 }
+"""The families of flows by name."""
 
 
 def build_flow(name: str, latent_dim: int, context_dim: int, steps: int) -> AmortizedFlow:

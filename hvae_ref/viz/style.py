@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 GROUND = "#fbfbf9"
 """A light card rather than a transparent figure: text keeps its contrast on white pages and on dark ones."""
 INK = "#2b2b2b"
+"""Colour of text and axes."""
 FAINT = "#6b6b6b"
 HALO = [patheffects.withStroke(linewidth=3, foreground=GROUND)]
 """Keeps a name readable on top of marks and lines."""
@@ -58,6 +59,7 @@ STYLE: dict[str, object] = {
     "ytick.color": FAINT,
     "ytick.labelcolor": INK,
 }
+"""Settings of matplotlib that `use_style` makes."""
 
 P = ParamSpec("P")
 

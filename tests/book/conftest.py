@@ -29,7 +29,11 @@ class Page(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         classes = attributes.get("class", "").split()
         silent, article = self._open[-1][1:] if self._open else (False, False)
-        silent = silent or tag in {"script", "style", "pre", "code", "title", "textarea"} or "math" in classes
+        silent = (
+            silent
+            or tag in {"script", "style", "pre", "code", "title", "textarea"}
+            or bool({"math", "sig"} & set(classes))
+        )
         article = article or "bd-article" in classes
         self.elements.append((tag, attributes, article))
         if "id" in attributes:

@@ -1,114 +1,76 @@
-"""Google docstrings as Markdown: plain text stays plain text, whatever signs its formulas use."""
+"""Docstrings made fit for reStructuredText: what is written as plain text is shown as plain text.
+
+A docstring of the package says `E_q[log p(x|z_1)] * 2` and means it. Lines are changed before napoleon reads them.
+"""
 
 from __future__ import annotations
 
-import inspect
 import re
+from collections.abc import Iterator
+from itertools import groupby
 
-from .markdown import escape
-
-SECTIONS = (
-    "Args",
-    "Attributes",
-    "Returns",
-    "Yields",
-    "Raises",
-    "Reference",
-    "References",
-    "Example",
-    "Examples",
-    "Note",
-)
-HEADING = re.compile(rf"^({'|'.join(SECTIONS)}):\s*(.*)$")
-ITEM = re.compile(r"^(\*{0,2}[\w.]+(?:\s*\([^)]*\))?(?:,\s*\*{0,2}\w+)*):\s+(.*)$", re.DOTALL)
-# Kept as markup: code in backticks, mathematics in a role, addresses, words in *emphasis* or **bold**.
+# Kept as markup: code in backticks with the role before it, addresses, words in *emphasis* or **bold**.
 KEPT = re.compile(
-    r"(:math:`[^`]+`|``[^`]+``|`[^`]+`|https?://[^\s<>]+[^\s<>.,;:!?)\]]"
-    r"|(?<![^\s(])\*{1,2}[^\W\d][\w -]*\*{1,2}(?![^\s.,;:!?)]))"
+    r"(``[^`]+``|(?::[\w:]+:)?`[^`]+`|https?://[^\s<>]+"
+    r"|(?<![^\s(])\*{1,2}[^\W\d_][\w -]*\*{1,2}(?![^\s.,;:!?)]))"
 )
+# What reStructuredText would read as emphasis, substitution, escape or reference.
+SPECIAL = re.compile(r"[*|\\]|(?<=\w)_+(?!\w)")
+JOINT = re.compile(r"(?<=[^\s\0])\0(?=[^\s\0])")
+# A line, or what an argument is said to be, that begins as an enumeration would: "D." or "(n) values".
+ITEM = re.compile(r"^(\s*(?:\w+: )?)([A-Za-z]\.|\([A-Za-z]\))((?:\s.*)?)$")
+SECTION = re.compile(r"^([A-Z][a-z]+):$")
+ARGUMENT = re.compile(r"^(\s+\*{1,2}\w+(?:, \*{0,2}\w+)*)(:.*)$")
 
 
-def render(docstring: str) -> str:
-    """Turn one docstring into Markdown."""
-    return "\n\n".join(_blocks(inspect.cleandoc(docstring)))
+def readable(lines: list[str]) -> list[str]:
+    """Escape what would be taken for markup, and turn indented displays into code.
 
-
-def summary(docstring: str | None) -> str:
-    """Answer the first sentence or line of a docstring as Markdown, on one line."""
-    if not docstring:
-        return ""
-    return inline(" ".join(inspect.cleandoc(docstring).split("\n\n")[0].split()))
-
-
-def inline(text: str) -> str:
-    """Escape a text but for its code, its mathematics and its addresses."""
-    parts = KEPT.split(text)
-    return "".join(_kept(part) if index % 2 else escape(part) for index, part in enumerate(parts))
-
-
-def _kept(part: str) -> str:
-    if part.startswith(":math:"):
-        return f"${part[7:-1]}$"
-    if part.startswith("http"):
-        return f"<{part}>"
-    return part
-
-
-def _blocks(text: str) -> list[str]:
-    """Cut a docstring into paragraphs, examples, displays and sections; answer each as Markdown."""
-    lines, blocks, index = text.split("\n"), [], 0
-    while index < len(lines):
-        line = lines[index]
-        heading = HEADING.match(line)
-        if not line.strip():
-            index += 1
-        elif heading:
-            body, index = _take(lines, index + 1, lambda text: not text.strip() or text.startswith(" "))
-            body = [heading[2], *body] if heading[2] else body
-            blocks.append(_section(heading[1], inspect.cleandoc("\n" + "\n".join(body))))
-        elif line.startswith(">>>"):
-            body, index = _take(lines, index, lambda text: bool(text.strip()))
-            blocks.append(_fence("\n".join(body), "pycon"))
-        elif line.startswith("  "):
-            body, index = _take(lines, index, lambda text: not text.strip() or text.startswith(" "))
-            blocks.append(_fence(inspect.cleandoc("\n" + "\n".join(body)), "text"))
+    Args:
+        lines: of one docstring, without the indentation that all of them share.
+    """
+    section, answer = "", []
+    for empty, block in groupby(lines, key=lambda line: not line.strip()):
+        block = list(block)
+        if empty:
+            answer += block
+        elif not section and all(line.startswith("  ") for line in block) and not _is_example(block[0]):
+            answer += ["::", "", *block]
         else:
-            body, index = _take(lines, index, lambda text: bool(text.strip()) and not HEADING.match(text))
-            blocks.append(inline(" ".join(part.strip() for part in body)))
-    return blocks
+            section = section if block[0].startswith(" ") else ""
+            for line, part in _with_sections(block, section):
+                answer.append(line)
+                section = part
+    return answer
 
 
-def _take(lines: list[str], start: int, belongs) -> tuple[list[str], int]:  # noqa: ANN001 (a predicate on a line)
-    end = start + 1 if start < len(lines) and belongs(lines[start]) else start
-    while start < end < len(lines) and belongs(lines[end]):
-        end += 1
-    return lines[start:end], end
+def _with_sections(block: list[str], section: str) -> Iterator[tuple[str, str]]:
+    """Escape one paragraph; yield each line with the section that it belongs to."""
+    example = opens = False
+    for line in block:
+        example = example or _is_example(line)
+        if heading := SECTION.match(line):
+            section, opens = heading[1], heading[1] in ("Returns", "Yields")
+            yield line, section
+        elif opens:
+            # napoleon takes what stands before a colon for a type, and the types are in the signature.
+            opens = False
+            yield f"    : {escape(line.strip())}", section
+        else:
+            yield line if example else escape(line), section
 
 
-def _fence(body: str, language: str) -> str:
-    return f"```{language}\n{body.rstrip()}\n```"
+def escape(text: str) -> str:
+    """Escape a line of plain text but for its code, its addresses and its emphasis."""
+    if argument := ARGUMENT.match(text):
+        return argument[1] + escape(argument[2])
+    if item := ITEM.match(text):
+        return rf"{item[1]}\{item[2]}{escape(item[3])}"
+    # The empty escape on both sides lets markup stand inside a word, as in `block`².
+    parts = KEPT.split(text)
+    escaped = (f"\0{part}\0" if odd % 2 else SPECIAL.sub(r"\\\g<0>", part) for odd, part in enumerate(parts))
+    return JOINT.sub(r"\\ ", "".join(escaped)).replace("\0", "")
 
 
-def _section(name: str, body: str) -> str:
-    """Write one section: a list where it names things, a paragraph where it speaks."""
-    title = f"**{name}**"
-    if name in ("Example", "Examples"):
-        return f"{title}\n\n" + "\n\n".join(_blocks(body))
-    if name not in ("Args", "Attributes", "Raises"):
-        return f"{title}: {inline(' '.join(body.split()))}"
-    items = []
-    for entry in _entries(body):
-        match = ITEM.match(entry)
-        items.append(f"- `{match[1]}`: {inline(match[2])}" if match else f"- {inline(entry)}")
-    return f"{title}\n\n" + "\n".join(items)
-
-
-def _entries(body: str) -> list[str]:
-    """Join the continuation lines of a list of `name: text` entries."""
-    entries: list[str] = []
-    for line in body.split("\n"):
-        if line.startswith(" ") and entries:
-            entries[-1] += " " + line.strip()
-        elif line.strip():
-            entries.append(line.strip())
-    return entries
+def _is_example(line: str) -> bool:
+    return line.lstrip().startswith(">>>")

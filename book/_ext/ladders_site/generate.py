@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .api import api_index, api_reference, api_rest
 from .cards import chapter_cards
 from .errata import errata_table
 from .exercises import exercise_index
@@ -17,9 +16,6 @@ from .times import execution_times
 PLACEHOLDER = re.compile(r"^<!-- generate: ([\w-]+)((?: [\w.]+)*) -->$", re.MULTILINE)
 
 GENERATORS: dict[str, Callable[..., str]] = {
-    "api": api_reference,
-    "api-index": api_index,
-    "api-rest": api_rest,
     "benchmarks": benchmark_tables,
     "chapter-cards": chapter_cards,
     "errata-table": errata_table,

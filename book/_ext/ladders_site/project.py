@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,11 @@ class Project:
     def branch(self) -> str:
         """The branch that links point to."""
         return self.config["repository"].get("branch", "main")
+
+    @property
+    def version(self) -> str:
+        """The package's version."""
+        return re.search(r'^__version__ = "(.+)"$', (self.root / "hvae_ref" / "__init__.py").read_text(), re.M)[1]
 
     def blob(self, path: str, line: int | None = None) -> str:
         """Answer the address of a file (or folder) of the repository, at a line if one is given.

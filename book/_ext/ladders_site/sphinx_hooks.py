@@ -12,6 +12,7 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from . import autoapi_hooks
 from .generate import fill, has_placeholder
 from .project import Project
 
@@ -75,6 +76,7 @@ def register(app: Sphinx, root: Path) -> None:
             for listener in [one for one in listeners if one.handler.__module__ == "sphinx_thebe"]:
                 app.disconnect(listener.id)
 
+    autoapi_hooks.connect(app, project)
     app.connect("builder-inited", leave_out_thebe)
     app.connect("config-inited", add_vendored_files)
     app.connect("env-get-outdated", reread_filled_pages)

@@ -51,7 +51,9 @@ FACTORS: tuple[Factor, ...] = (
     Factor("iv_v_split", "ms", norms.IV_V_SPLIT_SD.value, "local", "widens the IV-V interval, half each way"),
     Factor("drift", "µV", norms.DRIFT_SD.value, "local", "slow baseline, half a period of a cosine"),
 )
+"""What differs between two responses to the same stimulus, each a Gaussian."""
 FACTOR_NAMES = tuple(factor.name for factor in FACTORS)
+"""Names of the factors, in the order of their columns."""
 
 
 def _stream(seed: int, purpose: int) -> np.random.Generator:

@@ -12,8 +12,11 @@ from torch import Tensor
 from hvae_ref.errors import did_you_mean
 
 SIGNAL_LENGTH = 200
+"""Samples in one response."""
 SAMPLE_INTERVAL_MS = 0.05
+"""Time between two samples, in ms."""
 WAVES = ("I", "II", "III", "IV", "V")
+"""Names of the waves, in the order in which they come."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ STATICS: tuple[StaticParameter, ...] = (
     ),
     StaticParameter("sweeps", "count", 500.0, 8000.0, "how many responses are averaged"),
 )
+"""What is known of a recording before it is made: the parameters that a condition holds."""
 STATIC_NAMES: tuple[str, ...] = tuple(static.name for static in STATICS)
+"""Names of the static parameters, in the order of a condition's columns."""
 
 
 def time_axis() -> Tensor:

@@ -14,7 +14,8 @@ import numpy as np
 from hvae_ref.exercises.engine import report
 from hvae_ref.exercises.engine.compare import Tolerance, agree, difference
 from hvae_ref.exercises.engine.evaluate import Outcome, evaluate, fixed_randomness, is_blank
-from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.exercise import Exercise
+from hvae_ref.exercises.engine.misconceptions import Misconception
 from hvae_ref.exercises.engine.verdict import Verdict
 
 REPEATED_CASES = 16  # the same in every run, so that a failing input stays put while somebody works on it

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from hvae_ref.exercises.engine.compare import GRADIENT_SLACK, Tolerance, pattern
 from hvae_ref.exercises.engine.evaluate import Leaf, Outcome, UnsupportedAnswerError, is_blank
-from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.links import section_link
+from hvae_ref.exercises.engine.misconceptions import Misconception
 from hvae_ref.exercises.engine.readable import clipped, readable, readable_outcome
 from hvae_ref.exercises.engine.verdict import Verdict
 

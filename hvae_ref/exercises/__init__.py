@@ -1,4 +1,4 @@
-"""Exercises that answer back: checks that recognise classic mistakes, progress, and quizzes.
+"""Exercises: checks that recognise common mistakes, progress, and quizzes.
 
 In a chapter an exercise is four cells: the statement (a Markdown cell with the hints folded away), a stub, a cell
 that ends in ``check("2.3", my_function)``, and a Markdown cell with the worked solution folded away.

@@ -39,7 +39,7 @@ def _covariance_and_nats(rng: np.random.Generator) -> tuple[Tensor, float]:
 
 
 def _marginal_and_information(answer: tuple[Tensor, Tensor]) -> dict[str, Any]:
-    """What counts of a pair (W, Ψ): the covariance of p(x), and I(x; z). Any pair that has both right is right."""
+    """What is compared of a pair (W, Ψ): the covariance of x, and I(x; z)."""
     pair = "expected a pair (W of shape (D, d), Ψ of shape (D, D))"
     if not isinstance(answer, list | tuple) or len(answer) != 2:
         size = f" of length {len(answer)}" if isinstance(answer, list | tuple) else ""

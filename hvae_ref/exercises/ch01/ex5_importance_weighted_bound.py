@@ -26,7 +26,7 @@ def _bound(log_w: Tensor) -> Tensor:
 
 def _log_weights(rng: np.random.Generator) -> tuple[Tensor]:
     samples, batch = size(rng, high=9), size(rng)
-    # Each example is far from the others, so that one maximum taken out of the whole batch leaves zeros behind.
+    # The examples have very different sizes: with one maximum for the whole batch, some sums of exponentials are 0.
     far = torch.as_tensor(rng.choice([1.0, 90.0, 900.0], size=batch), dtype=torch.float32)
     return (normal(rng, samples, batch, scale=2) - far,)
 

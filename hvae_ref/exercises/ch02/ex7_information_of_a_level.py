@@ -25,7 +25,7 @@ def _information(log_q: Tensor) -> Tensor:
 
 def _table(rng: np.random.Generator) -> tuple[Tensor]:
     examples = size(rng, high=8)
-    shift = float(rng.choice([-20.0, -1000.0]))  # at −1000 a density is zero to the machine, its logarithm is not
+    shift = float(rng.choice([-20.0, -1000.0]))  # a density of e^−1000 is 0 in floating point, its logarithm is not
     own = 6 * torch.eye(examples, dtype=torch.float64) * float(rng.uniform(0, 1))
     return (normal(rng, examples, examples, scale=2, dtype=torch.float64) + own + shift,)
 

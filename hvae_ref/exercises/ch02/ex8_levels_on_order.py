@@ -29,9 +29,9 @@ def _two_amounts(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _amounts(answer: tuple[float, float, float, float]) -> dict[str, Tensor]:
-    """What counts of four numbers (w, σ, u, τ): the two informations. Any four that have both right are right."""
+    """What is compared of four numbers (w, σ, u, τ): I(x; z1) and I(x; z2)."""
     if not isinstance(answer, (tuple, list, Tensor)) or len(answer) != 4:
-        raise ValueError("answer four numbers, (w, σ, u, τ)")
+        raise ValueError("expected four numbers, (w, σ, u, τ)")
     w, sigma, u, tau = (torch.as_tensor(number, dtype=torch.float64).reshape(()) for number in answer)
     if sigma < 0 or tau <= 0:
         raise ValueError("σ and τ are standard deviations: expected σ at least 0 and τ above 0")

@@ -41,7 +41,7 @@ def _price(log_sigma: Tensor, delta_loc: Tensor, delta_log_sigma: Tensor) -> Ten
 
 
 def _prior_and_price(answer: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
-    """What counts of (log σ, Δμ, log Δσ): the prior it belongs to and the nats it costs."""
+    """What is compared of (log σ, Δμ, log Δσ): log σ of the prior, and the KL."""
     log_sigma, delta_loc, delta_log_sigma = (torch.as_tensor(part, dtype=torch.float64) for part in answer)
     return {"log σ": log_sigma, "KL": _price(log_sigma, delta_loc, delta_log_sigma)}
 

@@ -29,7 +29,7 @@ def _log_bin(x: Tensor, loc: Tensor, scale: Tensor, num_values: int) -> Tensor:
 def _pixels_and_logistics(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, int]:
     batch, pixels, values = size(rng), size(rng, high=6), int(rng.choice([2, 5, 17]))
     x = integers(rng, batch, pixels, high=values, dtype=torch.float64)
-    # The outer bins are what people forget, so some of every draw's pixels lie in them.
+    # The outer bins are often forgotten, so in every draw some of the pixels lie in one of them.
     x[:, 0] = 0 if rng.random() < 0.5 else values - 1
     loc = uniform(rng, batch, pixels, low=0, high=values - 1, dtype=torch.float64)
     return x, loc, uniform(rng, batch, pixels, low=0.8, high=3, dtype=torch.float64), values

@@ -26,7 +26,7 @@ def _bits(nats: Tensor, data_dim: int, num_values: int) -> Tensor:
 def _nats_of_densities(rng: np.random.Generator) -> tuple[Tensor, int, int]:
     batch = size(rng)
     dim, values = int(rng.choice([4, 64, 784])), int(rng.choice([2, 17, 256]))
-    # Between a fifth of log V and log V of them a pixel once they are on the grey levels' own axis.
+    # On the scale of the grey levels this is between a fifth of log V and log V for each pixel.
     return dim * math.log(values) * uniform(rng, batch, low=-0.8, high=0, dtype=torch.float64), dim, values
 
 

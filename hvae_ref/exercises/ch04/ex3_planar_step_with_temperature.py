@@ -26,7 +26,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _pushed(w: Tensor, u: Tensor, wanted: Tensor, power: int = 2) -> Tensor:
-    """u moved along w until wᵀu is `wanted` (with power 2, that is)."""
+    """u moved along w; with power 2, wᵀu is then `wanted`."""
     norm = _dot(w, w) ** (power / 2)
     return u + ((wanted - _dot(w, u)) / norm)[:, None] * w
 
@@ -44,7 +44,7 @@ def _slope(z: Tensor, w: Tensor, b: Tensor, tau: float) -> Tensor:
 
 
 def _step(z: Tensor, w: Tensor, u: Tensor, b: Tensor, tau: float) -> Step:
-    """The step as equation 4.4 has it, with whatever u is handed in."""
+    """The step of equation 4.4 for any u."""
     return _moved(z, w, u, b, tau), (1 + _slope(z, w, b, tau) * _dot(w, u)).abs().log()
 
 
@@ -56,8 +56,8 @@ def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tenso
     batch, dim = size(rng), size(rng, high=5)
     z, w, u = (normal(rng, batch, dim, scale=s, dtype=torch.float64) for s in (1.0, 0.8, 1.5))
     u, tau = u - w, float(rng.uniform(0.3, 2.5))
-    # Steps that fold are examined beside their folds, where the wrong formulas are finite, with or without an absolute
-    # value, and can be told apart: sech² of the argument stays below `share`.
+    # A step that folds is evaluated beside its fold, with sech² of the argument below `share`: there the wrong formulas
+    # are finite, with or without an absolute value, and differ from each other.
     share = (0.95 * tau / (0.5 - _dot(w, u)).clamp_min(1e-3)).clamp_max(1)
     argument = torch.acosh(share.rsqrt()) + normal(rng, batch, scale=0.5, dtype=torch.float64).abs()
     side = torch.as_tensor(rng.choice([-1.0, 1.0], batch))

@@ -45,7 +45,7 @@ def _slope(a: Tensor) -> Tensor:
 
 
 def _step(z: Tensor, q: Tensor, r: Tensor, r_tilde: Tensor, b: Tensor) -> Step:
-    """Equations 4.6 and 4.7, with the matrices as they are handed in."""
+    """Equations 4.6 and 4.7 for any two matrices."""
     slope = _slope(_inside(z, q, r_tilde, b))
     return _moved(z, q, r, r_tilde, b), (1 + slope * _diagonal(r) * _diagonal(r_tilde)).abs().log().sum(-1)
 
@@ -62,7 +62,7 @@ def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tenso
         z = normal(rng, batch, dim, scale=1.5, dtype=torch.float64)
         raw, raw_tilde = (normal(rng, batch, bends, bends, dtype=torch.float64) for _ in range(2))
         b = normal(rng, batch, bends, dtype=torch.float64)
-        # Unbounded diagonals may fold space, but not here: the wrong formula is finite, with or without absolute value.
+        # Unbounded diagonals may fold a step. These do not, so that the wrong formula is finite with and without | |.
         slope = _slope(_inside(z, q, raw_tilde.triu(), b))
         if (slope * _diagonal(raw) * _diagonal(raw_tilde)).min() > -0.95:
             return z, q, raw, raw_tilde, b
@@ -138,7 +138,7 @@ def _sylvester_slope_without_bias(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: 
 
 
 def _with_log_det(log_det: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Step]:
-    """The right z' beside another log-determinant, a function of what stands in h, of R and of R̃."""
+    """The right z', with another function of the argument of h, of R and of R̃ for the log-determinant."""
 
     def step(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b: Tensor) -> Step:
         r, r_tilde = _triangular(raw), _triangular(raw_tilde)

@@ -17,12 +17,12 @@ from hvae_ref.exercises.engine.inputs import normal, size
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 
 _SECTION = "What does an autoregressive flow buy?"
-_ASTRONOMICAL = 1e2
+_TOO_LARGE = 1e2
 Step = tuple[Tensor, Tensor]
 
 
 def _told(z: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
-    """m and s, each coordinate's from the coordinates before it."""
+    """m and s of each coordinate, from the coordinates before it."""
     return beta + z @ a.tril(-1).T, gamma + z @ c.tril(-1).T
 
 
@@ -52,15 +52,15 @@ def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tenso
         parameters = a, c, beta, 1 + normal(rng, batch, dim, scale=0.7, dtype=torch.float64)
         z = normal(rng, batch, dim, dtype=torch.float64)
         m, s = _told(z, *parameters)
-        # z' comes from a z of ordinary size; of most other z' the gates would make an astronomical z.
+        # z' is computed from a z of ordinary size; for most other z' the gates make z extremely large.
         drawn = torch.lerp(m, z, s.sigmoid()), *parameters
-        # Without a mask the rounds may run away, where rounding grows and gates vanish: mistakes cannot be told apart.
-        if all(_with_halves(keep)(*drawn)[0].abs().max() < _ASTRONOMICAL for keep in (torch.clone, torch.tril)):
+        # Without a mask the rounds may diverge; rounding errors then grow, and wrong answers cannot be told apart.
+        if all(_with_halves(keep)(*drawn)[0].abs().max() < _TOO_LARGE for keep in (torch.clone, torch.tril)):
             return drawn
 
 
 def _with_halves(keep: Callable[[Tensor], Tensor]) -> Callable[..., Step]:
-    """The rounds of the right answer with other entries of A and C kept."""
+    """The right rounds, with other entries of A and C."""
 
     def back(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
         z = torch.zeros_like(z_next)
@@ -101,7 +101,7 @@ def _back_with_forth(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: 
 def _back_transposed(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
     """Each coordinate is told of those *after* it: the product runs over the wrong axis of the matrix."""
 
-    # z @ tril(A) without the transpose reads the coordinates that come after.
+    # z @ tril(A) without the transpose reads the coordinates that come later.
     def turned(matrix: Tensor) -> Tensor:
         return matrix.tril(-1).T.flip(0, 1)
 
@@ -158,7 +158,7 @@ def _with_the_diagonal(matrix: Tensor) -> Tensor:
 @wrong("F6")
 def _back_slopes_unmasked(z_next: Tensor, a: Tensor, c: Tensor, beta: Tensor, gamma: Tensor) -> Step:
     """z is right; the gates of the log-determinant read all of C. Only its entries below the diagonal count."""
-    # Coordinate by coordinate from zeros, what stands on or above the diagonal meets zeros until the log-determinant.
+    # z is solved coordinate by coordinate from zeros, so entries on and above the diagonal matter here only.
     z = _solved(z_next, a, c, beta, gamma)
     return z, -logsigmoid(gamma + z @ c.T).sum(-1)
 

@@ -38,7 +38,7 @@ def _trade(a: Tensor, s: Tensor) -> Pair:
 
 
 def _decoders(rng: np.random.Generator) -> Pair:
-    batch, dim = size(rng), int(rng.integers(2, 6))  # with one coordinate nothing is missed
+    batch, dim = size(rng), int(rng.integers(2, 6))  # with one coordinate the best q is exact
     return normal(rng, batch, dim, scale=1.2, dtype=torch.float64), uniform(
         rng, batch, low=0.4, high=1.8, dtype=torch.float64
     )

@@ -28,7 +28,7 @@ def _correlated(correlation: Tensor) -> Tensor:
 
 
 def _correlation(nats: Tensor) -> Tensor:
-    """The correlation of two Gaussians that a product of two Gaussians misses by so many nats."""
+    """The correlation of two numbers at which the best independent q has this KL, in nats."""
     return (1 - (-2 * nats).exp()).sqrt()
 
 
@@ -55,7 +55,7 @@ def _missed(precision: Tensor) -> Tensor:
 
 
 def _worths(covariance: Tensor) -> dict[str, Tensor]:
-    """What a flow is worth on each level of q(z2|x) q(z1|z2, x), and what else was asked of the covariance."""
+    """What a flow is worth on each level of q(z2|x) q(z1|z2, x), and whether the other conditions hold."""
     covariance = torch.as_tensor(covariance, dtype=torch.float64)
     if covariance.ndim != 3 or covariance.shape[1:] != (4, 4):
         raise ValueError(f"covariance: expected shape (B, 4, 4), got {tuple(covariance.shape)}")
@@ -105,7 +105,7 @@ def _ordered_wider(top: Tensor, bottom: Tensor) -> Tensor:
     """The worths are right, but not all variances are 1: where z1 follows z2, its noise has to be that much smaller. No
     worth depends on the scale of a coordinate.
     """
-    # z1 is z2's first coordinate and noise of variance 1 on top of it.
+    # z1 is z2's first coordinate plus noise of variance 1.
     lower = 1 + _correlated(_correlation(bottom))
     return _joined(_correlated(_correlation(top)), lower, 1.0)
 

@@ -27,7 +27,7 @@ def _kl(dim: int, concentration: Tensor) -> Tensor:
 
 def _dim_and_concentration(rng: np.random.Generator) -> tuple[int, Tensor]:
     dim = int(rng.choice([2, 3, 5, 10, 50, 200]))
-    # From next to nothing (where two large numbers cancel) to a sharp direction.
+    # From nearly uniform (where two large numbers cancel) to very concentrated.
     return dim, 10 ** uniform(rng, size(rng), low=-2.5, high=2.5, dtype=torch.float64)
 
 

@@ -29,7 +29,7 @@ def _log_constant(dim: int, concentration: Tensor) -> Tensor:
 
 
 def _dim_and_concentration(rng: np.random.Generator) -> tuple[int, Tensor]:
-    # At 512 and above I_ν(κ) is smaller than every float64; below, it is comfortably within their range.
+    # At 512 and above I_ν(κ) is too small for float64; below, it is well within the range.
     dim, high = [(2, 60), (3, 60), (4, 60), (7, 60), (16, 60), (64, 60), (256, 60), (512, 10), (512, 10), (1024, 60)][
         rng.integers(10)
     ]
@@ -44,7 +44,7 @@ def _log_constant_by_way_of_i(dim: int, concentration: Tensor) -> Tensor:
     """The formula is right, and yet it answers infinity where m is large: I_ν(κ) is there below the smallest float64,
     scaled or not, and its logarithm is taken too late. Stay in logarithms from the first term on.
     """
-    scaled = (log_bessel_i(dim / 2 - 1, concentration) - concentration).exp()  # what scipy.special.ive answers
+    scaled = (log_bessel_i(dim / 2 - 1, concentration) - concentration).exp()  # what scipy.special.ive returns
     return _constant(dim / 2 - 1, dim / 2, scaled.log() + concentration, concentration)
 
 

@@ -42,7 +42,7 @@ def _orient(loc: Tensor) -> Tensor:
 
 
 def _directions(rng: np.random.Generator) -> tuple[Tensor]:
-    """Unit vectors: anywhere, on the equator, at the poles, and next to them, where a difference loses its digits."""
+    """Unit vectors: anywhere, on the equator, at the poles, and next to the poles, where a difference loses digits."""
     batch, dim = size(rng), size(rng, low=2, high=8)
     loc = normalize(normal(rng, batch, dim, dtype=torch.float64), dim=-1)
     for row in range(batch):
@@ -59,7 +59,7 @@ def _directions(rng: np.random.Generator) -> tuple[Tensor]:
 
 
 def _where_it_leads(matrix: Tensor) -> dict[str, Tensor]:
-    """What counts of an orientation: where e₁ goes, and that lengths and angles stay. 0/0 becomes comparable."""
+    """What is compared of an orientation: U e₁, and UᵀU. NaN becomes infinity, so that it can be compared."""
     matrix = matrix.nan_to_num(nan=math.inf)
     return {"first column": matrix[..., 0], "UᵀU": (matrix.mT @ matrix).nan_to_num(nan=math.inf)}
 

@@ -19,11 +19,11 @@ from hvae_ref.exercises.engine.misconceptions import Misconceptions
 _SECTION = "How do you draw from it?"
 _DENSITY = "What does a density on a sphere look like?"
 _BLOCK = 50  # draws
-_MOST_ROUNDS = 1000  # a wrong accept test must not hang the check
+_MOST_ROUNDS = 1000  # so that the check ends if a wrong test accepts nothing
 
 
 def _cosines(dim: int, concentration: float, count: int) -> Tensor:
-    """Independent draws within blocks of equal mass: what independent draws are like, nearly without their noise."""
+    """Draws, independent within blocks of equal probability: their law has nearly no sampling noise."""
     block = torch.arange(count, dtype=torch.float64) // _BLOCK
     return _at((block + torch.rand(count, dtype=torch.float64)) * _BLOCK / count, dim, concentration)[
         torch.randperm(count)
@@ -31,7 +31,7 @@ def _cosines(dim: int, concentration: float, count: int) -> Tensor:
 
 
 def _at(mass_above: Tensor, dim: int, concentration: float) -> Tensor:
-    """The cosines above which there is so much mass."""
+    """The cosines above which there is this much probability."""
     angle = torch.linspace(0, math.pi, 20_001, dtype=torch.float64)[1:-1]
     log_density = concentration * angle.cos() + (dim - 2) * angle.sin().log()
     mass = (log_density - log_density.max()).exp().cumsum(0)
@@ -44,9 +44,9 @@ def _sphere_and_count(rng: np.random.Generator) -> tuple[int, float, int]:
 
 
 def _law(cosines: Tensor) -> dict[str, Tensor]:
-    """How many there are, centre and spread of log((1 − t)/(1 + t)), and whether they behave as independent draws.
+    """What is compared of draws: number, centre and spread of log((1 − t)/(1 + t)), and two signs of independence.
 
-    These are scales on which every (m, κ) looks alike. Neighbours in the order of drawing are uncorrelated; of two
+    On these scales one tolerance fits every (m, κ). Independent draws that follow each other are uncorrelated; of two
     neighbouring gaps between sorted draws the smaller is 2 log 2 − 1 = 0.39 of the larger on average, whatever the law.
     """
     t = torch.as_tensor(cosines, dtype=torch.float64)
@@ -103,7 +103,7 @@ def _cosines_switching_in_the_ratio(dim: int, concentration: float, count: int) 
     """Right up to κ = 10; beyond, b is replaced by its limit for κ → ∞, and the accept test is made for another b. What
     decides is κ beside m, and there is no need to switch.
     """
-    # The accept test written with t₀ = (1 − b)/(1 + b), in which the switched b moves the test too.
+    # The accept test is written with t₀ = (1 − b)/(1 + b), so another b changes the test too.
     b = (dim - 1) / (4 * concentration) if concentration > 10 else _envelope(dim, concentration)
     best, kept = (1 - b) / (1 + b), []
     proposal = Beta(torch.tensor((dim - 1) / 2).double(), torch.tensor((dim - 1) / 2).double())

@@ -22,7 +22,7 @@ _DIMS = (3, 30, 300)
 
 
 def _half_way(dims: tuple[int, ...]) -> tuple[float, ...]:
-    """The κ of each dimension at which the mean length is a half, by Newton's method."""
+    """The κ at which the mean has length one half, for each dimension, by Newton's method."""
     order = torch.tensor(dims, dtype=torch.float64) / 2 - 1
     concentration = 4 / 3 * (order + 1)
     for _ in range(6):
@@ -32,7 +32,7 @@ def _half_way(dims: tuple[int, ...]) -> tuple[float, ...]:
 
 
 def _for_each_dimension(concentrations: Any) -> Tensor | str:  # noqa: ANN401
-    """The numbers, or what they have in common if they are one."""
+    """The numbers, or a word where all three are the same."""
     found = torch.as_tensor(concentrations, dtype=torch.float64)
     alike = found.ndim == 1 and len(found) == len(_DIMS) and bool((found - found[0]).abs().max() < 0.03 * found[0])
     return "one κ for every dimension" if alike else found

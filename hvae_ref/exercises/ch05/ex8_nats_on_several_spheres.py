@@ -28,10 +28,10 @@ def _split(dim: int, count: int) -> list[int]:
 
 @cache
 def _costing(nats: float, *dims: int) -> tuple[float, ...]:
-    """The κ at which a sphere costs so much, for each of several dimensions.
+    """The κ at which a sphere costs this many nats, for each of several dimensions.
 
-    On logarithmic axes the cost is a concave function of κ, and κ²/2m lies above it: from where that costs as much,
-    Newton's method climbs to the answer without passing it.
+    On logarithmic axes the cost is a concave function of κ and lies below κ²/2m. Newton's method starts where κ²/2m has
+    this value, and comes to the solution from below.
     """
     order = torch.tensor(dims, dtype=torch.float64) / 2 - 1
     concentration = (4 * (order + 1) * nats).sqrt()
@@ -56,7 +56,7 @@ def _order(rng: np.random.Generator) -> tuple[float, int, int]:
 
 
 def _bill(answer: Spheres) -> dict[str, Any]:
-    """What counts of a product of spheres: how many, in how many dimensions altogether, and their nats."""
+    """What is compared of a product of spheres: number, total dimension and nats."""
     dims, concentrations = ([float(part) for part in parts] for parts in answer)
     if len(dims) != len(concentrations):
         raise ValueError(f"expected one concentration a sphere, got {len(dims)} and {len(concentrations)}")

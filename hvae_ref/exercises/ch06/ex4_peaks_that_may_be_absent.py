@@ -20,7 +20,7 @@ from hvae_ref.exercises.engine.misconceptions import Misconceptions
 _SECTION = "What is minimised, and when?"
 _LATENCY_UNIT, _AMPLITUDE_UNIT = 0.2, 0.1
 Fill = Callable[[Tensor, Tensor], Tensor]
-_ABSENT = (0.0, math.nan, 9.99)  # what a table may hold where there is no peak
+_ABSENT = (0.0, math.nan, 9.99)  # values in a table where there is no peak
 
 
 def _squares(
@@ -30,7 +30,7 @@ def _squares(
 
 
 def _filled(peaks: Tensor, present: Tensor) -> Tensor:
-    """Zeros where there is no peak, with no way for a NaN to come back through the gradient."""
+    """Zeros where there is no peak, so that no NaN reaches the gradient."""
     return torch.where(present[..., None], peaks, 0)
 
 
@@ -72,7 +72,7 @@ def _peak_part_taken_as_it_comes(latency: Tensor, amplitude: Tensor, peaks: Tens
 
 
 def _numbered(peaks: Tensor, present: Tensor) -> Tensor:
-    """Zeros for NaN, whatever the mask says."""
+    """Zeros for NaN; the mask is not used."""
     return torch.nan_to_num(peaks)
 
 

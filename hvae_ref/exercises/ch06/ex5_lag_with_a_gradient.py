@@ -20,7 +20,7 @@ from hvae_ref.objectives.alignment import soft_lag
 
 _SECTION = "What is minimised, and when?"
 Correlation = Callable[[Tensor, Tensor, int], Tensor]
-_CONSTANTS = (0.1, 0.25, 0.7, 1.1)  # 0.25 is its own mean exactly, the others are up to rounding
+_CONSTANTS = (0.1, 0.25, 0.7, 1.1)  # the mean of 0.25s is exactly 0.25; for the others it is rounded
 
 
 def _lag(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
@@ -28,8 +28,8 @@ def _lag(a: Tensor, b: Tensor, max_lag: int, temperature: float) -> Tensor:
 
 
 def _pairs(rng: np.random.Generator) -> tuple[Tensor, Tensor, int, float]:
-    flat = rng.random() < 0.5  # a recording of a loose electrode, or a decoder that has learned nothing yet
-    # Rounding leaves something of a constant's distance from its mean; seven samples show it for each of them.
+    flat = rng.random() < 0.5  # a loose electrode, or a decoder before training
+    # A constant minus its mean may not be 0 but a rounding error; with seven samples this happens for three of them.
     short = flat and rng.random() < 0.6
     batch, samples = size(rng), 7 if short else int(rng.integers(24, 60))
     max_lag = int(rng.integers(3, 6 if short else 11))

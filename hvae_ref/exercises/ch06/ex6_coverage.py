@@ -25,7 +25,7 @@ def _phi(score: Tensor) -> Tensor:
 
 
 def _rank(means: Tensor, sigma: Tensor, x: Tensor) -> Tensor:
-    """P(a draw of the model is below x): an equal mixture of one Gaussian a draw of the latents."""
+    """P(a draw of the model is below x), where the model is an equal mixture of K Gaussians."""
     return _phi((x - means) / sigma).mean(0)
 
 

@@ -18,7 +18,7 @@ _SECTION = "What does each latent hold?"
 
 
 def _variations(m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each pair: that of the global latent's means, that of the local one's, and that of all four values."""
+    """Variance in each pair: of the global latent's two means, of the local one's, and of all four values."""
     by_global, by_local = m.mean(2), m.mean(1)
     return (
         (by_global[:, 0] - by_global[:, 1]) ** 2 / 4,

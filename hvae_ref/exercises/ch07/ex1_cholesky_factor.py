@@ -45,7 +45,7 @@ def _scale_tril(raw: Tensor, dim: int, floor: float) -> Tensor:
 def _raw_numbers(rng: np.random.Generator) -> tuple[Tensor, int, float]:
     batch, dim = size(rng), size(rng, high=5)
     raw = normal(rng, batch, dim * (dim + 1) // 2, scale=2.5, dtype=torch.float64)
-    if rng.random() < 0.4:  # as an untrained net may answer, or one that closes in on a point
+    if rng.random() < 0.4:  # from an untrained net, or one whose component shrinks to a point
         raw[rng.integers(batch), rng.integers(dim)] = float(rng.choice([-800.0, 800.0]))
     return raw, dim, float(rng.choice([1e-3, 0.02, 0.3]))
 

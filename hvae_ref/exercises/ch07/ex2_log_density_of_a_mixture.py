@@ -51,13 +51,13 @@ def _log_density(f: Tensor, logits: Tensor, loc: Tensor, scale_tril: Tensor) -> 
 
 
 def _features_and_mixture(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    many = rng.random() < 0.2  # so many channels, so little spread: a determinant is below what float64 can hold
+    many = rng.random() < 0.2  # with 110 channels of so small a spread a determinant is too small for float64
     batch, components, dim = size(rng), size(rng, high=4), 110 if many else size(rng, high=6)
     spread = 1e-3 if many else float(rng.uniform(0.3, 1.5))
     loc = normal(rng, components, dim, scale=2 * spread, dtype=torch.float64)
     below = normal(rng, components, dim, dim, scale=spread / dim**0.5, dtype=torch.float64).tril(-1)
     diagonal = uniform(rng, components, dim, low=0.5 * spread, high=1.5 * spread, dtype=torch.float64)
-    distance = float(rng.choice([1.0, 60.0]))  # an anomaly lies so far out that its density is 0 in floating point
+    distance = float(rng.choice([1.0, 60.0]))  # at a distance of 60 the density is 0 in floating point
     away = normal(rng, batch, dim, scale=distance * spread, dtype=torch.float64)
     f = loc[rng.integers(components, size=batch)] + away
     return f, normal(rng, components, scale=1.5, dtype=torch.float64), loc, below + torch.diag_embed(diagonal)

@@ -214,7 +214,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_cost,
     inputs=_levels,
-    rtol=1e-6,  # counts: room for float32, and for no miscount
+    rtol=1e-6,  # these are counts: float32 is exact enough, and a miscount is never within this
     atol=1e-2,
     misconceptions=wrong,
 )

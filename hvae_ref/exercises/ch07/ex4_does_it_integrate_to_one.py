@@ -28,7 +28,7 @@ def _grid(axes: list[Tensor]) -> Tensor:
 
 
 def _axes(low: Tensor, high: Tensor, cells: int, place: float = 0.5) -> list[Tensor]:
-    """Where the cells of each axis have their middle, or another place in them."""
+    """The middle of each cell along each axis, or another place in it."""
     steps = (torch.arange(cells, dtype=torch.float64) + place) / cells
     return list((low + steps[:, None] * (high - low)).T)
 
@@ -47,7 +47,7 @@ def _log_mass(log_density: LogDensity, low: Tensor, high: Tensor, cells: int) ->
 
 def _functions_and_boxes(rng: np.random.Generator) -> tuple[LogDensity, Tensor, Tensor, int]:
     dim = int(rng.integers(1, 4))
-    offset = float(rng.choice([0.0, -2.0, 900.0, -900.0]))  # e to the power of 900 is more than float64 can hold
+    offset = float(rng.choice([0.0, -2.0, 900.0, -900.0]))  # e^900 is too large for float64
     function = _bumps(rng, dim, offset) if rng.random() < 0.5 else _head(rng, dim, offset)
     low = -uniform(rng, dim, low=1.5, high=4.5, dtype=torch.float64)
     return function, low, low + uniform(rng, dim, low=4, high=8, dtype=torch.float64), int(rng.integers(7, 40 // dim))

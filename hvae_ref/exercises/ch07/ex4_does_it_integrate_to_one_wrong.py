@@ -136,7 +136,7 @@ def _upper_corners(log_density: LogDensity, low: Tensor, high: Tensor, cells: in
 
 
 def _between_both_ends(low: Tensor, high: Tensor, points: int) -> Tensor:
-    """A grid with so many points along each axis, from one end to the other."""
+    """A grid with this many points along each axis, both ends included."""
     steps = torch.linspace(0, 1, points, dtype=torch.float64)
     return _grid(list((low + steps[:, None] * (high - low)).T))
 

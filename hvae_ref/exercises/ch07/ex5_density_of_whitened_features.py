@@ -48,7 +48,7 @@ def _log_density(train: Tensor, f: Tensor, log_p: LogDensity, dim: int) -> Tenso
 
 def _features(rng: np.random.Generator) -> tuple[Tensor, Tensor, LogDensity, int]:
     rows, channels, batch = int(rng.integers(12, 30)), int(rng.integers(2, 8)), size(rng)
-    # Spreads that are well apart, in directions of their own, so that no two directions are confused.
+    # The spreads differ clearly, so that the order of the directions is not in doubt.
     spread = torch.as_tensor(float(rng.uniform(0.3, 3)) * 0.65 ** np.arange(channels))
     turn = torch.linalg.qr(normal(rng, channels, channels, dtype=torch.float64)).Q
     mean = normal(rng, channels, scale=2, dtype=torch.float64)

@@ -28,7 +28,7 @@ def _edges(sources: Tensor, targets: Tensor, nodes: int) -> Tensor:
 
 
 def _paths(edges: Tensor, least: int, most: int) -> Tensor:
-    """Whether a path of so many edges leads from j to i."""
+    """Whether a path of `least` to `most` edges leads from j to i."""
     found, power = torch.zeros_like(edges), torch.eye(len(edges), dtype=edges.dtype)
     for length in range(most + 1):
         if length >= least:
@@ -48,17 +48,17 @@ def _reads(sources: Tensor, targets: Tensor, nodes: int, layers: int) -> Reads:
 
 def _graph(rng: np.random.Generator) -> tuple[Tensor, Tensor, int, int]:
     nodes = int(rng.integers(3, 10))
-    order = rng.permutation(nodes)  # numbers say nothing about who comes first
+    order = rng.permutation(nodes)  # the nodes' numbers are not their order
     share = float(rng.uniform(0.15, 0.5))
     edges = {(a, b) for i, a in enumerate(order) for b in order[i + 1 :] if rng.random() < share}
     form = rng.random()
-    if form < 0.35:  # a chain is as deep as a graph can be
+    if form < 0.35:  # a chain, the deepest graph there is
         edges |= set(zip(order[:-1], order[1:], strict=True))
     elif form < 0.5:
         edges = {(order[0], order[1])}
     if rng.random() < 0.5:
         around = order[: rng.choice([2, 3, nodes])]
-        edges = edges if rng.random() < 0.5 else set()  # a long way round shows only where nothing shortens it
+        edges = edges if rng.random() < 0.5 else set()  # a long circle is seen only where no edge makes it shorter
         edges |= set(zip(around, np.roll(around, -1), strict=True))
     edges = edges or {(order[0], order[1])}
     shuffled = rng.permutation(np.array(sorted(edges), dtype=np.int64))

@@ -33,13 +33,13 @@ def _auroc(scores: Tensor, masks: Tensor) -> Tensor:
 def _scores_and_masks(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     images, height, width = size(rng), int(rng.integers(3, 10)), int(rng.integers(3, 10))
     masks = torch.zeros(images, height, width, dtype=torch.bool)
-    for mask in masks[: max(1, images - int(rng.integers(3)))]:  # some images have nothing foreign in them
+    for mask in masks[: max(1, images - int(rng.integers(3)))]:  # some images have no foreign pixel
         top, left = rng.integers(height - 1), rng.integers(width - 1)
         mask[top : top + rng.integers(1, height), left : left + rng.integers(1, width)] = True
     masks[0, -1, -1] = False
     scores = normal(rng, images, height, width, dtype=torch.float64) + float(rng.uniform(0, 2)) * masks
     scores = 3 * scores + normal(rng, images, 1, 1, scale=4, dtype=torch.float64)
-    if rng.random() < 0.5:  # maps that were enlarged from coarse ones hold every score many times
+    if rng.random() < 0.5:  # enlarged maps have many equal scores
         scores = (scores / float(rng.choice([1.0, 4.0]))).round()
     order = torch.as_tensor(rng.permutation(images))
     return scores[order], masks[order]

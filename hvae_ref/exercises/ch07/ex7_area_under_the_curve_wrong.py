@@ -39,7 +39,7 @@ def _pairs_with_ties_lost(scores: Tensor, masks: Tensor) -> Tensor:
 
 
 def _by_ranks(scores: Tensor, masks: Tensor, ranks: Tensor, first: int) -> Tensor:
-    """The area from the ranks of all pixels, of which the lowest is taken for `first`."""
+    """The area from the ranks of all pixels, if the lowest rank were `first`."""
     foreign = int(masks.sum())
     above = ranks[masks.flatten()].double().sum() - foreign * (foreign - 1) / 2 - first * foreign
     return above / (foreign * (masks.numel() - foreign))

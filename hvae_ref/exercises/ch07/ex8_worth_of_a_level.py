@@ -31,7 +31,7 @@ def _log_det(covariance: Tensor, *parts: Tensor) -> Tensor:
 
 
 def _nll(covariance: Tensor, f: Tensor, *given: Tensor) -> Tensor:
-    """E[−log p(f | given)] without the constant of the normal density, which every difference takes away."""
+    """E[−log p(f | given)] without the constant of the normal density, which is the same in every difference."""
     whole = _log_det(covariance, f, *given)
     return (whole - _log_det(covariance, *given) if given else whole) / 2
 

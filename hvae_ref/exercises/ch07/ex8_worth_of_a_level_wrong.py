@@ -139,7 +139,7 @@ def _diagonal(covariance: Tensor, fine: int, coarse: int) -> Worth:
     """Each coordinate of f is counted for itself, by its conditional variance. Coordinates that go together are then
     counted twice; a determinant knows.
     """
-    # Differences of NLLs of independent features: each one's variance given the context.
+    # The features are treated as independent: each has its own variance given the context.
     f, g, c = _parts(covariance, fine, coarse)
 
     def nll(*given: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ def _by_traces(covariance: Tensor, fine: int, coarse: int) -> Worth:
     """This compares total variances. They forget how the coordinates of f go together, and change when one of them is
     measured in another unit; information does not.
     """
-    # ½ log of how much of the whole variance is left, as one would for a single number.
+    # ½ log of the ratio of total variances, the formula for a single number.
     f, g, c = _parts(covariance, fine, coarse)
 
     def log_variance(*given: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What an exercise is: a reference, random inputs, a tolerance, and the wrong answers people give."""
+"""What an exercise is: a reference, random inputs, a tolerance, and common wrong answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ID = re.compile(r"[1-9]\d*\.[1-9]\d*")
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: what is asked, what is right, and how a submission is compared with it.
+    """One exercise: what is asked, what is right, and how an answer is compared with it.
 
     With ``inputs`` the answer is a function, and ``reference`` is one that is right. Without ``inputs`` the
     answer is a value (a number, a tuple of numbers, or one of ``choices``), and ``reference`` is that value.

@@ -143,7 +143,7 @@ def _validate_text(text: Any, where: str) -> None:  # noqa: ANN401
 
 
 class _Text(HTMLParser):
-    """Collects the text, the tags left open, and those closed out of turn."""
+    """Collects the text, the tags that are not closed, and those closed in the wrong order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Questions as HTML: what jupyterquiz makes of them, closed in so that it needs neither the network nor the page."""
+"""Questions as HTML, made by jupyterquiz and changed to need no network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from hvae_ref.errors import optional_import
 
-# One card with its own ground, so that it reads the same by light and by dark (contrast 7:1 and more).
+# One card with its own background, the same in light and dark pages (contrast 7:1 and more).
 _COLOURS = {
     "--jq-multiple-choice-bg": "#1f3a5f",
     "--jq-many-choice-bg": "#1f3a5f",
@@ -41,7 +41,7 @@ def page(name: str, asked: tuple[dict[str, Any], ...]) -> str:
     if div is None:
         raise RuntimeError("jupyterquiz gave no container for the questions; version 2.9.6 is known to work.")
     id_ = div[1]
-    # jupyterquiz leaves its container open; what shows where no script runs goes into it, and the script takes it out.
+    # jupyterquiz leaves its container open. What is shown without a script goes into it; the script removes it.
     without_script = f"<div class='hvae-quiz-plain'>{_without_script(asked)}</div>"
     head = markup[: markup.index(">", div.end()) + 1]
     styles = markup[markup.index("<style>") :]
@@ -52,7 +52,7 @@ def page(name: str, asked: tuple[dict[str, Any], ...]) -> str:
 
 
 def _rendered(name: str, asked: tuple[dict[str, Any], ...]) -> tuple[str, str]:
-    """What jupyterquiz displays, caught on the way: its HTML and its JavaScript."""
+    """The HTML and the JavaScript that jupyterquiz would display."""
     for module in ("IPython", "jupyterquiz"):
         optional_import(module, extra="course", wanted_by="hvae_ref.exercises.quiz")
     from jupyterquiz import display_quiz
@@ -83,7 +83,7 @@ def _for_jupyterquiz(asked: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
 
 
 def _script(script: str, id_: str) -> str:
-    """Close the script in, so that it reaches neither the network nor the page's own MathJax and console."""
+    """Wrap the script, so that it uses neither the network nor the page's MathJax and console."""
     quiet = re.sub(r"https?://[^\s'\"]+", "", script)
     # "</" would end the script element from inside a string.
     quiet = quiet.replace("</", "<\\/")
@@ -101,7 +101,7 @@ def _script(script: str, id_: str) -> str:
 
 
 def _without_script(asked: tuple[dict[str, Any], ...]) -> str:
-    """The questions where scripts don't run (on GitHub, say): each answer unfolds its explanation."""
+    """The questions where no script runs (on GitHub, for example): each answer unfolds its explanation."""
     parts = []
     for question in asked:
         answers = "".join(

@@ -1,4 +1,4 @@
-"""From a comparison to a verdict: what to say, and which input to show."""
+"""Verdicts from comparisons: what to say, and which input to show."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def failed_value(
         message = "Not this one. Go back to the question and say what would have to be true for it to hold."
     else:
         kind, message = pattern([(expected, actual)], Tolerance(exercise.rtol, exercise.atol))
-        # A single value is always *some* factor or offset away, and saying which would give it away.
+        # A single value always differs by *some* factor and offset; to name it would give the answer away.
         message = "The sign is flipped." if kind == "sign" else "The value is not right."
         kind = kind if kind == "sign" else "value"
     return _verdict(exercise, message, kind, misconception, ())
@@ -178,7 +178,7 @@ def _pattern(
 
 
 def _sizes(exercise: Exercise, values: tuple[Any, ...]) -> dict[str, int]:
-    """What a reduction may have divided by: the size of each axis of each input, and of all of them together."""
+    """The numbers by which a mean may have divided: the size of each axis of each input, and their product."""
     sizes = {}
     for name, value in zip(exercise.argument_names, values, strict=True):
         if isinstance(value, Tensor | np.ndarray) and value.ndim:

@@ -1,4 +1,4 @@
-"""The exercises of chapter 7: references against other computations, right answers of other kinds, real mistakes."""
+"""The exercises of chapter 7: references against other computations, other right answers, common mistakes."""
 
 import math
 from graphlib import CycleError, TopologicalSorter
@@ -69,7 +69,7 @@ def test_a_mixtures_mass_is_one_whatever_its_parameters():
 
 
 def test_a_net_that_is_trained_to_answer_large_numbers_learns_no_density():
-    """The numbers of the solution: the mass rises with the answers, and what is left is the uniform density's."""
+    """The numbers of the solution: the mass rises with what the net returns, and the rest is the uniform density."""
     torch.manual_seed(0)
     head = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1), torch.nn.Flatten(0))
     optimizer = torch.optim.Adam(head.parameters(), lr=0.01)

@@ -56,9 +56,6 @@ class Latent(NamedTuple):
 KlEstimator = Callable[[Latent], Divergence]
 """How one level's divergence is taken from its posterior, its prior and the sample."""
 
-_NO_CLOSED_FORM: set[tuple[type, ...]] = set()
-"""Pairs of distributions for which torch was asked for a closed form and has none."""
-
 
 def sampled_kl(latent: Latent) -> Divergence:
     """log q(z) − log p(z): the unbiased one-sample estimate of KL(q ‖ p).
@@ -73,15 +70,14 @@ def sampled_kl(latent: Latent) -> Divergence:
 def analytic_kl_or_sample(latent: Latent) -> Divergence:
     """KL(q ‖ p) in closed form; where none is known, as for a flow or a mixture, the one-sample estimate.
 
-    The answer says which of the two it is.
+    A posterior whose samples come with their density is not asked for a closed form. The result says which of the two
+    it is.
     """
-    q, p, _, log_q = latent
-    pair = (type(q), type(getattr(q, "base_dist", None)), type(p), type(getattr(p, "base_dist", None)))
-    if log_q is None and pair not in _NO_CLOSED_FORM:
+    if latent.log_q is None:
         try:
-            return Divergence(kl_divergence(q, p), sampled=False)
+            return Divergence(kl_divergence(latent.q, latent.p), sampled=False)
         except NotImplementedError:
-            _NO_CLOSED_FORM.add(pair)
+            pass  # torch has none for these two; whether it has one may depend on more than their types
     return sampled_kl(latent)
 
 
@@ -98,24 +94,28 @@ class Elbo:
         log_px: log p(x|z) at the sampled z, (B,).
         kl: one entry a level, ordered from the top level to the bottom one: (B,) each, or a `Divergence`.
         auxiliary: terms (B,) that a model is trained with *beside* its bound, by name; no part of `value`.
+        sampled: names of the levels whose KL is a one-sample estimate and not the closed form; those that `kl` gives
+            as a sampled `Divergence` are added.
 
     Attributes:
         kl: nats of each level, (B,).
-        sampled: names of the levels whose KL is a one-sample estimate and not the closed form.
 
     Raises:
-        ValueError: where `kl` is empty, a term has another shape than `log_px`, or a name stands for two terms.
+        ValueError: where `kl` is empty, a term has another shape than `log_px`, a name stands for two terms, or
+            `sampled` names a level that `kl` does not have.
     """
 
     log_px: Float[Tensor, " batch"]
     kl: Mapping[str, Float[Tensor, " batch"] | Divergence]
     auxiliary: Mapping[str, Float[Tensor, " batch"]] = field(default_factory=dict)
-    sampled: frozenset[str] = field(init=False)
+    sampled: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.kl:
             raise ValueError("kl: expected an entry for every level, got none")
-        nats, sampled = dict(self.kl), set()
+        nats, sampled = dict(self.kl), set(self.sampled)
+        if unknown := sorted(sampled - set(nats)):
+            raise ValueError(f"sampled: expected levels among {', '.join(nats)}, got {', '.join(unknown)}")
         for level, kl in self.kl.items():
             if isinstance(kl, Divergence):
                 nats[level] = kl.nats

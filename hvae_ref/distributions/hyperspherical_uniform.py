@@ -21,6 +21,10 @@ class _UnitVector(Constraint):
         tolerance = torch.finfo(value.dtype).eps ** 0.7
         return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
 
+    def __reduce__(self) -> str:
+        """A copy is the constraint itself, so that `is unit_vector` holds for copied and for unpickled models too."""
+        return "unit_vector"
+
 
 unit_vector = _UnitVector()
 

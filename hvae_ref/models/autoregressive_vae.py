@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from hvae_ref.models import dense
 from hvae_ref.models.base import Shape
 from hvae_ref.models.vae import VAE
+from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.heads import StandardNormal
 from hvae_ref.nn.likelihoods import Bernoulli, Likelihood
 from hvae_ref.nn.made import MADE, ConditionalAutoregressive
+from hvae_ref.nn.observation import event_shape
 
 
 class AutoregressiveVAE(VAE):
@@ -32,6 +34,7 @@ class AutoregressiveVAE(VAE):
         likelihood: Likelihood = Bernoulli(),  # noqa: B008  (a frozen value)
         flow: dense.Flow = None,
         flow_steps: int = 4,
+        condition: Condition | None = None,
     ) -> AutoregressiveVAE:
         """A multilayer perceptron from x to z1, and a masked net back.
 
@@ -44,19 +47,22 @@ class AutoregressiveVAE(VAE):
             flow: family of `hvae_ref.flows` that bends the Gaussian posterior: "planar", "orthogonal", "householder",
                 "triangular" or "iaf". The KL is then a one-sample estimate.
             flow_steps: length of the flow.
+            condition: what both nets see beside x and z1; None for none.
 
         Raises:
             ValueError: for images, another number of levels, or sizes below 1.
         """
         (size,) = dense.check_dims(latent_dims, levels=1)
-        if len(dense.shape_of(x_shape)) != 1:
+        if len(event_shape(x_shape)) != 1:
             raise ValueError(f"x_shape: expected the size of a vector, whose order counts, got {x_shape!r}")
         d, hidden = dense.values(x_shape), dense.check_sizes("hidden", hidden)
-        made = MADE(d, likelihood.outputs, dense.check_sizes("made_hidden", made_hidden), context_dim=size)
+        c = dense.size_of(condition)
+        made = MADE(d, likelihood.outputs, dense.check_sizes("made_hidden", made_hidden), context_dim=size + c)
         family = dense.flow_names(flow, ("z1",))["z1"]
         return cls(
             x_shape,
             p_z1=StandardNormal((size,)),
-            q_z1_given_x=dense.posterior(lambda outputs: dense.net((d,), hidden, outputs), size, family, flow_steps),
+            q_z1_given_x=dense.posterior(lambda outputs: dense.net((d, c), hidden, outputs), size, family, flow_steps),
             p_x_given_z1=ConditionalAutoregressive(made, likelihood),
+            condition=condition,
         )

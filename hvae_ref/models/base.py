@@ -15,7 +15,8 @@ from torch.distributions.constraints import Constraint
 from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample, sampled_kl
 from hvae_ref.models.latents import Inference, LatentSource, check_latents, from_prior, randomness_from
 from hvae_ref.nn.eval_mode import eval_mode
-from hvae_ref.nn.likelihoods import Likelihood, Observation
+from hvae_ref.nn.likelihoods import Likelihood
+from hvae_ref.nn.observation import Observation, event_shape
 
 Shape = int | Sequence[int]
 """An event shape: D for a vector, (C, H, W) for a map."""
@@ -46,11 +47,8 @@ class LatentVariableModel(nn.Module, ABC):
         condition: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        shape = (x_shape,) if isinstance(x_shape, int) else tuple(x_shape)
-        if not shape or min(shape) < 1:
-            raise ValueError(f"x_shape: expected a size or sizes of at least 1, got {x_shape!r}")
         self.levels = tuple(levels)
-        self.observe = Observation(shape, likelihood, condition)
+        self.observe = Observation(event_shape(x_shape), likelihood, condition)
 
     # What a model brings ------------------------------------------------------------------------------------------
 
@@ -102,9 +100,14 @@ class LatentVariableModel(nn.Module, ABC):
 
         Returns:
             (n, B) nats; `log_mean_exp` over the first dimension is the importance-weighted bound.
+
+        Raises:
+            ValueError: as `infer`, and for n below 1.
         """
         if n < 1:
             raise ValueError(f"n: expected at least one sample, got {n}")
+        self.observe.check(x, self.like)
+        self.observe.given(condition, len(x))
         if condition is not None and len(condition) == len(x):
             condition = condition.repeat(n, *[1] * (condition.ndim - 1))
         many = x.repeat(n, *[1] * (x.ndim - 1))
@@ -116,7 +119,8 @@ class LatentVariableModel(nn.Module, ABC):
 
     def decode(self, z: Mapping[str, Tensor], *, condition: Tensor | None = None) -> Distribution:
         """p(x|z, c) for given values of all levels, each (B, *its shape)."""
-        n = len(z[self.levels[0]]) if self.levels[0] in z else None
+        top = z.get(self.levels[0])
+        n = len(top) if isinstance(top, Tensor) and top.ndim else None
         check_latents(z, self.priors, self.like, rows=(n,), required=self.levels)
         return self.ancestral_pass(lambda level, p, state: z[level], n, self.observe.given(condition, n))
 

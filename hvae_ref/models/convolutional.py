@@ -14,6 +14,7 @@ from hvae_ref.nn.convolutions import BottleneckBlock, Enlarge, halved, shrink
 from hvae_ref.nn.heads import ConditionalNormal, LadderPosterior, RelativePosterior, StandardNormal
 from hvae_ref.nn.layers import Joined, mlp
 from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood
+from hvae_ref.nn.observation import event_shape
 
 Size = tuple[int, ...]
 """(H, W) of a map, () of a vector."""
@@ -37,14 +38,16 @@ def convolutional_nets(
         ValueError: for shapes that halving does not lead to, or sizes below 1.
     """
     shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in latent_shapes]
-    x_shape = tuple(x_shape) if not isinstance(x_shape, int) else (x_shape,)
+    x_shape = event_shape(x_shape)
     if len(x_shape) != 3:
-        raise ValueError(f"x_shape: expected (channels, height, width), got {x_shape}")
+        raise ValueError(f"x_shape: expected (channels, height, width), got {tuple(x_shape)}")
     if posterior not in ("relative", "ladder"):
         raise ValueError(f"posterior: expected 'relative' or 'ladder', got {posterior!r}")
     if not shapes or min(min(shape) for shape in shapes) < 1 or min(hidden, blocks + 1) < 1:
         raise ValueError(f"latent_shapes, hidden: expected sizes of at least 1, got {shapes} and {hidden}")
-    sizes = [x_shape[1:], *(shape[1:] for shape in shapes)]
+    if wrong := [shape for shape in shapes if len(shape) not in (1, 3)]:
+        raise ValueError(f"latent_shapes: expected (channels, height, width) or the size of a vector, got {wrong[0]}")
+    sizes = [tuple(x_shape[1:]), *(shape[1:] for shape in shapes)]
     c = 0 if condition is None else condition.size
     nets: dict[str, dict[str, nn.Module]] = {key: {} for key in ("side_path", "prior", "posterior", "descent", "path")}
     for number, shape in enumerate(shapes, 1):
@@ -128,9 +131,8 @@ def _width(size: Size, hidden: int) -> int:
 
 
 def _head(inputs: int, outputs: int, size: Size) -> nn.Sequential:
-    """The last layers before a distribution: two 3×3 convolutions on maps, two linear layers on vectors."""
+    """The last layers before a distribution: a 1×1 and a 3×3 convolution on maps, two linear layers on vectors."""
     if not size:
         return mlp([inputs, inputs, outputs])
-    return nn.Sequential(
-        nn.SiLU(), nn.Conv2d(inputs, inputs // 2, 1), nn.SiLU(), nn.Conv2d(inputs // 2, outputs, 3, padding=1)
-    )
+    inner = max(inputs // 2, 1)
+    return nn.Sequential(nn.SiLU(), nn.Conv2d(inputs, inner, 1), nn.SiLU(), nn.Conv2d(inner, outputs, 3, padding=1))

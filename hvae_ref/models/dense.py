@@ -13,6 +13,7 @@ from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.heads import ConditionalNormal
 from hvae_ref.nn.layers import Flattened, Scale, mlp
 from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood
+from hvae_ref.nn.observation import event_shape
 
 Flow = str | Mapping[str, str] | None
 """A family's name for all levels, or names by level; levels without one keep their Gaussian."""
@@ -73,14 +74,9 @@ def flow_names(flow: Flow, levels: Iterable[str]) -> dict[str, str | None]:
     return {level: families.get(level) for level in levels}
 
 
-def shape_of(x_shape: Shape) -> tuple[int, ...]:
-    """An event shape as a tuple."""
-    return (x_shape,) if isinstance(x_shape, int) else tuple(x_shape)
-
-
 def values(x_shape: Shape) -> int:
     """D, how many values an example has."""
-    return math.prod(shape_of(x_shape))
+    return math.prod(event_shape(x_shape))
 
 
 def net(
@@ -95,7 +91,7 @@ def net(
     """A multilayer perceptron of one or several inputs, images among them flattened.
 
     Args:
-        into: shapes of what it is called with; a size of 0 stands for nothing, such as no condition.
+        into: shapes of what it is called with; after the first, a size of 0 stands for nothing, such as no condition.
         hidden: sizes of the hidden layers.
         outputs: size of what it returns.
         dropout: probability of dropping a hidden unit while training.
@@ -103,11 +99,11 @@ def net(
         then: layers after the last one.
         scale: factor on the first input.
     """
-    sizes = [values(shape) for shape in into if shape]
+    sizes = [values(into[0]), *(values(shape) for shape in into[1:] if shape)]
     body = mlp([sum(sizes), *hidden, outputs], dropout)
     if norm or then:
         body = nn.Sequential(*([nn.LayerNorm(sum(sizes))] if norm else []), body, *then)
-    if len(sizes) > 1 or len(shape_of(into[0])) > 1:
+    if len(sizes) > 1 or len(event_shape(into[0])) > 1:
         return Flattened(body, scale)
     return body if scale == 1.0 else nn.Sequential(Scale(scale), body)
 
@@ -122,7 +118,7 @@ def pixels(
     scale: float = 1.0,
 ) -> ConditionalLikelihood:
     """p(x|·) from a multilayer perceptron; arguments as in `net`."""
-    channels, *size = shape_of(x_shape)
+    channels, *size = event_shape(x_shape)
     then = [nn.Unflatten(1, (channels * likelihood.outputs, *size))] if size else []
     outputs = values(x_shape) * likelihood.outputs
     return ConditionalLikelihood(net(into, hidden, outputs, dropout, norm, then, scale), likelihood)

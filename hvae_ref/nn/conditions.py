@@ -63,7 +63,7 @@ class Labels(Condition):
         if not torch.compiler.is_compiling() and not ((condition >= 0) & (condition < self.size)).all():
             low, high = condition.min().item(), condition.max().item()
             raise ValueError(f"condition: expected labels 0 … {self.size - 1}, got {low} … {high}")
-        return self.one_hot[condition].expand(rows, -1)
+        return self.one_hot[condition.long()].expand(rows, -1)  # a byte would be taken for a mask
 
     def example(self, rows: int) -> Tensor:
         """Label 0."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.distributions import Autoregressive
+from hvae_ref.nn.layers import join
 from hvae_ref.nn.likelihoods import Likelihood
 
 
@@ -66,10 +67,11 @@ class MADE(nn.Module):
 
 
 class ConditionalAutoregressive(nn.Module):
-    """p(x|z): pixels drawn one after the other, each given those before it and z, from a MADE.
+    """p(x|·): pixels drawn one after the other, each given those before it and what stands behind the bar.
 
     Args:
-        made: `data_dim` blocks of outputs, as many as the likelihood needs for a pixel.
+        made: `data_dim` blocks of outputs, as many as the likelihood needs for a pixel. Its context is all that stands
+            behind the bar, side by side.
         likelihood: of each pixel.
     """
 
@@ -77,12 +79,13 @@ class ConditionalAutoregressive(nn.Module):
         super().__init__()
         self.made, self.likelihood = made, likelihood
 
-    def forward(self, z: Tensor) -> Autoregressive:
+    def forward(self, *given: Tensor) -> Autoregressive:
         """The distribution, batch (B,), event (D,)."""
+        context = join(*given)
 
         def conditionals(x: Tensor) -> torch.distributions.Distribution:
-            """p(x_i | x_<i, z) of every pixel i at once."""
-            raw = self.made(self.likelihood.embed(x), z)
+            """p(x_i | x_<i, ·) of every pixel i at once."""
+            raw = self.made(self.likelihood.embed(x), context)
             return self.likelihood.distribution(raw.to(torch.promote_types(raw.dtype, torch.float32)))
 
-        return Autoregressive(conditionals, z.shape[:-1], self.made.data_dim, like=z)
+        return Autoregressive(conditionals, context.shape[:-1], self.made.data_dim, like=context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -79,7 +80,7 @@ class Normal(Likelihood):
         unit: what the net should see as 1, such as the standard deviation of the data.
 
     Raises:
-        ValueError: for a scale or unit that is not positive.
+        ValueError: for a scale or unit that is not positive, or a center that is not finite.
     """
 
     scale: float | None = None
@@ -91,6 +92,8 @@ class Normal(Likelihood):
             value = getattr(self, name)
             if not (name == "scale" and value is None) and not 0 < float(value) < float("inf"):
                 raise ValueError(f"{name}: expected a number > 0, got {value!r}")
+        if not math.isfinite(self.center):
+            raise ValueError(f"center: expected a finite number, got {self.center!r}")
 
     @property
     def outputs(self) -> int:

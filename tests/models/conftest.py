@@ -18,9 +18,8 @@ from hvae_ref.models import (
     TopDownVAE,
     TwoLevelVAE,
 )
-from hvae_ref.nn import Covariates, Labels
+from hvae_ref.nn import Bernoulli, Categorical, Covariates, Labels, Likelihood, LogisticMixture, Normal
 from hvae_ref.nn.convolutions import halved
-from hvae_ref.nn.likelihoods import Bernoulli, Categorical, Likelihood, LogisticMixture, Normal
 
 Shape = tuple[int, ...]
 

@@ -1,4 +1,4 @@
-"""The record every loader answers, and the three ways to make its images binary."""
+"""The record that every loader returns, and the three ways to make its images binary."""
 
 from __future__ import annotations
 

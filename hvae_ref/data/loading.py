@@ -105,7 +105,7 @@ def load(
     seed: int = 0,
     layout: str = "vector",
     condition: str | None = None,
-) -> Any:  # noqa: ANN401  (a `Dataset`, or whatever record a registered loader answers)
+) -> Any:  # noqa: ANN401  (a `Dataset`, or whatever record a registered loader returns)
     """Load one split of a data set.
 
     | name | images | grey levels | train / validation / test | needs |

@@ -75,7 +75,7 @@ class _Bessel(Function):
 
     @staticmethod
     def forward(kind: str, order: Order, x: Tensor) -> Tensor:
-        """Compute in float64, answer in x's dtype."""
+        """Compute in float64, return in x's dtype."""
         return _evaluate(kind, order, x.to(torch.float64)).to(x.dtype)
 
     @staticmethod

@@ -89,7 +89,7 @@ class HypersphericalUniform(Distribution):
     def expand(
         self, batch_shape: Sequence[int], _instance: HypersphericalUniform | None = None
     ) -> HypersphericalUniform:
-        """Answer the same distribution with another batch shape."""
+        """The same distribution with another batch shape."""
         new = HypersphericalUniform(self.dim, batch_shape, self._like.dtype, self._like.device, validate_args=False)
         new._validate_args = self._validate_args
         return new

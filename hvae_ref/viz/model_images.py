@@ -144,7 +144,7 @@ def interpolation_strip(
     """A walk from left to right, one row a pair of images.
 
     Args:
-        images: (steps, D) or (steps, B, D), as `hvae_ref.evaluation.interpolate` answers them; several walks
+        images: (steps, D) or (steps, B, D), as `hvae_ref.evaluation.interpolate` returns them; several walks
             between the same ends are joined with `torch.stack(walks, dim=1)`.
         data: gives the image's shape and grey levels.
         row_labels: text left of each row.

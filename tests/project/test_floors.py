@@ -29,9 +29,7 @@ LONGEST = 250  # lines of a file
 MOST_FILES = 20  # Python files of a folder
 # Files that are longer and being divided. No file comes in; each leaves when it is.
 BEING_DIVIDED = {
-    "distributions/bessel.py",
     "features/measures/estimator.py",
-    "nn/heads.py",
     "training/checkpoint.py",
     "training/fit.py",
 }

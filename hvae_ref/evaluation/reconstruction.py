@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.evaluation.conditions import batches
-from hvae_ref.nn.eval_mode import eval_mode
+from hvae_ref.evaluation.quiet import quiet
 
 
 def reconstruction_errors(
@@ -30,9 +30,10 @@ def reconstruction_errors(
     errors = {}
     for kept in range(len(model.levels) + 1):
         keep = tuple(model.levels[:kept])
-        with eval_mode(model, seed):
+        with quiet(model, seed):
             squares = []
-            for rows, beside in batches(x, condition, batch_size):
-                squares.append(((model.reconstruct(rows, keep=keep, **beside) - rows) ** 2).double())
+            for rows, *given in batches(x, condition, batch_size):
+                named = {"condition": given[0]} if given else {}
+                squares.append(((model.reconstruct(rows, keep=keep, **named) - rows) ** 2).double())
         errors[keep] = torch.cat(squares).mean().sqrt().item()
     return errors

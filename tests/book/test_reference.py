@@ -190,6 +190,22 @@ def test_displays_are_code_examples_stay_and_returns_have_no_type():
     ]
 
 
+def test_tables_of_markdown_stay_tables():
+    assert readable(["| a | b |", "|---|--:|", "| `x|y` | p*q |"]) == [
+        ".. list-table::",
+        "   :header-rows: 1",
+        "",
+        "   * - a",
+        "     - b",
+        "   * - `x|y`",
+        r"     - p\*q",
+    ]
+
+
+def test_what_a_constant_is_said_to_be_is_no_type():
+    assert readable(["How it is taken: at once."], "data") == [": How it is taken: at once."]
+
+
 @pytest.mark.parametrize(
     ("found", "written"),
     [

@@ -1,16 +1,16 @@
-"""What tests of single exercises need of the registry."""
+"""What tests of single exercises ask the registry for."""
 
 from hvae_ref.exercises.engine.judge import cases, judge
 from hvae_ref.exercises.engine.registry import registered
 
 
 def reference(id_):
-    """The exercise's reference."""
+    """The exercise's own right answer."""
     return registered()[id_].reference
 
 
 def verdict(id_, answer):
-    """The verdict on this answer."""
+    """What a learner with this answer is told."""
     return judge(registered()[id_], answer)
 
 

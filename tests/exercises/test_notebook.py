@@ -1,4 +1,4 @@
-"""Reading exercises from a chapter, and errors for what is written otherwise."""
+"""Reading exercises out of a chapter, and refusing what is not written as agreed."""
 
 import json
 

@@ -42,8 +42,8 @@ class Reference(SphinxDirective):
         nested_parse_with_titles(self.state, StringList(lines, source=self.env.docname), container)
         for entry in container.findall(desc):
             entry["support_smartquotes"] = False
-            for dash in [text for text in entry.findall(nodes.Text) if text == " -- "]:
-                dash.parent.replace(dash, nodes.Text(" – "))
+            for text in [text for text in entry.findall(nodes.Text) if text.startswith(" -- ")]:
+                text.parent.replace(text, nodes.Text(text.replace(" -- ", " – ", 1)))
             # The page's contents name classes and functions; a method is found under its class.
             if entry["objtype"] in ("method", "property", "attribute"):
                 entry["no-contents-entry"] = True
@@ -80,7 +80,7 @@ def show_the_command_line(app: Sphinx, what: str, name: str, found: object, skip
 
 def make_readable(app: Sphinx, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
     """Keep the formulas of a docstring as they are."""
-    lines[:] = readable(lines)
+    lines[:] = readable(lines, what)
 
 
 def tidy_objects(app: Sphinx) -> None:

@@ -19,15 +19,18 @@ SPECIAL = re.compile(r"[*|\\]|(?<=\w)_+(?!\w)")
 JOINT = re.compile(r"(?<=[^\s\0])\0(?=[^\s\0])")
 # A line, or what an argument is said to be, that begins as an enumeration would: "D." or "(n) values".
 ITEM = re.compile(r"^(\s*(?:\w+: )?)([A-Za-z]\.|\([A-Za-z]\))((?:\s.*)?)$")
+BETWEEN_CELLS = re.compile(r"\|(?=(?:[^`]*`[^`]*`)*[^`]*$)")
+RULE = re.compile(r"^\s*\|[-:| ]+\|$")
 SECTION = re.compile(r"^([A-Z][a-z]+):$")
 ARGUMENT = re.compile(r"^(\s+\*{1,2}\w+(?:, \*{0,2}\w+)*)(:.*)$")
 
 
-def readable(lines: list[str]) -> list[str]:
-    """Escape what would be taken for markup, and turn indented displays into code.
+def readable(lines: list[str], what: str = "function") -> list[str]:
+    """Escape what would be taken for markup, turn indented displays into code and Markdown's tables into lists of rows.
 
     Args:
         lines: of one docstring, without the indentation that all of them share.
+        what: the kind of object that it describes, as autodoc calls it.
     """
     section, answer = "", []
     for empty, block in groupby(lines, key=lambda line: not line.strip()):
@@ -36,12 +39,25 @@ def readable(lines: list[str]) -> list[str]:
             answer += block
         elif not section and all(line.startswith("  ") for line in block) and not _is_example(block[0]):
             answer += ["::", "", *block]
+        elif len(block) > 1 and RULE.match(block[1]):
+            answer += _list_table(block)
         else:
             section = section if block[0].startswith(" ") else ""
             for line, part in _with_sections(block, section):
                 answer.append(line)
                 section = part
-    return answer
+    # napoleon takes what stands before a colon for a type, here and under Returns; types are in the signatures.
+    return [f": {answer[0]}", *answer[1:]] if what in ("attribute", "data", "property") else answer
+
+
+def _list_table(rows: list[str]) -> list[str]:
+    """Write a Markdown table as reStructuredText's list-table, whose cells may be of any length."""
+    indent = " " * (len(rows[0]) - len(rows[0].lstrip()))
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [rows[0], *rows[2:]]:
+        first, *others = (escape(cell.strip()) for cell in BETWEEN_CELLS.split(row.strip().strip("|")))
+        lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
+    return [indent + line for line in lines]
 
 
 def _with_sections(block: list[str], section: str) -> Iterator[tuple[str, str]]:
@@ -53,7 +69,6 @@ def _with_sections(block: list[str], section: str) -> Iterator[tuple[str, str]]:
             section, opens = heading[1], heading[1] in ("Returns", "Yields")
             yield line, section
         elif opens:
-            # napoleon takes what stands before a colon for a type, and the types are in the signature.
             opens = False
             yield f"    : {escape(line.strip())}", section
         else:

@@ -1,1 +1,1 @@
-"""The machinery of the check: exercises, random inputs, comparison, verdicts, quizzes."""
+"""What checks an answer: exercises, random inputs, comparison, verdicts, quizzes."""

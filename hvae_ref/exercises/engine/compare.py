@@ -1,4 +1,4 @@
-"""Whether two answers agree, and how they differ where they do not."""
+"""Do two answers agree, and if they don't, in what way do they differ?"""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def close(expected: Tensor, actual: Tensor, tolerance: Tolerance) -> bool:
 def pattern(
     cases: Sequence[tuple[Outcome, Outcome]], tolerance: Tolerance, sizes: Sequence[Mapping[str, int]] = ()
 ) -> tuple[str, str]:
-    """Say what wrong values have in common over many inputs.
+    """Name what wrong values have in common over many inputs.
 
     Args:
         cases: Expected and actual outcome for every input (right ones included) where shapes agree.

@@ -1,4 +1,4 @@
-"""Values in one line of text."""
+"""Values in one readable line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from hvae_ref.exercises.engine.evaluate import Outcome
 
-_SHOWN = 24  # up to so many numbers are shown
+_SHOWN = 24  # numbers of a tensor that still fit into one line
 
 
 def readable_outcome(outcome: Outcome) -> str:

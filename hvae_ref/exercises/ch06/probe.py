@@ -1,0 +1,332 @@
+"""Exercise of chapter 6 on what a probe may claim: 6.7."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.inputs import normal, size
+
+_HOLDS = "What does each latent hold?"
+
+Fit = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+
+
+def _codes_and_factors(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, float]:
+    rows, dim, count = int(rng.integers(14, 40)), size(rng, high=4), size(rng, high=4)
+    code = normal(rng, rows, dim, dtype=torch.float64) + normal(rng, 1, dim, scale=1.5, dtype=torch.float64)
+    noise = normal(rng, count, rows, scale=float(rng.uniform(0.3, 1.5)), dtype=torch.float64)
+    factors = normal(rng, count, dim, dtype=torch.float64) @ code.T + noise
+    factors = factors + normal(rng, count, 1, scale=3, dtype=torch.float64)
+    fold = torch.as_tensor(rng.permutation(rows) % int(rng.integers(2, 6)))
+    return code, factors, fold, float(rng.uniform(0.1, 3))
+
+
+def _ridge(code: Tensor, target: Tensor, penalty: float) -> Tensor:
+    """Weights (d, M) of a ridge regression of targets (n, M), both centred already."""
+    return torch.linalg.solve(code.T @ code + penalty * torch.eye(code.shape[1], dtype=code.dtype), code.T @ target)
+
+
+def _predicted(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    centre, mean = code.mean(0), target.mean(0)
+    return mean + (other - centre) @ _ridge(code - centre, target - mean, penalty)
+
+
+def _predicted_through_the_origin(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    return other @ _ridge(code, target, penalty)
+
+
+def _predicted_with_all_penalised(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    code, other = (torch.cat([part, torch.ones_like(part[:, :1])], 1) for part in (code, other))
+    return other @ _ridge(code, target, penalty)
+
+
+def _predicted_with_a_relative_penalty(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    return _predicted(code, target, other, penalty * len(code))
+
+
+def _predicted_without_penalty(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    return _predicted(code, target, other, 0.0)
+
+
+def _predicted_with_a_centre_of_its_own(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    return _predicted(code, target, other - other.mean(0) + code.mean(0), penalty)
+
+
+def _predicted_around_zero(code: Tensor, target: Tensor, other: Tensor, penalty: float) -> Tensor:
+    return _predicted(code, target, other, penalty) - target.mean(0)
+
+
+def _out_of_fold(code: Tensor, factors: Tensor, fold: Tensor, penalty: float, fit: Fit = _predicted) -> Tensor:
+    """Predictions (M, N), each from a probe that has not seen its row."""
+    guess = torch.empty_like(factors)
+    for k in fold.unique():
+        test = fold == k
+        guess[:, test] = fit(code[~test], factors[:, ~test].T, code[test], penalty).T
+    return guess
+
+
+def _score(factors: Tensor, guess: Tensor, around: Tensor | float) -> Tensor:
+    return 1 - ((factors - guess) ** 2).sum(-1) / ((factors - around) ** 2).sum(-1)
+
+
+def _mean(factors: Tensor) -> Tensor:
+    return factors.mean(-1, keepdim=True)
+
+
+def _r2(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return _score(factors, _out_of_fold(code, factors, fold, penalty), _mean(factors))
+
+
+def _r2_with(fit: Fit) -> Callable[..., Tensor]:
+    """The score, with another probe."""
+
+    def r2(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+        return _score(factors, _out_of_fold(code, factors, fold, penalty, fit), _mean(factors))
+
+    return r2
+
+
+def _r2_of_all_rows(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return _score(factors, _predicted(code, factors.T, code, penalty).T, _mean(factors))
+
+
+def _over_folds(factors: Tensor, fold: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+    return torch.stack([score(fold == k) for k in fold.unique()]).mean(0)
+
+
+def _r2_of_training_folds(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    def score(test: Tensor) -> Tensor:
+        seen = factors[:, ~test]
+        return _score(seen, _predicted(code[~test], seen.T, code[~test], penalty).T, _mean(seen))
+
+    return _over_folds(factors, fold, score)
+
+
+def _r2_fold_by_fold(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    guess = _out_of_fold(code, factors, fold, penalty)
+    return _over_folds(factors, fold, lambda k: _score(factors[:, k], guess[:, k], _mean(factors[:, k])))
+
+
+def _r2_on_one_fold_for_the_others(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    squares = torch.zeros_like(factors)
+    for k in fold.unique():
+        train = fold == k
+        guess = _predicted(code[train], factors[:, train].T, code[~train], penalty).T
+        squares[:, ~train] += (factors[:, ~train] - guess) ** 2
+    return 1 - squares.sum(-1) / ((factors - _mean(factors)) ** 2).sum(-1) / (len(fold.unique()) - 1)
+
+
+def _r2_as_squared_correlation(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    guess = _out_of_fold(code, factors, fold, penalty)
+    a, b = factors - _mean(factors), guess - _mean(guess)
+    return (a * b).sum(-1) ** 2 / ((a**2).sum(-1) * (b**2).sum(-1))
+
+
+def _r2_as_correlation(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    guess = _out_of_fold(code, factors, fold, penalty)
+    a, b = factors - _mean(factors), guess - _mean(guess)
+    return (a * b).sum(-1) / ((a**2).sum(-1) * (b**2).sum(-1)).sqrt()
+
+
+def _r2_around_zero(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return _score(factors, _out_of_fold(code, factors, fold, penalty), 0.0)
+
+
+def _r2_around_the_training_mean(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    around = torch.empty_like(factors)
+    for k in fold.unique():
+        around[:, fold == k] = _mean(factors[:, fold != k])
+    return _score(factors, _out_of_fold(code, factors, fold, penalty), around)
+
+
+def _r2_around_the_test_mean(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    around = torch.empty_like(factors)
+    for k in fold.unique():
+        around[:, fold == k] = _mean(factors[:, fold == k])
+    return _score(factors, _out_of_fold(code, factors, fold, penalty), around)
+
+
+def _r2_centred_before(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    code, centred = code - code.mean(0), factors - _mean(factors)
+    return _score(centred, _out_of_fold(code, centred, fold, penalty, _predicted_through_the_origin), 0.0)
+
+
+def _r2_never_negative(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return _r2(code, factors, fold, penalty).clamp(min=0)
+
+
+def _r2_left_over(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return 1 - _r2(code, factors, fold, penalty)
+
+
+def _r2_over_a_sample_variance(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    guess = _out_of_fold(code, factors, fold, penalty)
+    return 1 - ((factors - guess) ** 2).mean(-1) / factors.var(-1)
+
+
+def _r2_of_residual_variance(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return 1 - (factors - _out_of_fold(code, factors, fold, penalty)).var(-1) / factors.var(-1)
+
+
+def _r2_of_their_mean(code: Tensor, factors: Tensor, fold: Tensor, penalty: float) -> Tensor:
+    return _r2(code, factors, fold, penalty).mean()
+
+
+ON_PROBES: tuple[Exercise, ...] = (
+    Exercise(
+        id="6.7",
+        title="What a probe may claim",
+        kind="implement",
+        section=_HOLDS,
+        reference=_r2,
+        inputs=_codes_and_factors,
+        misconceptions=(
+            Misconception(
+                "C8",
+                _r2_of_all_rows,
+                "The probe is scored on the rows that it was fitted to. With as many dimensions as rows it would read "
+                "anything from anything, perfectly.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_of_training_folds,
+                "The folds are there, but the score is that of the training rows. Score the rows that were held out.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_on_one_fold_for_the_others,
+                "Training and test are exchanged: each probe is fitted to one fold and scored on all the others.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_centred_before,
+                "Code and factors are centred over all rows before they are divided into folds, so the held-out rows "
+                "have had their say in the mean. It is a small leak, and there is no need for it.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_as_squared_correlation,
+                "A squared correlation forgives every wrong scale, offset and even sign of the predictions, and never "
+                "goes below zero. A probe that knows nothing should not look as if it knew something.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_as_correlation,
+                "This is the correlation of predictions and factors. It forgives a wrong scale and offset, and is no "
+                "share of a variance.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_around_zero,
+                "The total is taken around zero. Ages around 50 then seem nearly explained by a probe that always "
+                "answers 50.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_around_the_training_mean,
+                "The total is taken around the training rows' mean. That is another number, if a defensible one; "
+                "equation 6.12 has the mean of all rows.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_around_the_test_mean,
+                "Each fold's total is taken around its own mean, which is smaller than the one around the mean of all "
+                "rows. Equation 6.12 has one mean a factor.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_fold_by_fold,
+                "This is a score a fold, averaged. In a small fold that happens to vary little the denominator is "
+                "tiny. Put the predictions of all folds together first.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_through_the_origin),
+                "The probe has no intercept. Neither codes nor factors are around zero by nature.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_with_all_penalised),
+                "The penalty also holds the intercept back, so the predictions lean towards zero. Centre by the "
+                "training rows' means, and the intercept is free.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_with_a_relative_penalty),
+                "The penalty is multiplied by the number of rows. Here it is added to the sum of squares as it is.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_without_penalty),
+                "This is least squares: the penalty is not used.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_never_negative,
+                "Negative scores are cut off. They are worth seeing: such a probe does worse than the mean, and says "
+                "so.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_left_over,
+                "This is the share that is left unexplained.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_of_their_mean,
+                "All factors are averaged into one number. That a code holds one of them and not the other is the "
+                "whole question.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_with_a_centre_of_its_own),
+                "The held-out codes are centred by their own mean. The probe learned what a distance from the "
+                "*training* rows' mean stands for; with a held-out row alone, this would answer the same for any code.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_over_a_sample_variance,
+                "A mean squared error, over N, is divided by a variance over N − 1: `var` divides so unless told "
+                "otherwise. Two sums need no divisor at all.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_of_residual_variance,
+                "The variance of the residuals forgives predictions that are all too high by the same amount. Take "
+                "the squares of the errors as they are.",
+                _HOLDS,
+            ),
+            Misconception(
+                "C8",
+                _r2_with(_predicted_around_zero),
+                "The mean of the training rows has been taken from the factor, and is not given back to the "
+                "predictions.",
+                _HOLDS,
+            ),
+        ),
+    ),
+)

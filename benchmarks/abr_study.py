@@ -83,7 +83,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "early part 100 %": ("model.early_signal_ratio=1.0",),
     "concatenation for FiLM": ("model.use_film=false",),
     "static weight 1": (weight("static", 1.0),),
-    "encoders without statics": ("model.encoder_sees_statics=false",),
+    "encoders without statics": ("model.encoder_sees_covariates=false",),
     "local KL cheaper first": (rising("global_kl", 0.3), rising("local_kl", 0.02)),
 }
 
@@ -109,7 +109,7 @@ def trained(task: RecipeRun, seed: int) -> tuple[recipes.Run, dict[str, Any]]:
     ready.fit()
     seconds = time.process_time() - processor
     result = ready.evaluate(seed=seed, iwae_samples=64, information_examples=2)
-    use = utilisation(ready.model, test_set().x, test_set().condition, seed=seed)
+    use = utilisation(ready.model, test_set().x, condition=test_set().condition, seed=seed)
     return ready, {
         "neg_elbo": result.negative_elbo,
         "iwae64": result.iwae_nll,
@@ -161,7 +161,7 @@ def swapped(model: torch.nn.Module, seed: int) -> dict[str, dict[str, float]]:
     """Whose feature it is, where wave V is to be seen."""
     data = test_set()
     seen = visible(data.condition)
-    result = swap_test(model, data.x[seen], data.condition[seen], response_features(), pairs=400, seed=seed)
+    result = swap_test(model, data.x[seen], response_features(), condition=data.condition[seen], pairs=400, seed=seed)
     return {name: one.shares | {"spread": one.spread} for name, one in result.items()}
 
 
@@ -169,7 +169,7 @@ def probed(model: torch.nn.Module, seed: int) -> dict[str, dict[str, float]]:
     """Nonlinear R² of every static and hidden factor from each latent, and the highest floor of any."""
     data = test_set()
     factors = {name: data.condition[:, column] for column, name in enumerate(STATIC_NAMES)} | data.truth.factors
-    codes = posterior_means(model, data.x, data.condition)
+    codes = posterior_means(model, data.x, condition=data.condition)
     codes["both"] = torch.cat(list(codes.values()), 1)
     scores = probe(codes, factors, kinds=("nonlinear",), seed=seed)
     table = {code: {one.factor: one.r2 for one in scores if one.code == code} for code in codes}

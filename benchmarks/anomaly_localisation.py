@@ -49,7 +49,7 @@ from hvae_ref.features import (
 )
 from hvae_ref.features.data.foreign_patches import SIDES, paste
 from hvae_ref.features.data.textures import TEXTURES, crops, pasted
-from hvae_ref.features.pyramid.pca_residual import leading, rest_log_prob
+from hvae_ref.features.pyramid.pca_residual import leading_components, residual_log_prob
 from hvae_ref.results import mean_and_sd
 from hvae_ref.results.record import FOLDER, Record, command_line
 
@@ -85,11 +85,11 @@ def of_density(density: FeatureDensity, complete: bool) -> Surprise:
     """−log p at every level, of the leading directions alone or of all of them."""
 
     def surprise(images: Tensor, u: Maps) -> dict[str, Tensor]:
-        few = leading(u, DIMS)
+        few = leading_components(u, DIMS)
         batches = ({level: f[at : at + 8] for level, f in few.items()} for at in range(0, len(images), 8))
         parts = list(density.stream(batches))
         maps = {level: -torch.cat([part[level] for part in parts]) for level in DIMS}
-        rest = rest_log_prob(u, DIMS)
+        rest = residual_log_prob(u, DIMS)
         return {level: m - rest[level] for level, m in maps.items()} if complete else maps
 
     return surprise
@@ -105,7 +105,7 @@ def method(name: str, texture: Texture, seed: int, levels: tuple[str, ...]) -> S
     if name in DENSITIES or name == LEADING:
         kind = DENSITIES.get(name, DENSITIES[MAIN])
         if kind not in texture.densities:
-            few = leading(texture.fit, DIMS), leading(texture.held, DIMS)
+            few = leading_components(texture.fit, DIMS), leading_components(texture.held, DIMS)
             texture.densities[kind] = fitted_density(kind, *few, seed)
         return of_density(texture.densities[kind], complete=name != LEADING)
     if name == TRIVIAL:

@@ -32,8 +32,8 @@ from torch import Tensor
 from hvae_ref.cli import recipes
 from hvae_ref.cli.recipes.build import Run
 from hvae_ref.evaluation import evaluate
-from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.features import ConvTwoLevelVAE, HierarchicalLatentDensity, ImageDensity, SpatialGraphDensity
+from hvae_ref.nn.eval_mode import eval_mode
 from hvae_ref.results.record import FOLDER, Record, command_line
 
 EPOCHS = {"digits": 3, "mnist5k": 10}
@@ -131,7 +131,7 @@ def measured(ready: Run, model: ConvTwoLevelVAE, data: str, prior: str, seed: in
 
 def drawn(model: ConvTwoLevelVAE) -> str:
     """Expected images of latents drawn from the prior, (10, D) bytes in base64."""
-    with quiet(model, seed=0):
+    with eval_mode(model, seed=0):
         mean = model.decode(model.sample_latents(DRAWN)).mean * (255 / (model.num_values - 1))
     return base64.b64encode(mean.round().clamp(0, 255).to(torch.uint8).numpy().tobytes()).decode()
 

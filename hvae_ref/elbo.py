@@ -5,48 +5,80 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-KlEstimator = Callable[[Distribution, Distribution, Tensor], Tensor]
-"""How one level's divergence is taken: from q, p and the sample z ~ q, one value for each example."""
+
+class Divergence(NamedTuple):
+    """One level's KL(q ‖ p).
+
+    Attributes:
+        nats: (B,).
+        sampled: True where it is the one-sample estimate log q(z) − log p(z), False where it is the closed form.
+    """
+
+    nats: Tensor
+    sampled: bool
 
 
-def analytic_kl_or_sample(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
-    """KL(q ‖ p) in closed form; where none is known, as for a flow, log q(z) − log p(z) at the sample.
+def draw(q: Distribution) -> tuple[Tensor, Tensor | None]:
+    """A sample z ~ q, with log q(z) where it comes with the sample and would be dear to compute later.
 
     Args:
-        q: posterior of one level, batch shape (B,).
-        p: prior of that level given the levels above, batch shape (B,).
-        z: sample (B, D) from q; ignored where there is a closed form.
+        q: posterior with reparameterised samples, batch shape (B,).
 
     Returns:
-        (B,) nats.
+        z (B, *event), and log q(z) (B,) from `q.rsample_and_log_prob()` or None where q has no such method.
     """
-    try:
-        return kl_divergence(q, p)
-    except NotImplementedError:
-        return sampled_kl(q, p, z)
+    return q.rsample_and_log_prob() if hasattr(q, "rsample_and_log_prob") else (q.rsample(), None)
 
 
-def sampled_kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+class Latent(NamedTuple):
+    """One level of a model for a batch: its posterior, its prior, and a sample of the posterior.
+
+    Attributes:
+        q: q(z_l|·), batch shape (B,).
+        p: p(z_l|·), batch shape (B,).
+        z: sample from q, (B, *event).
+        log_q: log q(z), (B,), or None where it did not come with the sample.
+    """
+
+    q: Distribution
+    p: Distribution
+    z: Tensor
+    log_q: Tensor | None = None
+
+
+KlEstimator = Callable[[Latent], Divergence]
+"""How one level's divergence is taken from its posterior, its prior and the sample."""
+
+
+def sampled_kl(latent: Latent) -> Divergence:
     """log q(z) − log p(z): the unbiased one-sample estimate of KL(q ‖ p).
 
     Using it on every level turns the value of an `Elbo` into a log importance weight,
-    log p(x, z) − log q(z | x).
-
-    Args:
-        q: posterior of one level, batch shape (B,).
-        p: prior of that level given the levels above, batch shape (B,).
-        z: sample (B, D) from q.
-
-    Returns:
-        (B,) nats; single values may be negative.
+    log p(x, z) − log q(z | x). Single values may be negative.
     """
-    return q.log_prob(z) - p.log_prob(z)
+    q, p, z, log_q = latent
+    return Divergence((q.log_prob(z) if log_q is None else log_q) - p.log_prob(z), sampled=True)
+
+
+def analytic_kl_or_sample(latent: Latent) -> Divergence:
+    """KL(q ‖ p) in closed form; where none is known, as for a flow or a mixture, the one-sample estimate.
+
+    A posterior whose samples come with their density is not asked for a closed form. The result says which of the two
+    it is.
+    """
+    if latent.log_q is None:
+        try:
+            return Divergence(kl_divergence(latent.q, latent.p), sampled=False)
+        except NotImplementedError:
+            pass  # torch has none for these two; whether it has one may depend on more than their types
+    return sampled_kl(latent)
 
 
 @dataclass(frozen=True)
@@ -58,25 +90,41 @@ class Elbo:
     Nothing is averaged or weighted here: β, free bits, units and the mean over the batch
     belong to the objective.
 
-    Attributes:
+    Args:
         log_px: log p(x|z) at the sampled z, (B,).
-        kl: one entry a level, (B,) each, ordered from the top level to the bottom one.
+        kl: one entry a level, ordered from the top level to the bottom one: (B,) each, or a `Divergence`.
         auxiliary: terms (B,) that a model is trained with *beside* its bound, by name; no part of `value`.
+        sampled: names of the levels whose KL is a one-sample estimate and not the closed form; those that `kl` gives
+            as a sampled `Divergence` are added.
+
+    Attributes:
+        kl: nats of each level, (B,).
 
     Raises:
-        ValueError: where `kl` is empty, a term has another shape than `log_px`, or a name stands for two terms.
+        ValueError: where `kl` is empty, a term has another shape than `log_px`, a name stands for two terms, or
+            `sampled` names a level that `kl` does not have.
     """
 
     log_px: Float[Tensor, " batch"]
-    kl: Mapping[str, Float[Tensor, " batch"]]
+    kl: Mapping[str, Float[Tensor, " batch"] | Divergence]
     auxiliary: Mapping[str, Float[Tensor, " batch"]] = field(default_factory=dict)
+    sampled: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.kl:
             raise ValueError("kl: expected an entry for every level, got none")
-        shared = sorted(set(self.kl) & set(self.auxiliary))
-        if shared:
-            raise ValueError(f"auxiliary: expected names that no level of kl has, got {', '.join(shared)} in both")
+        nats, sampled = dict(self.kl), set(self.sampled)
+        if unknown := sorted(sampled - set(nats)):
+            raise ValueError(f"sampled: expected levels among {', '.join(nats)}, got {', '.join(unknown)}")
+        for level, kl in self.kl.items():
+            if isinstance(kl, Divergence):
+                nats[level] = kl.nats
+                sampled |= {level} if kl.sampled else set()
+        object.__setattr__(self, "kl", nats)
+        object.__setattr__(self, "sampled", frozenset(sampled))
+        for name in self.auxiliary:
+            if name in nats:
+                raise ValueError(f"auxiliary: expected names that no level of kl has, got {name} in both")
         for kind, terms in (("kl", self.kl), ("auxiliary", self.auxiliary)):
             for name, value in terms.items():
                 if value.shape != self.log_px.shape:

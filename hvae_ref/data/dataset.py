@@ -1,4 +1,4 @@
-"""The record every loader answers, and the three ways to make its images binary."""
+"""The record that every loader returns, and the three ways to make its images binary."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Dataset:
     """Images as rows of raw grey levels, with their classes.
 
     Attributes:
-        x: (N, D) float32 whose values are the whole numbers 0 … `grey_levels` − 1, or {0, 1} after static or
-            threshold binarisation. With dynamic binarisation it keeps the grey levels, and `batch_transform`
-            answers {0, 1}.
+        x: (N, D) float32, or (N, 1, H, W) with layout "image". The values are the whole numbers 0 … `grey_levels` − 1,
+            or {0, 1} after static or threshold binarisation. With dynamic binarisation it keeps the grey levels, and
+            `batch_transform` gives {0, 1}.
         y: (N,) int64, the class of each image.
         image_shape: (H, W) with H·W = D.
         num_values: how many values a pixel of a *batch* can take: 17 for digits, 256 for MNIST, 2
@@ -31,6 +31,7 @@ class Dataset:
         labels: name of each class, in the order of `y`.
         binarize: None, "static", "dynamic" or "threshold".
         grey_levels: number of grey levels of the source.
+        condition: (N,) int64, the classes again, for models that are told them; None for models that are not.
     """
 
     x: Tensor
@@ -42,6 +43,7 @@ class Dataset:
     labels: tuple[str, ...]
     binarize: str | None = None
     grey_levels: int = 256
+    condition: Tensor | None = None
 
     def __len__(self) -> int:
         """Number of images N."""
@@ -50,7 +52,7 @@ class Dataset:
     @property
     def data_dim(self) -> int:
         """Number of pixels D = H·W."""
-        return self.x.shape[1]
+        return self.x[0].numel()
 
     def subset(self, n: int) -> Dataset:
         """The first n images.
@@ -63,7 +65,8 @@ class Dataset:
         """
         if not 1 <= n <= len(self):
             raise ValueError(f"n: expected 1 to {len(self)} images, got {n}")
-        return replace(self, x=self.x[:n], y=self.y[:n])
+        condition = None if self.condition is None else self.condition[:n]
+        return replace(self, x=self.x[:n], y=self.y[:n], condition=condition)
 
     def batch_transform(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """What a model sees of the rows x: fresh Bernoulli draws with dynamic binarisation, else x itself.
@@ -71,11 +74,11 @@ class Dataset:
         Each pixel is drawn as Bernoulli(x / (grey_levels − 1)), anew at every call.
 
         Args:
-            x: (B, D) rows of `self.x`, on any device.
+            x: rows of `self.x`, on any device.
             generator: source of the draws, on the device of x; the global one by default.
 
         Returns:
-            (B, D) in the dtype of x.
+            Same shape and dtype as x.
         """
         if self.binarize != "dynamic":
             return x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,6 +24,9 @@ GARMENT_NAMES = (
 )  # fmt: skip
 
 Arrays = tuple[np.ndarray, np.ndarray]
+
+LAYOUTS = ("vector", "image")
+CONDITIONS = ("label",)
 
 ENTRY_POINTS = "hvae_ref.datasets"
 """Group of entry points under which a package adds data sets: a name, and a function of the split."""
@@ -93,8 +97,15 @@ def _added(name: str) -> Callable[..., Any]:
 
 
 def load(
-    name: str, split: str = "train", binarize: str | None = None, *, deformed_copies: int = 0, seed: int = 0
-) -> Any:  # noqa: ANN401  (a `Dataset`, or whatever record a registered loader answers)
+    name: str,
+    split: str = "train",
+    binarize: str | None = None,
+    *,
+    deformed_copies: int = 0,
+    seed: int = 0,
+    layout: str = "vector",
+    condition: str | None = None,
+) -> Any:  # noqa: ANN401  (a `Dataset`, or whatever record a registered loader returns)
     """Load one split of a data set.
 
     | name | images | grey levels | train / validation / test | needs |
@@ -113,6 +124,8 @@ def load(
         deformed_copies: add that many slightly deformed copies of each *training* image, for `digits` alone; see
             `hvae_ref.data.deform`. Validation and test images are never touched.
         seed: of the static draw and of the deformations; `abr` is the same for every seed.
+        layout: "vector" for x (N, H·W), or "image" for x (N, 1, H, W), as convolutions take it.
+        condition: "label" to give each image's class as its `condition` too; None for none.
 
     Returns:
         A `Dataset`; its `x` is (N, D) float32 with whole-number values. For `abr` an `AbrDataset`, see
@@ -131,10 +144,17 @@ def load(
     """
     _known("name", name, names())
     _known("split", split, SPLITS)
-    if binarize is not None:
-        _known("binarize", binarize, BINARIZATIONS)
+    _known("layout", layout, LAYOUTS)
+    for parameter, value, known in (("binarize", binarize, BINARIZATIONS), ("condition", condition, CONDITIONS)):
+        if value is not None:
+            _known(parameter, value, known)
     if name not in _SETS:
-        for parameter, value in (("binarize", binarize), ("deformed_copies", deformed_copies)):
+        for parameter, value in (
+            ("binarize", binarize),
+            ("deformed_copies", deformed_copies),
+            ("layout", layout != "vector" and layout),
+            ("condition", condition),
+        ):
             if value:
                 raise ValueError(f"{parameter}: {name} holds no grey-level images; leave it out, got {value!r}")
         return _added(name)(split)
@@ -154,5 +174,7 @@ def load(
         split=split,
         labels=labels,
         grey_levels=grey_levels,
+        condition=y if condition == "label" else None,
     )
-    return binarized(dataset, binarize, seed)
+    dataset = binarized(dataset, binarize, seed)
+    return replace(dataset, x=dataset.x.view(-1, 1, *image_shape)) if layout == "image" else dataset

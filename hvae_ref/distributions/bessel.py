@@ -15,105 +15,12 @@ so that x = 0 needs no special case. The results are cast to the dtype of `x`, o
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import Function
 
-from hvae_ref.distributions.debye import LOWEST_ORDER, DebyeStart, Order
-
-
-def _evaluate(kind: str, order: Order, x: Tensor) -> Tensor:
-    """One of the functions that `_Bessel` names, at float64 `x`: start high, come down."""
-    steps = math.ceil(LOWEST_ORDER) if isinstance(order, Tensor) else max(0, math.ceil(LOWEST_ORDER - order))
-    start = DebyeStart(order + steps, x)
-    # Where x is large beside the order, L is followed as L − x.
-    far = x > 2 * (order + 1) if kind in ("log_scaled", "kl") else None
-    log = start.log_normalized(far) if kind in ("log_normalized", "log_scaled", "kl") else None
-    derivatives = {"ratio_derivative": 1, "ratio_second_derivative": 2}.get(kind, 0)
-    ratio, complement, first, second = start.ratios(kind in ("complement", "kl"), derivatives)
-
-    for step in range(steps, 0, -1):
-        # From the order ν + 1 = order + step to ν, where `above` is A_{ν+1}.
-        above, b = ratio, 0.5 / (order + step)
-        a = b * x
-        scale = 1 / (1 + a * above)
-        ratio = a * scale
-        if log is not None:
-            log = log + torch.log1p(a * above)
-        if complement is not None:
-            # (1 − a (1 − A_{ν+1})) / (1 + a A_{ν+1}), multiplied through by 2(ν+1).
-            complement = (1 / b - x * complement) / (1 / b + x * above)
-        if first is not None:
-            slope_above, first = first, b * scale**2 - ratio**2 * first
-            if second is not None:
-                scale_slope = -(scale**2) * (b * above + a * slope_above)
-                second = 2 * b * scale * scale_slope - 2 * ratio * first * slope_above - ratio**2 * second
-
-    match kind:
-        case "log_normalized":
-            return log
-        case "log_scaled":
-            return torch.where(far, log, log - x)
-        case "kl":
-            return torch.where(far, -x * complement, x * ratio) - log
-        case "ratio":
-            return ratio
-        case "complement":
-            return complement
-        case "ratio_derivative":
-            return first
-        case _:
-            return second
-
-
-class _Bessel(Function):
-    """One function of (order, x) whose derivative in x is another one, computed from its own accurate formula."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(kind: str, order: Order, x: Tensor) -> Tensor:
-        """Compute in float64, answer in x's dtype."""
-        return _evaluate(kind, order, x.to(torch.float64)).to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[str, Order, Tensor], output: Tensor) -> None:  # noqa: ANN401
-        """Keep the inputs; the derivative is computed only where it is asked for."""
-        ctx.kind, order, x = inputs
-        if isinstance(order, Tensor):
-            ctx.order = None
-            ctx.save_for_backward(x, order)
-        else:
-            ctx.order = order
-            ctx.save_for_backward(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, None, Tensor]:  # noqa: ANN401
-        """L′ = A, (L − x)′ = −(1 − A), A′, A″, and (x A − L)′ = x A′."""
-        x, *rest = ctx.saved_tensors
-        order = rest[0] if rest else ctx.order
-
-        def f(kind: str) -> Tensor:
-            return _Bessel.apply(kind, order, x)
-
-        match ctx.kind:
-            case "log_normalized":
-                slope = f("ratio")
-            case "log_scaled":
-                slope = -f("complement")
-            case "ratio":
-                slope = f("ratio_derivative")
-            case "complement":
-                slope = -f("ratio_derivative")
-            case "ratio_derivative":
-                slope = f("ratio_second_derivative")
-            case "kl":
-                slope = x * f("ratio_derivative")
-            case _:
-                raise NotImplementedError("bessel: I_{ν+1}/I_ν has derivatives up to the second here, not beyond")
-        return None, None, grad * slope
+from hvae_ref.distributions.bessel_recursion import Bessel
+from hvae_ref.distributions.debye import Order
 
 
 def _checked(order: float | int | Tensor, x: Tensor) -> tuple[Order, Tensor]:
@@ -165,12 +72,12 @@ def log_bessel_normalized(order: float | int | Tensor, x: Tensor) -> Tensor:
     >>> log_bessel_normalized(0.5, torch.tensor([0.0, 1.0], dtype=torch.float64))  # log(sinh(x) / x)
     tensor([0.0000, 0.1614], dtype=torch.float64)
     """
-    return _Bessel.apply("log_normalized", *_checked(order, x))
+    return Bessel.apply("log_normalized", *_checked(order, x))
 
 
 def log_bessel_scaled(order: float | int | Tensor, x: Tensor) -> Tensor:
     """L_ν(x) − x, without the cancellation of the subtraction at large x; `log_bessel_normalized` has the arguments."""
-    return _Bessel.apply("log_scaled", *_checked(order, x))
+    return Bessel.apply("log_scaled", *_checked(order, x))
 
 
 def log_bessel_i(order: float | int | Tensor, x: Tensor) -> Tensor:
@@ -198,7 +105,7 @@ def log_bessel_i(order: float | int | Tensor, x: Tensor) -> Tensor:
     """
     order, x = _checked(order, x)
     wide = x.to(torch.float64)
-    log = _Bessel.apply("log_normalized", order, wide)
+    log = Bessel.apply("log_normalized", order, wide)
     if isinstance(order, Tensor):
         zero = order == 0
         inner = torch.where(zero, torch.ones_like(wide), wide)
@@ -231,17 +138,17 @@ def bessel_ratio(order: float | int | Tensor, x: Tensor) -> Tensor:
     >>> bessel_ratio(0.5, torch.tensor([0.0, 1.0], dtype=torch.float64))  # coth(x) − 1/x
     tensor([0.0000, 0.3130], dtype=torch.float64)
     """
-    return _Bessel.apply("ratio", *_checked(order, x))
+    return Bessel.apply("ratio", *_checked(order, x))
 
 
 def bessel_ratio_complement(order: float | int | Tensor, x: Tensor) -> Tensor:
     """1 − A_ν(x) with its relative accuracy at large x, where A → 1; `bessel_ratio` has the arguments."""
-    return _Bessel.apply("complement", *_checked(order, x))
+    return Bessel.apply("complement", *_checked(order, x))
 
 
 def bessel_ratio_derivative(order: float | int | Tensor, x: Tensor) -> Tensor:
     """A_ν′(x) with relative accuracy everywhere, 1/(2(ν+1)) at x = 0; `bessel_ratio` has the arguments."""
-    return _Bessel.apply("ratio_derivative", *_checked(order, x))
+    return Bessel.apply("ratio_derivative", *_checked(order, x))
 
 
 def bessel_kl(order: float | int | Tensor, x: Tensor) -> Tensor:
@@ -260,4 +167,4 @@ def bessel_kl(order: float | int | Tensor, x: Tensor) -> Tensor:
     Raises:
         ValueError: as for `log_bessel_normalized`.
     """
-    return _Bessel.apply("kl", *_checked(order, x))
+    return Bessel.apply("kl", *_checked(order, x))

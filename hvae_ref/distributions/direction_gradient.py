@@ -39,7 +39,7 @@ class DirectionGradient(Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, z: Tensor, loc: Tensor, concentration: Tensor) -> Tensor:
-        """Answer z (…, m) for μ (…, m) and κ (…), all of one batch shape."""
+        """Return z (…, m) for μ (…, m) and κ (…), all of one batch shape."""
         ctx.save_for_backward(z, loc, concentration)
         return z.view_as(z)
 

@@ -62,7 +62,7 @@ class DiscretizedLogisticMixture(Distribution):
     def expand(
         self, batch_shape: Sequence[int], _instance: DiscretizedLogisticMixture | None = None
     ) -> DiscretizedLogisticMixture:
-        """Answer the same distribution with a larger batch shape, without copying the parameters."""
+        """The same distribution with a larger batch shape, without copying the parameters."""
         shape = (*batch_shape, self.loc.shape[-1])
         return DiscretizedLogisticMixture(
             self.logits.expand(shape),

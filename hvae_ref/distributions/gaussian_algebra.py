@@ -92,9 +92,12 @@ def chain_moments(mean: Tensor, covariance: Tensor, arrows: Iterable[LinearGauss
 
 
 def gaussian_entropy(covariance: Tensor) -> Tensor:
-    """Entropy ½ log det(2πe Σ) of a Gaussian with covariance Σ (D, D); a scalar, nats."""
+    """Entropy ½ log det(2πe Σ) of Gaussians with covariances Σ (…, D, D); (…) nats.
+
+    It is also the most that any density of covariance Σ can have.
+    """
     d = covariance.shape[-1]
-    log_det = 2 * torch.linalg.cholesky(covariance).diagonal().log().sum()
+    log_det = 2 * torch.linalg.cholesky(covariance).diagonal(dim1=-2, dim2=-1).log().sum(-1)
     return 0.5 * (d * (1 + math.log(2 * math.pi)) + log_det)
 
 

@@ -21,6 +21,10 @@ class _UnitVector(Constraint):
         tolerance = torch.finfo(value.dtype).eps ** 0.7
         return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
 
+    def __reduce__(self) -> str:
+        """A copy is the constraint itself, so that `is unit_vector` holds for copied and for unpickled models too."""
+        return "unit_vector"
+
 
 unit_vector = _UnitVector()
 
@@ -85,7 +89,7 @@ class HypersphericalUniform(Distribution):
     def expand(
         self, batch_shape: Sequence[int], _instance: HypersphericalUniform | None = None
     ) -> HypersphericalUniform:
-        """Answer the same distribution with another batch shape."""
+        """The same distribution with another batch shape."""
         new = HypersphericalUniform(self.dim, batch_shape, self._like.dtype, self._like.device, validate_args=False)
         new._validate_args = self._validate_args
         return new

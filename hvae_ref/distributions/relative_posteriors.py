@@ -1,31 +1,9 @@
-"""Two ways in which a posterior can start from the prior of its level instead of from nothing."""
+"""How a posterior can start from the prior of its level: the precision-weighted merge of the ladder."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 from torch.distributions import Independent, Normal
-
-
-def relative_normal(prior: Independent, delta_loc: Tensor, delta_log_sigma: Tensor) -> Independent:
-    """The relative (residual) posterior q = N(μ + Δμ, (σ Δσ)²) for a prior p = N(μ, σ²).
-
-    Its divergence from the prior is ½ Σ (Δμ²/σ² + Δσ² − log Δσ² − 1), eq. 3.6 in the book: the first term is
-    measured in units of the *prior's* scale.
-
-    Args:
-        prior: `Independent(Normal, 1)`, batch (B,), event (D,).
-        delta_loc: Δμ, (B, D), in the units of z.
-        delta_log_sigma: log Δσ, (B, D), the log of a ratio of scales.
-
-    Returns:
-        `Independent(Normal, 1)`, batch (B,), event (D,).
-
-    Reference:
-        Vahdat and Kautz (2020), NVAE, section 3.2, https://arxiv.org/abs/2007.03898
-    """
-    p = prior.base_dist
-    return Independent(Normal(p.loc + delta_loc, p.scale * delta_log_sigma.exp()), 1)
 
 
 def precision_weighted(prior: Independent, estimate: Independent) -> Independent:
@@ -36,11 +14,11 @@ def precision_weighted(prior: Independent, estimate: Independent) -> Independent
     The merged scale is never larger than the prior's.
 
     Args:
-        prior: `Independent(Normal, 1)`, batch (B,), event (D,).
+        prior: `Independent(Normal)`, batch (B,), event (D,) or (C, H, W).
         estimate: likewise, from the deterministic bottom-up path.
 
     Returns:
-        `Independent(Normal, 1)`, batch (B,), event (D,).
+        `Independent(Normal)`, batch (B,), event (D,) or (C, H, W).
 
     Reference:
         Sønderby et al. (2016), Ladder Variational Autoencoders, eq. 17–18, https://arxiv.org/abs/1602.02282
@@ -49,4 +27,4 @@ def precision_weighted(prior: Independent, estimate: Independent) -> Independent
     precision_p, precision_d = p.scale**-2, d.scale**-2
     precision = precision_p + precision_d
     loc = (p.loc * precision_p + d.loc * precision_d) / precision
-    return Independent(Normal(loc, torch.rsqrt(precision)), 1)
+    return Independent(Normal(loc, torch.rsqrt(precision)), prior.reinterpreted_batch_ndims)

@@ -34,7 +34,7 @@ class VonMisesFisher(Distribution):
 
     p(z) = C_m(κ) exp(κ μᵀz),   log C_m(κ) = (m/2 − 1) log κ − (m/2) log 2π − log I_{m/2−1}(κ)   (book, eq. 5.1, 5.2)
 
-    κ = 0 is a legal value and the uniform distribution. All that depends on κ is computed in float64 and answered in
+    κ = 0 is a legal value and the uniform distribution. All that depends on κ is computed in float64 and returned in
     the dtype of the arguments; no formula switches at some κ. Gradients of `log_prob` in z and μ are those of
     −½ κ ‖z − μ‖², which differ from those of κ μᵀz by a vector that points away from the sphere and that
     normalisation takes out.
@@ -87,7 +87,7 @@ class VonMisesFisher(Distribution):
         return unit_vector
 
     def expand(self, batch_shape: Sequence[int], _instance: VonMisesFisher | None = None) -> VonMisesFisher:
-        """Answer the same distribution with a larger batch shape, without copying the parameters."""
+        """The same distribution with a larger batch shape, without copying the parameters."""
         batch_shape = Size(batch_shape)
         new = VonMisesFisher(
             self.loc.expand(*batch_shape, self.dim), self.concentration.expand(batch_shape), validate_args=False

@@ -10,10 +10,10 @@ from hvae_ref.evaluation.interpolation import interpolate, linear, spherical
 from hvae_ref.evaluation.intervals import PairedTest, bootstrap_interval, paired_test
 from hvae_ref.evaluation.parameter_counts import parameter_counts
 from hvae_ref.evaluation.probes import ProbeScore, probe
-from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.evaluation.reconstruction import reconstruction_errors
 from hvae_ref.evaluation.swap import SwapShares, swap_shares, swap_test
 from hvae_ref.evaluation.utilisation import LevelUse, posterior_means, posterior_samples, utilisation
+from hvae_ref.nn.eval_mode import eval_mode
 
 __all__ = [
     "Arrows",
@@ -40,7 +40,7 @@ __all__ = [
     "posterior_samples",
     "probe",
     "psnr",
-    "quiet",
+    "eval_mode",
     "ranks",
     "reconstruction_errors",
     "spherical",

@@ -42,7 +42,7 @@ def arrows(model: nn.Module, x: Tensor, condition: Tensor | None = None) -> Arro
         The arrows of p and of q.
 
     >>> from hvae_ref.models import VAE
-    >>> sorted(arrows(VAE(6, (2,), hidden=(8,)), torch.ones(4, 6)).inference)
+    >>> sorted(arrows(VAE.dense(6, (2,), hidden=(8,)), torch.ones(4, 6)).inference)
     [('x', 'z1')]
     """
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -59,18 +59,20 @@ def _generative(model: nn.Module, x: Tensor, condition: dict[str, Tensor]) -> fr
         for part in _parameters(factor):
             found.update((above, name) for above, z in given.items() if _is_there(_gradient(part, z)))
 
-    def choose(level: str, prior: Distribution) -> Tensor:
+    def source(level: str, prior: Distribution, state: Tensor | None) -> Tensor:
         look(level, prior)
         given[level] = prior.sample().requires_grad_()
         return given[level]
 
-    look("x", model.descend(choose, len(x), *condition.values()))
+    c = model.observe.given(condition.get("c"), len(x))
+    look("x", model.ancestral_pass(source, len(x), c))
     return frozenset(found)
 
 
 def _inference(model: nn.Module, x: Tensor, condition: dict[str, Tensor]) -> frozenset[tuple[str, str]]:
     x = x.detach().clone().requires_grad_()
-    q, z = model.infer(x, *condition.values())
+    inference = model.infer(x, condition=condition.get("c"))
+    q, z = inference.q, inference.z
     order = _order_of_drawing(z)
     found: set[tuple[str, str]] = set()
     for place, level in enumerate(order):

@@ -12,20 +12,20 @@ from torch import Tensor
 
 @runtime_checkable
 class HasLogWeight(Protocol):
-    """A model that answers log importance weights."""
+    """A model that gives log importance weights."""
 
-    def log_weight(self, x: Tensor, n: int, *condition: Tensor) -> Tensor:
-        """Answer log p(x, z) − log q(z|x) at n samples for each row of x: (n, B); the condition last, if it has one."""
+    def log_weight(self, x: Tensor, n: int, *, condition: Tensor | None = None) -> Tensor:
+        """log p(x, z) − log q(z|x) at n samples for each row of x: (n, B)."""
         ...
 
 
 @torch.no_grad()
 def importance_bound(
     model: HasLogWeight,
-    x: Float[Tensor, "batch data"],
+    x: Tensor,
     n: int = 512,
     chunk: int = 32,
-    condition: Float[Tensor, "rows statics"] | None = None,
+    condition: Tensor | None = None,
 ) -> Float[Tensor, " batch"]:
     """The importance-weighted bound on log p(x) with n samples an example.
 
@@ -35,11 +35,11 @@ def importance_bound(
     at once. The samples come from torch's global generator; `evaluate` seeds it and puts it back.
 
     Args:
-        model: anything with `log_weight(x, n) -> (n, B)`, or `log_weight(x, n, condition)`.
-        x: (B, D).
+        model: anything with `log_weight(x, n) -> (n, B)`, and a keyword `condition` where there is one.
+        x: (B, *shape).
         n: samples an example.
         chunk: samples taken at once.
-        condition: (B, C) or (1, C), for a model of p(x|c).
+        condition: (B, …) or (1, …), for a model of p(x|c).
 
     Returns:
         (B,) nats: one unbiased estimate of L_n an example, which lies below log p(x) on average.
@@ -54,8 +54,8 @@ def importance_bound(
     for name, value in (("n", n), ("chunk", chunk)):
         if value < 1:
             raise ValueError(f"{name}: expected at least 1 sample, got {value}")
-    given = () if condition is None else (condition,)
-    total = torch.logsumexp(model.log_weight(x, min(chunk, n), *given), dim=0)
+    beside = {} if condition is None else {"condition": condition}
+    total = torch.logsumexp(model.log_weight(x, min(chunk, n), **beside), dim=0)
     for done in range(chunk, n, chunk):
-        total = torch.logaddexp(total, torch.logsumexp(model.log_weight(x, min(chunk, n - done), *given), dim=0))
+        total = torch.logaddexp(total, torch.logsumexp(model.log_weight(x, min(chunk, n - done), **beside), dim=0))
     return total - math.log(n)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.evaluation.intervals import bootstrap_interval
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 LEVELS = (0.5, 0.8, 0.9)
 
@@ -38,7 +38,7 @@ def ranks(draws: Tensor, observed: Tensor, seed: int = 0) -> Tensor:
     u = (#{draws below} + V (1 + #{draws equal})) / (K + 1), V uniform
 
     If the observation is one more draw of the same distribution, u is exactly uniform, whatever the number of draws.
-    NaN among the draws are left out, and a NaN observation answers NaN.
+    NaN among the draws are left out, and the rank of a NaN observation is NaN.
 
     Args:
         draws: (K, N, …), K draws for each observation.
@@ -74,7 +74,7 @@ def coverage(pit: Tensor, levels: Sequence[float] = LEVELS, seed: int = 0) -> li
     not take them for independent.
 
     Args:
-        pit: (N,) or (N, T), as `ranks` answers it; NaN are left out.
+        pit: (N,) or (N, T), as `ranks` returns it; NaN are left out.
         levels: nominal probabilities.
         seed: of the resampling.
 
@@ -104,33 +104,42 @@ def coverage(pit: Tensor, levels: Sequence[float] = LEVELS, seed: int = 0) -> li
 
 
 def conditional_draws(
-    model: nn.Module, condition: Tensor, draws: int = 100, noise: bool = True, seed: int = 0, batch_size: int = 2000
+    model: nn.Module,
+    condition: Tensor | None = None,
+    draws: int = 100,
+    noise: bool = True,
+    seed: int = 0,
+    batch_size: int = 2000,
 ) -> Tensor:
-    """Draw responses from the model at each condition.
+    """Draw x from the model, at each condition where it has one.
 
     Args:
         model: with `sample(n, condition=…)`, and for `noise=False` with `sample_latents` and `decode`.
-        condition: (N, C).
+        condition: (N, …) as the model takes it; None for a model without one, which counts as a single row.
         draws: K, for each row.
-        noise: draw x ~ p(x|z, c); False answers E[x|z, c] at drawn z.
+        noise: draw x ~ p(x|z, c); False returns E[x|z, c] at drawn z.
         seed: of all draws.
-        batch_size: responses at once.
+        batch_size: examples at once.
 
     Returns:
-        (K, N, D).
+        (K, N, *shape of x).
 
     Raises:
-        ValueError: without a draw or a condition, or for a condition of another shape.
+        ValueError: without a draw or a condition, or for a condition without rows.
     """
-    if condition.ndim != 2:
-        raise ValueError(f"condition: expected shape (N, C), got {(*condition.shape,)}")
-    if draws < 1 or not len(condition):
-        raise ValueError(f"draws, condition: expected at least one of each, got {draws} and {len(condition)}")
+    if condition is not None and condition.ndim < 1:
+        raise ValueError(f"condition: expected shape (N, …), got {(*condition.shape,)}")
+    n = 1 if condition is None else len(condition)
+    if draws < 1 or not n:
+        raise ValueError(f"draws, condition: expected at least one of each, got {draws} and {n}")
+    beside = {} if condition is None else {"condition": condition.repeat(draws, *[1] * (condition.ndim - 1))}
     parts = []
-    with quiet(model, seed):
-        for rows in condition.repeat(draws, 1).split(batch_size):
+    with eval_mode(model, seed):
+        for start in range(0, draws * n, batch_size):
+            rows = min(batch_size, draws * n - start)
+            given = {name: value[start : start + rows] for name, value in beside.items()}
             if noise:
-                parts.append(model.sample(len(rows), condition=rows))
+                parts.append(model.sample(rows, **given))
             else:
-                parts.append(model.decode(model.sample_latents(len(rows)), rows).mean)
-    return torch.cat(parts).view(draws, len(condition), -1)
+                parts.append(model.decode(model.sample_latents(rows, **given), **given).mean)
+    return torch.cat(parts).unflatten(0, (draws, n))

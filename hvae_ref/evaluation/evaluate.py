@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from hvae_ref.elbo import bits_per_dim
 from hvae_ref.evaluation.bound import importance_bound
-from hvae_ref.evaluation.conditions import batches, rows_of
+from hvae_ref.evaluation.conditions import batches, given
 from hvae_ref.evaluation.information import active_units, mutual_information
-from hvae_ref.evaluation.quiet import device_of, quiet
+from hvae_ref.nn.eval_mode import device_of, eval_mode
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,14 @@ def evaluate(
 
     Args:
         model: with `elbo`, `log_weight` and `encode`.
-        x: (N, D), at least two rows, values as the model takes them; moved to the model's device.
+        x: (N, *shape), at least two rows, values as the model takes them; moved to the model's device.
         iwae_samples: K of the importance-weighted bound.
         chunk: importance samples taken at once; memory grows with `chunk` · `batch_size`.
         seed: of all draws.
         batch_size: rows of x at once.
         information_examples: the mutual information uses that many rows, the first ones.
         progress: called as progress(rows done, N) after each batch.
-        condition: (N, C) or (1, C), for a model of p(x|c).
+        condition: (N, …) or (1, …), for a model of p(x|c).
 
     Returns:
         An `Evaluation`.
@@ -95,46 +95,49 @@ def evaluate(
         >>> import torch
         >>> from hvae_ref.models.vae import VAE
         >>> x = torch.ones(4, 6)
-        >>> result = evaluate(VAE(6, (2,), hidden=(8,)), x, iwae_samples=16)
+        >>> result = evaluate(VAE.dense(6, (2,), hidden=(8,)), x, iwae_samples=16)
         >>> result.iwae_nll < result.negative_elbo + 1.0, list(result.kl)
         (True, ['z1'])
     """
-    if x.ndim != 2 or len(x) < 2:
-        raise ValueError(f"x: expected shape (N, D) with N at least 2, got {tuple(x.shape)}")
+    if not isinstance(x, Tensor) or x.ndim < 2 or len(x) < 2:
+        got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x: expected a tensor (N, *shape) with N at least 2, got {got}")
     if batch_size < 1 or information_examples < 2:
         raise ValueError(
             f"batch_size, information_examples: expected at least 1 and 2, got {batch_size} and {information_examples}"
         )
     device = device_of(model)
     x = x.to(device)
-    condition = None if condition is None else rows_of(condition.to(device), len(x))
+    condition = None if condition is None else condition.to(device)
+    given(condition, len(x))
     values: list[Tensor] = []
     bounds: list[Tensor] = []
     log_px: list[Tensor] = []
     kl: dict[str, list[Tensor]] = {}
     done = 0
-    with quiet(model, seed):
-        for rows, *given in batches(x, condition, batch_size):
-            elbo = model.elbo(rows, *given)
+    with eval_mode(model, seed):
+        for rows, beside in batches(x, condition, batch_size):
+            elbo = model.elbo(rows, **beside)
             values.append(elbo.value.cpu())
             log_px.append(elbo.log_px.cpu())
             for level, value in elbo.kl.items():
                 kl.setdefault(level, []).append(value.cpu())
-            bounds.append(importance_bound(model, rows, iwae_samples, chunk, *given).cpu())
+            bounds.append(importance_bound(model, rows, iwae_samples, chunk, **beside).cpu())
             done += len(rows)
             if progress is not None:
                 progress(done, len(x))
     negative_elbo, negative_elbo_se = _mean_and_error(-torch.cat(values))
     iwae_nll, iwae_nll_se = _mean_and_error(-torch.cat(bounds))
     some = x[:information_examples]
-    some_condition = None if condition is None else condition[:information_examples]
-    discrete = getattr(model, "num_values", None) is not None
+    some_condition = condition if condition is None or len(condition) == 1 else condition[:information_examples]
+    likelihood = getattr(model, "likelihood", None)
+    discrete = likelihood is not None and likelihood.num_values is not None
     return Evaluation(
         negative_elbo=negative_elbo,
         negative_elbo_se=negative_elbo_se,
         iwae_nll=iwae_nll,
         iwae_nll_se=iwae_nll_se,
-        bits_per_dim=float(bits_per_dim(iwae_nll, x.shape[1])) if discrete else None,
+        bits_per_dim=float(bits_per_dim(iwae_nll, x[0].numel())) if discrete else None,
         distortion=_mean_and_error(-torch.cat(log_px))[0],
         kl={level: _mean_and_error(torch.cat(parts))[0] for level, parts in kl.items()},
         active_units=active_units(model, x, seed=seed, condition=condition),

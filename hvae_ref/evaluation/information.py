@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from hvae_ref.evaluation.conditions import batches, rows_of
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.evaluation.conditions import batches, given, spheres_of
+from hvae_ref.nn.eval_mode import eval_mode
 
 ACTIVE_VARIANCE = 0.01
 """Burda's threshold on Var_x(E_q[z_u|x]); the variances of units in use and idle ones lie decades apart."""
@@ -32,14 +32,14 @@ def posterior_mean_variance(
 
     Args:
         model: with `encode(x) -> dict[str, Distribution]`.
-        x: (N, D), at least two rows.
+        x: (N, *shape), at least two rows.
         paths: sampled paths an example, at least 2.
         batch_size: rows encoded at once.
         seed: of the paths.
-        condition: (N, C) or (1, C), for a model whose `encode` takes one.
+        condition: (N, …) or (1, …), for a model whose `encode` takes one.
 
     Returns:
-        One (d,) tensor a level, in the level's own units, squared.
+        One tensor of the event shape a level, in the level's own units, squared.
 
     Raises:
         ValueError: with fewer than two rows or paths.
@@ -48,9 +48,9 @@ def posterior_mean_variance(
         raise ValueError(f"x, paths: expected at least 2 rows and 2 paths, got {len(x)} and {paths}")
     means: dict[str, list[Tensor]] = {}
     within: dict[str, list[Tensor]] = {}
-    with quiet(model, seed):
-        for rows in batches(x, condition, batch_size):
-            drawn = [model.encode(*rows) for _ in range(paths)]
+    with eval_mode(model, seed):
+        for rows, beside in batches(x, condition, batch_size):
+            drawn = [model.encode(rows, **beside) for _ in range(paths)]
             for level in drawn[0]:
                 path_means = torch.stack([q[level].mean for q in drawn])
                 means.setdefault(level, []).append(path_means.mean(0))
@@ -76,12 +76,12 @@ def active_units(
 
     Args:
         model: with `encode(x) -> dict[str, Distribution]`.
-        x: (N, D).
+        x: (N, *shape).
         threshold: variance above which a unit counts.
         paths: sampled paths an example, see `posterior_mean_variance`.
         batch_size: rows encoded at once.
         seed: of the paths.
-        condition: (N, C) or (1, C), for a model whose `encode` takes one.
+        condition: (N, …) or (1, …), for a model whose `encode` takes one.
 
     Returns:
         One count a level.
@@ -91,9 +91,9 @@ def active_units(
         https://arxiv.org/abs/1509.00519
     """
     variance = posterior_mean_variance(model, x, paths, batch_size, seed, condition)
-    spheres = getattr(model, "spheres", {})
+    spheres = spheres_of(model)
     return {
-        level: int((value > threshold * spheres.get(level, len(value)) / len(value)).sum())
+        level: int((value > (threshold / value.shape[-1] if level in spheres else threshold)).sum())
         for level, value in variance.items()
     }
 
@@ -118,11 +118,11 @@ def mutual_information(
 
     Args:
         model: with `encode(x) -> dict[str, Distribution]`.
-        x: (N, D); time and memory grow with N², 1,000 are a good choice.
+        x: (N, *shape); time and memory grow with N², 1,000 are a good choice.
         paths: draws of the other levels an example.
         seed: of all draws.
         rows: rows of the N × N table computed at once.
-        condition: (N, C) or (1, C), for a model whose `encode` takes one. The N examples are then pairs (x, c): what z
+        condition: (N, …) or (1, …), for a model whose `encode` takes one. The N examples are then pairs (x, c): what z
             knows of c counts too.
 
     Returns:
@@ -139,9 +139,9 @@ def mutual_information(
     if len(x) < 2 or paths < 1:
         raise ValueError(f"x, paths: expected at least 2 rows and 1 path, got {len(x)} and {paths}")
     result = {}
-    with quiet(model, seed):
-        given = () if condition is None else (rows_of(condition, len(x)),)
-        drawn = [model.encode(x, *given) for _ in range(paths)]
+    with eval_mode(model, seed):
+        beside = given(condition, len(x))
+        drawn = [model.encode(x, **beside) for _ in range(paths)]
         for level in drawn[0]:
             z = drawn[0][level].sample()
             log_q = torch.stack([_pairwise_log_prob(q[level], z, rows) for q in drawn])

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.evaluation.conditions import on_spheres, spheres_of
+from hvae_ref.nn.eval_mode import eval_mode
 
 SAME_DIRECTION = 1e-4
 """Below this sine of the angle the spherical formula divides 0 by 0, and the straight line is equal to it."""
@@ -72,11 +73,6 @@ def spherical(a: Tensor, b: Tensor, steps: int) -> Tensor:
     return torch.where(sine < SAME_DIRECTION, linear(a, b, steps), arc)
 
 
-def _on_spheres(mean: Tensor, spheres: int) -> Tensor:
-    """The directions (B, S, m) of a posterior mean (B, S·m): a mean of unit vectors lies inside the sphere."""
-    return torch.nn.functional.normalize(mean.unflatten(-1, (spheres, -1)), dim=-1)
-
-
 OTHERS = ("prior", "posterior")
 WALKS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"linear": linear, "spherical": spherical}
 
@@ -103,7 +99,7 @@ def interpolate(
 
     Args:
         model: with `levels`, `encode`, `sample_latents` and `decode`.
-        x_a: (D,) or (B, D), start.
+        x_a: (*shape) or (B, *shape), start.
         x_b: the same shape, end.
         level: name of the walked level, such as "z2".
         steps: images, both ends included.
@@ -111,12 +107,13 @@ def interpolate(
         walk: "linear" or "spherical"; by default a straight line, and the arc for a level on a sphere, which no
             straight line stays on.
         seed: of all draws.
-        condition: (C,), (B, C) or (1, C), for a model of p(x|c): that of x_a. The whole walk is decoded under it, so
-            that what changes comes from the walk and not from the condition.
+        condition: that of x_a, for a model of p(x|c); without a batch dimension where x_a has none, else (B, …) or
+            (1, …). The whole walk is decoded under it, so that what changes comes from the walk and not from the
+            condition.
         condition_b: the same shape, under which x_b is encoded; `condition` by default.
 
     Returns:
-        (steps, D) or (steps, B, D), E[x|z] in grey levels, or E[x|z, c] in the unit of x.
+        (steps, *shape) or (steps, B, *shape), E[x|z] in grey levels, or E[x|z, c] in the unit of x.
 
     Raises:
         ValueError: for an unknown level, walk or source of the other levels, a straight walk on a sphere, images of
@@ -124,9 +121,11 @@ def interpolate(
     """
     if condition is None and condition_b is not None:
         raise ValueError("condition: expected that of x_a beside condition_b, got None")
-    given = () if condition is None else (torch.atleast_2d(condition),)
-    given_b = given if condition_b is None else (torch.atleast_2d(condition_b),)
-    spheres = getattr(model, "spheres", {})
+    single = x_a.shape == model.x_shape
+    rows_a, rows_b = (x_a[None], x_b[None]) if single else (x_a, x_b)
+    beside = {} if condition is None else {"condition": condition[None] if single else condition}
+    beside_b = beside if condition_b is None else {"condition": condition_b[None] if single else condition_b}
+    spheres = spheres_of(model)
     walk = walk or ("spherical" if level in spheres else "linear")
     for name, value, known in (
         ("level", level, model.levels),
@@ -136,19 +135,19 @@ def interpolate(
         if value not in known:
             raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
     _check_endpoints(x_a, x_b, steps)
-    rows_a, rows_b = torch.atleast_2d(x_a), torch.atleast_2d(x_b)
-    with quiet(model, seed):
-        start = {name: q.mean for name, q in model.encode(rows_a, *given).items()}
-    with quiet(model, seed):
-        end = model.encode(rows_b, *given_b)[level].mean
-    start |= {name: _on_spheres(start[name], count).flatten(1) for name, count in spheres.items()}
+    with eval_mode(model, seed):
+        start = {name: q.mean for name, q in model.encode(rows_a, **beside).items()}
+    with eval_mode(model, seed):
+        end = model.encode(rows_b, **beside_b)[level].mean
+    start |= {name: on_spheres(start[name]) for name in spheres}
     if level in spheres:
-        path = spherical(*(_on_spheres(one, spheres[level]) for one in (start[level], end)), steps).flatten(-2)
+        path = spherical(on_spheres(start[level]), on_spheres(end), steps)
     else:
         path = WALKS[walk](start[level], end, steps)
     images = []
     for z in path:
-        with quiet(model, seed):
+        with eval_mode(model, seed):
             held = {**start, level: z} if others == "posterior" else {level: z}
-            images.append(model.decode(model.sample_latents(len(z), fixed=held), *given).mean)
+            latents = model.sample_latents(len(z), fixed=held, **beside)
+            images.append(model.decode(latents, **beside).mean)
     return torch.stack(images).view(steps, *x_a.shape)

@@ -106,7 +106,7 @@ def _r2(target: np.ndarray, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def probe(
-    codes: Mapping[str, Float[Tensor, "rows dim"] | np.ndarray],
+    codes: Mapping[str, Float[Tensor, "rows ..."] | np.ndarray],
     factors: Mapping[str, Float[Tensor, " rows"] | np.ndarray],
     kinds: Sequence[str] = ("linear", "nonlinear"),
     folds: int = 5,
@@ -128,7 +128,8 @@ def probe(
     encoder was given the condition: the latent may copy it.
 
     Args:
-        codes: name -> (N, d), such as the posterior means of each level; any other array may stand beside them.
+        codes: name -> (N, d), such as the posterior means of each level, or (N, …), which is flattened; any other array
+            may stand beside them.
         factors: name -> (N,), such as the parameters of a generator.
         kinds: of the probes.
         folds: of the cross-validation.
@@ -179,6 +180,8 @@ def probe(
 
 def _array(name: str, value: Tensor | np.ndarray, ndim: int) -> np.ndarray:
     array = value.detach().cpu().double().numpy() if isinstance(value, Tensor) else np.asarray(value, dtype=float)
+    if ndim == 2 < array.ndim:
+        array = array.reshape(len(array), -1)
     if array.ndim != ndim or not array.size or not np.isfinite(array).all():
         shape = "(N, d)" if ndim == 2 else "(N,)"
         raise ValueError(f"{name}: expected finite values of shape {shape}, got shape {array.shape}")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.evaluation.conditions import batches
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.nn.eval_mode import eval_mode
 
 
 def reconstruction_errors(
@@ -30,10 +30,9 @@ def reconstruction_errors(
     errors = {}
     for kept in range(len(model.levels) + 1):
         keep = tuple(model.levels[:kept])
-        with quiet(model, seed):
+        with eval_mode(model, seed):
             squares = []
-            for rows, *given in batches(x, condition, batch_size):
-                named = {"condition": given[0]} if given else {}
-                squares.append(((model.reconstruct(rows, keep=keep, **named) - rows) ** 2).double())
+            for rows, beside in batches(x, condition, batch_size):
+                squares.append(((model.reconstruct(rows, keep=keep, **beside) - rows) ** 2).double())
         errors[keep] = torch.cat(squares).mean().sqrt().item()
     return errors

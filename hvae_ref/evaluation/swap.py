@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.evaluation.conditions import rows_of
-from hvae_ref.evaluation.quiet import quiet
+from hvae_ref.evaluation.conditions import given
+from hvae_ref.evaluation.utilisation import posterior_means
+from hvae_ref.nn.eval_mode import eval_mode
 
-Feature = Callable[[Tensor, Tensor], Tensor]
-"""From signals (N, T) and the conditions (N, C) they were decoded under to one number each; NaN where there is none."""
+Feature = Callable[[Tensor, Tensor | None], Tensor]
+"""From decoded x (N, *shape) and the conditions (N, …) that they were decoded under, None for a model without one, to
+one number each; NaN where there is none."""
 
 CONDITION = "condition"
 INTERACTION = "interaction"
@@ -72,23 +74,25 @@ def swap_shares(values: Tensor) -> tuple[Tensor, Tensor]:
 def swap_test(
     model: nn.Module,
     x: Tensor,
-    condition: Tensor,
     features: Mapping[str, Feature],
+    condition: Tensor | None = None,
     pairs: int = 200,
     swap_condition: bool = True,
     seed: int = 0,
 ) -> dict[str, SwapShares]:
     """Decode pairs of examples with their latents, and their condition, exchanged in every combination.
 
-    Latents are posterior means, and what is measured is E[x|z, c], so nothing varies but what was exchanged.
+    Latents are posterior means (`posterior_means`), and what is measured is E[x|z, c], so nothing varies but what was
+    exchanged.
 
     Args:
-        model: with `levels`, `encode(x, condition)` and `decode(z, condition)`.
-        x: (N, D), at least two rows.
-        condition: (N, C), or (1, C) for all rows.
+        model: with `levels`, `encode` and `decode`.
+        x: (N, *shape), at least two rows.
         features: name -> what is measured; such as `response_features()`.
+        condition: (N, …) as the model takes it, or (1, …) for all rows; None for a model without one.
         pairs: how many pairs of rows are drawn, without a row that meets itself.
-        swap_condition: exchange the condition too; False decodes both halves of a pair under that of A.
+        swap_condition: exchange the condition too, where there is one; False decodes both halves of a pair under that
+            of A.
         seed: of the pairs.
 
     Returns:
@@ -99,23 +103,24 @@ def swap_test(
     """
     if len(x) < 2:
         raise ValueError(f"x: expected at least 2 rows, got {len(x)}")
-    condition = rows_of(condition, len(x))
+    beside = given(condition, len(x))
     if pairs < 1 or not features:
         raise ValueError(f"pairs, features: expected at least one of each, got {pairs} and {len(features)}")
     generator = torch.Generator().manual_seed(seed)
     a = torch.randint(len(x), (pairs,), generator=generator)
     b = (a + torch.randint(1, len(x), (pairs,), generator=generator)) % len(x)
     a, b = a.to(x.device), b.to(x.device)
-    names = [*model.levels, *([CONDITION] if swap_condition else [])]
+    names = [*model.levels, *([CONDITION] if beside and swap_condition else [])]
     measured: dict[str, list[Tensor]] = {name: [] for name in features}
-    with quiet(model, seed):
-        means = {level: q.mean for level, q in model.encode(x, condition).items()}
+    means = posterior_means(model, x, condition=condition, seed=seed)
+    with eval_mode(model, seed):
         for choice in itertools.product((0, 1), repeat=len(names)):
             rows = dict(zip(names, [(a, b)[which] for which in choice], strict=True))
-            under = condition[rows.get(CONDITION, a)]
-            signals = model.decode({level: means[level][rows[level]] for level in model.levels}, under).mean
+            under = {name: value[rows.get(CONDITION, a)] for name, value in beside.items()}
+            z = {level: means[level][rows[level]] for level in model.levels}
+            decoded = model.decode(z, **under).mean
             for name, feature in features.items():
-                measured[name].append(feature(signals, under))
+                measured[name].append(feature(decoded, under.get("condition")))
     result = {}
     for name, values in measured.items():
         table = torch.stack(values).view(*(2,) * len(names), pairs)

@@ -1,4 +1,4 @@
-"""Exercises that answer back: checks that recognise classic mistakes, progress, and quizzes.
+"""Exercises: checks that recognise common mistakes, progress, and quizzes.
 
 In a chapter an exercise is four cells: the statement (a Markdown cell with the hints folded away), a stub, a cell
 that ends in ``check("2.3", my_function)``, and a Markdown cell with the worked solution folded away.
@@ -17,8 +17,9 @@ from typing import Any
 
 from hvae_ref.exercises.engine import progress as _progress
 from hvae_ref.exercises.engine import registry as _registry
-from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.judge import judge as _judge
+from hvae_ref.exercises.engine.misconceptions import Misconception, Misconceptions
 from hvae_ref.exercises.engine.progress import Progress, reset_progress
 from hvae_ref.exercises.engine.quiz import Quiz, quiz
 from hvae_ref.exercises.engine.registry import Entry, exercises
@@ -28,6 +29,7 @@ __all__ = [
     "Entry",
     "Exercise",
     "Misconception",
+    "Misconceptions",
     "Progress",
     "Quiz",
     "Verdict",

@@ -10,21 +10,22 @@ from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
 from hvae_ref.features.density.level_density import LevelDensity
 from hvae_ref.features.density.mixture import GaussianMixture
-from hvae_ref.features.density.mixture_head import SCALE_FLOOR, MixtureHead
+from hvae_ref.features.density.mixture_head import MIN_SCALE, MixtureHead
 from hvae_ref.features.density.spatial_graph import SpatialGraphDensity
 from hvae_ref.features.latents.conv_two_level_vae import ConvTwoLevelVAE
 from hvae_ref.features.latents.image_density import ImageDensity
 from hvae_ref.features.measures.anomaly import AnomalyScore, Auroc, image_aurocs, pixel_auroc
 from hvae_ref.features.measures.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
-from hvae_ref.features.measures.estimator import FeatureEstimate, FeatureEstimator, FeaturePath, gaussian_entropy
+from hvae_ref.features.measures.estimator import FeatureEstimator
+from hvae_ref.features.measures.feature_estimate import FeatureEstimate, FeaturePath
 from hvae_ref.features.pyramid.backbones import WeightsUnavailable
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
-from hvae_ref.features.pyramid.pca_residual import leading, rest_log_prob
+from hvae_ref.features.pyramid.pca_residual import leading_components, residual_log_prob
 from hvae_ref.features.pyramid.pixel_grid import crop_features, position_of, region_positions
 from hvae_ref.features.pyramid.reduction import Reduction
 
 __all__ = [
-    "SCALE_FLOOR",
+    "MIN_SCALE",
     "AnomalyScore",
     "Auroc",
     "BundleError",
@@ -57,17 +58,16 @@ __all__ = [
     "fit_decoder",
     "fit_density",
     "fit_mixture",
-    "gaussian_entropy",
     "image_aurocs",
     "interpolate_features",
-    "leading",
+    "leading_components",
     "level_sets",
     "load_bundle",
     "local_contrast",
     "pixel_auroc",
     "position_of",
     "region_positions",
-    "rest_log_prob",
+    "residual_log_prob",
     "save_bundle",
     "shipped",
     "synthesize",

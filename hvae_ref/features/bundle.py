@@ -22,7 +22,7 @@ from hvae_ref.features.pyramid.backbones import BACKBONES
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
 from hvae_ref.features.pyramid.reduction import Reduction
 
-FORMAT, VERSION = "hvae_ref.features", 1
+FORMAT, VERSION = "hvae_ref.features", 2
 SHIPPED = Path(__file__).parent / "bundles" / "pictures.safetensors"
 
 
@@ -157,7 +157,7 @@ def shipped() -> FeatureBundle:
     """The bundle that comes with the package: pictures and textures of scikit-image under EfficientNet-Lite0.
 
     `about` holds the command that made it; the quality of its decoder stands in the table "feature_synthesis" of
-    `hvae_ref.results`. It is read once, and the same object is answered again: do not train it, load another.
+    `hvae_ref.results`. It is read once, and each call returns the same object: do not train it, load another.
 
     Raises:
         BundleError: where the installed file is damaged.
@@ -174,7 +174,7 @@ def _density_arguments(density: FeatureDensity) -> dict[str, Any]:
     """What builds a density of the same kind and sizes."""
     if not isinstance(density, SpatialGraphDensity | HierarchicalLatentDensity):
         raise BundleError(f"densities: expected chains and graphs, got a {type(density).__name__}")
-    common = {"dims": density.dims, "components": density.components, "floor": density.floor_of(density.levels[0])}
+    common = {"dims": density.dims, "components": density.components, "min_scale": density.min_scale(density.levels[0])}
     if isinstance(density, SpatialGraphDensity):
         contexts = density.contexts
         sizes = {"width": contexts.width, "layers": len(contexts.layers), "colours": density.colours}

@@ -9,7 +9,11 @@ from torch import Tensor
 
 
 def checked_map(name: str, f: Tensor, dim: int, like: Tensor) -> Tensor:
-    """Answer a map (B, dim, H, W) in the dtype of `like`, or say what does not fit; half precision is lifted."""
+    """A map (B, dim, H, W) in the dtype of `like`, checked; half precision is converted to it.
+
+    Raises:
+        ValueError: for another shape, dtype or device, and for NaN or infinity.
+    """
     if f.ndim != 4 or f.shape[1] != dim or 0 in f.shape[2:]:
         raise ValueError(f"{name}: expected shape (B, {dim}, H, W) with at least one position, got {tuple(f.shape)}")
     if f.dtype in (torch.float16, torch.bfloat16):
@@ -24,7 +28,11 @@ def checked_map(name: str, f: Tensor, dim: int, like: Tensor) -> Tensor:
 
 
 def checked_features(features: Mapping[str, Tensor], dims: Mapping[str, int], like: Tensor) -> dict[str, Tensor]:
-    """Answer the maps of all levels in the order of `dims`, each as `checked_map` has it and all of one batch."""
+    """The maps of all levels in the order of `dims`, each checked by `checked_map`, with one batch size.
+
+    Raises:
+        ValueError: for other levels, unequal batch sizes, and as `checked_map`.
+    """
     if features.keys() != dims.keys():
         raise ValueError(f"features: expected the levels {list(dims)}, got {list(features)}")
     maps = {level: checked_map(level, features[level], dim, like) for level, dim in dims.items()}
@@ -35,7 +43,11 @@ def checked_features(features: Mapping[str, Tensor], dims: Mapping[str, int], li
 
 
 def checked_positions(level: str, positions: Tensor, count: int) -> Tensor:
-    """Answer positions (P,) of a map of so many, or say what does not fit; there is no counting from the end."""
+    """Positions (P,) of a map with `count` of them, checked; negative ones are refused.
+
+    Raises:
+        ValueError: for another shape or dtype, and for positions outside of the map.
+    """
     whole = not (positions.is_floating_point() or positions.dtype == torch.bool)
     if positions.ndim != 1 or not whole:
         raise ValueError(
@@ -48,15 +60,19 @@ def checked_positions(level: str, positions: Tensor, count: int) -> Tensor:
     return positions
 
 
-def rows_of(f: Tensor) -> Tensor:
-    """The feature vectors of a map (B, D, H, W), one a row: (B·H·W, D)."""
+def feature_vectors(f: Tensor) -> Tensor:
+    """The vectors at the positions of a map (B, D, H, W), one in each row: (B·H·W, D)."""
     return f.movedim(1, -1).flatten(0, -2)
 
 
 def checked_given(
     level: str, f: Tensor, keep: Tensor | None, n: int, shape: tuple[int, int]
 ) -> tuple[Tensor, Tensor | None]:
-    """Answer a given map as one of n examples (n, D, H, W) and the mask of what to keep, or say what does not fit."""
+    """A given map as n examples (n, D, H, W), and the mask of the positions to keep, both checked.
+
+    Raises:
+        ValueError: for other shapes, or a mask that is not boolean.
+    """
     if tuple(f.shape[2:]) != shape or len(f) not in (1, n):
         raise ValueError(
             f"fixed: expected {level} of shape ({n} or 1, D, {shape[0]}, {shape[1]}), got {tuple(f.shape)}"

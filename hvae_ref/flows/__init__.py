@@ -3,7 +3,7 @@
 from hvae_ref.flows.base import AmortizedFlow, FlowOutput
 from hvae_ref.flows.iaf import InverseAutoregressiveFlow
 from hvae_ref.flows.planar import PlanarFlow
-from hvae_ref.flows.posterior import FlowDistribution, FlowPosterior
+from hvae_ref.flows.posterior import FlowDistribution, FlowOnTop, FlowPosterior
 from hvae_ref.flows.registry import FLOWS, build_flow
 from hvae_ref.flows.sylvester import (
     HouseholderSylvesterFlow,
@@ -16,6 +16,7 @@ __all__ = [
     "FLOWS",
     "AmortizedFlow",
     "FlowDistribution",
+    "FlowOnTop",
     "FlowOutput",
     "FlowPosterior",
     "HouseholderSylvesterFlow",

@@ -60,7 +60,7 @@ class AmortizedFlow(nn.Module, ABC):
 
         log q_T(z_T | h) = log q_0(z_0 | h) − Σ_t log |det ∂z_t / ∂z_{t−1}|   (book, eq. 4.1)
 
-    and the sum is the `log_abs_det` of that call. `inverse` goes the other way and answers the log-determinant of the
+    and the sum is the `log_abs_det` of that call. `inverse` goes the other way and returns the log-determinant of the
     way back, which is minus this one. Under autocast all of it runs in the precision of the flow's own weights:
     log-determinants of many steps add up, and so would their rounding.
 
@@ -136,7 +136,7 @@ class AmortizedFlow(nn.Module, ABC):
         """One step z_t → z_{t−1}: (B, D) and log |det ∂z_{t−1} / ∂z_t|, (B,)."""
 
     def _checked(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Answer both in the precision of the flow, also under autocast, or say which argument does not fit."""
+        """Both in the precision of the flow, also under autocast, or say which argument does not fit."""
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z: expected shape (B, {self.latent_dim}), got {tuple(z.shape)}")
         if context.ndim != 2 or context.shape != (len(z), self.context_dim):

@@ -46,7 +46,7 @@ class GateNet(nn.Module):
         return [layer.weight * layer.mask for layer in (*self.layers, self.head)]
 
     def forward(self, z: Tensor, biases: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Answer m and s."""
+        """Return m and s."""
         h = z
         for weight, bias in zip(weights[:-1], biases, strict=True):
             h = silu(torch.addmm(bias, h, weight.T))

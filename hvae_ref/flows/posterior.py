@@ -23,9 +23,8 @@ class FlowDistribution(Distribution):
 
     log q(z) = log q_0(z_0) − log |det ∂f/∂z_0|   (book, eq. 4.1)
 
-    The density of a sample is known from drawing it, so `log_prob` of the very tensor that `rsample` answered last
-    costs nothing. Any other z is taken back through the inverse of the flow, numerically where it has no closed form;
-    so is a draw made without gradients, once gradients of its density are wanted.
+    `rsample_and_log_prob` gives a sample with its density at the cost of the sample. `log_prob` takes any z back
+    through the inverse of the flow, which is slower, and numerical where it has no closed form.
 
     Args:
         base: q_0, batch shape (B,), event shape (D,).
@@ -44,16 +43,14 @@ class FlowDistribution(Distribution):
                 f"got {tuple(context.shape)}"
             )
         self.base, self.flow, self.context = base, flow, context
-        self._last: tuple[Tensor, Tensor, bool] | None = None
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
 
     def rsample_and_log_prob(self, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
-        """Draw z and answer (z, log q(z)), shapes sample_shape + (B, D) and sample_shape + (B,); differentiable."""
+        """A sample and its density: z, sample_shape + (B, D), and log q(z), sample_shape + (B,); differentiable."""
         start = self.base.rsample(torch.Size(sample_shape))
         moved = self.flow(start.flatten(0, -2), self._context_for(start))
         z = moved.z.view_as(start)
         log_prob = self.base.log_prob(start) - moved.log_abs_det.view(start.shape[:-1])
-        self._last = (z, log_prob, torch.is_grad_enabled())
         return z, log_prob
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
@@ -61,11 +58,7 @@ class FlowDistribution(Distribution):
         return self.rsample_and_log_prob(sample_shape)[0]
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log q(value), broadcast over the batch; nothing is inverted for the sample that was drawn last."""
-        if self._last is not None and value is self._last[0]:
-            _, log_prob, has_gradients = self._last
-            if has_gradients or not torch.is_grad_enabled():
-                return log_prob
+        """log q(value), broadcast over the batch, through the inverse of the flow."""
         if value.shape[-1:] != self.event_shape:
             raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
         shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, *self.event_shape))
@@ -85,10 +78,7 @@ class FlowDistribution(Distribution):
     @property
     def mean(self) -> Tensor:
         """An estimate of E[z] from `MEAN_DRAWS` samples, (B, D): it differs from call to call by their noise."""
-        last = self._last
-        mean = self.rsample((MEAN_DRAWS,)).mean(0)
-        self._last = last
-        return mean
+        return self.rsample((MEAN_DRAWS,)).mean(0)
 
     def _context_for(self, z: Tensor) -> Tensor:
         return self.context.expand(*z.shape[:-1], self.context.shape[-1]).flatten(0, -2)
@@ -112,9 +102,9 @@ class FlowPosterior(nn.Module):
         self.net, self.flow = net, flow
 
     def forward(self, *given: Tensor) -> FlowDistribution:
-        """Answer the posterior, batch (B,), event (D,); several conditions are concatenated."""
+        """The posterior, batch (B,), event (D,)."""
         dim = self.flow.latent_dim
-        out = full_precision(self.net(torch.cat(given, -1)))
+        out = full_precision(self.net(*given))
         if out.shape[-1] != 2 * dim + self.flow.context_dim:
             raise ValueError(
                 f"net: expected 2 · {dim} + {self.flow.context_dim} outputs for this flow, got {out.shape[-1]}"
@@ -122,3 +112,20 @@ class FlowPosterior(nn.Module):
         loc, raw, context = out.split([dim, dim, out.shape[-1] - 2 * dim], -1)
         base = Independent(Normal(loc, bounded_log_sigma(raw).exp()), 1)
         return FlowDistribution(base, self.flow, nn.functional.silu(context))
+
+
+class FlowOnTop(nn.Module):
+    """A Gaussian posterior of a top-down model, bent by a flow whose context is the side path's r_l.
+
+    Args:
+        posterior: gives q_0 from the level's prior, r_l and the state.
+        flow: f, of the level's latent_dim; its context_dim is the size of r_l.
+    """
+
+    def __init__(self, posterior: nn.Module, flow: AmortizedFlow) -> None:
+        super().__init__()
+        self.posterior, self.flow = posterior, flow
+
+    def forward(self, p: Distribution, r: Tensor, state: Tensor | None = None) -> FlowDistribution:
+        """The bent posterior, batch (B,), event (D,)."""
+        return FlowDistribution(self.posterior(p, r, state), self.flow, full_precision(r))

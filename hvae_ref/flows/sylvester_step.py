@@ -31,7 +31,7 @@ class TriangularPair(torch.autograd.Function):
 
     @staticmethod
     def forward(square: Tensor, raw_diagonal: Tensor, shift: Tensor, y: Tensor, above: Tensor) -> tuple[Tensor, ...]:
-        """Answer s, log det and t; `above` (M, M) is 1 above the diagonal and 0 elsewhere."""
+        """Return s, log det and t; `above` (M, M) is 1 above the diagonal and 0 elsewhere."""
         r, r_tilde = bounded(square.diagonal(dim1=-2, dim2=-1)), bounded(raw_diagonal)
         t = torch.tanh(_times((square * above.mT).mT, y) + (r_tilde * y + shift))
         s = _times(square * above, t) + r * t

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, MultivariateNormal
+from torch.distributions import MultivariateNormal
 
 from hvae_ref.distributions.gaussian_algebra import (
     ChainMoments,
@@ -17,12 +17,12 @@ from hvae_ref.distributions.gaussian_algebra import (
     gaussian_entropy,
 )
 from hvae_ref.elbo import Elbo
-from hvae_ref.models.base import Choose, Inference
-from hvae_ref.models.bottom_up_model import BottomUpModel
+from hvae_ref.models.base import LatentVariableModel
+from hvae_ref.models.bottom_up_vae import BottomUpVAE
 from hvae_ref.nn.linear_gaussian_head import ConditionalLinearGaussian
 
 
-class LinearGaussianModel(BottomUpModel):
+class LinearGaussianModel(BottomUpVAE):
     """z_L ~ N(0, I), z_l|z_{l+1} and x|z_1 linear-Gaussian, q(z_1|x) Π q(z_{l+1}|z_l) linear-Gaussian too.
 
     The oracle of the book: log p(x), the posterior, mutual information and every bound in closed form, beside the
@@ -55,17 +55,25 @@ class LinearGaussianModel(BottomUpModel):
         if not p:
             raise ValueError("p: expected at least one arrow, p(x|z1)")
         dims = [arrow.weight.shape[1] for arrow in p]
-        super().__init__(len(p[0].weight), dims, num_values=None)
-        chain = [self.data_dim, *dims]
+        levels = [f"z{number}" for number in range(1, len(dims) + 1)]
+        chain = [len(p[0].weight), *dims]
         _check_arrows("p", p, [(low, high) for low, high in zip(chain[:-1], chain[1:], strict=True)])
-        self.p_given_above = nn.ModuleList(p)
-        self.q_given_below: nn.ModuleList | None = None
+        # Not BottomUpVAE's own: the exact posterior has no arrows of its own, it follows those of p.
+        LatentVariableModel.__init__(self, chain[0], levels[::-1])
+        self.p_x_given_z1 = p[0]
+        self.prior = nn.ModuleDict(dict(zip(levels[:-1], p[1:], strict=True)) | {levels[-1]: _StandardNormal(dims[-1])})
+        self.posterior = nn.ModuleDict()
         if not isinstance(q, str):
             q = list(q)
             _check_arrows("q", q, [(high, low) for low, high in zip(chain[:-1], chain[1:], strict=True)])
-            self.q_given_below = nn.ModuleList(q)
+            self.posterior.update(zip(levels, q, strict=True))
         elif q != "exact":
             raise ValueError(f"q: expected 'exact' or arrows from x up, got {q!r}")
+
+    @property
+    def p_given_above(self) -> list[ConditionalLinearGaussian]:
+        """The generative arrows from x up: p(x|z1), p(z1|z2), …."""
+        return [self.p_x_given_z1, *(self.prior[level] for level in reversed(self.levels[1:]))]
 
     @classmethod
     def random(
@@ -91,9 +99,8 @@ class LinearGaussianModel(BottomUpModel):
 
     def prior_moments(self) -> ChainMoments:
         """Moments of (z_L, …, z_1, x) under p, in this order."""
-        top = self.dims[self.levels[0]]
-        zeros, eye = self.like.new_zeros(top), torch.eye(top, dtype=self.like.dtype, device=self.like.device)
-        return chain_moments(zeros, eye, [arrow.arrow for arrow in reversed(self.p_given_above)])
+        eye = self.prior[self.levels[0]].identity
+        return chain_moments(eye.new_zeros(len(eye)), eye, [arrow.arrow for arrow in reversed(self.p_given_above)])
 
     def marginal(self) -> MultivariateNormal:
         """p(x), event (data_dim,)."""
@@ -101,7 +108,7 @@ class LinearGaussianModel(BottomUpModel):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exactly; (B,) nats."""
-        return self.marginal().log_prob(self.check(x))
+        return self.marginal().log_prob(self.observe(x, None, self.like)[0])
 
     def entropy(self) -> Tensor:
         """H(x) of the model's p(x); a scalar, nats."""
@@ -124,52 +131,36 @@ class LinearGaussianModel(BottomUpModel):
         moments, top = self.prior_moments(), len(self.levels)
         return [arrow.arrow.reverse(*moments.joint(top - above)) for above, arrow in enumerate(self.p_given_above, 1)]
 
-    def posterior(self, x: Tensor) -> MultivariateNormal:
+    def exact_posterior(self, x: Tensor) -> MultivariateNormal:
         """p(z_L, …, z_1 | x) of the concatenated latents, in the order of `levels`; batch (B,)."""
-        moments = _moments_given_x(self.exact_arrows(), self.check(x))
+        moments = _moments_given_x(self.exact_arrows(), self.observe(x, None, self.like)[0])
         return MultivariateNormal(*moments.joint(*reversed(range(len(self.levels)))))
 
     def posterior_marginals(self, x: Tensor) -> dict[str, MultivariateNormal]:
         """p(z_l | x) of every level, top to bottom; batch (B,)."""
-        moments = _moments_given_x(self.exact_arrows(), self.check(x))
+        moments = _moments_given_x(self.exact_arrows(), self.observe(x, None, self.like)[0])
         return {level: MultivariateNormal(*moments.joint(int(level[1:]) - 1)) for level in self.levels}
 
     # The package's contract: everything from samples ----------------------------------------------------------------
 
-    def inference_arrows(self) -> list[LinearGaussian]:
-        """q(z1|x), q(z2|z1), … of this model, exact or given."""
-        return self.exact_arrows() if self.q_given_below is None else [q.arrow for q in self.q_given_below]
-
-    def infer(self, x: Tensor) -> Inference:
-        """Bottom up: q(z1|x), then each level given a sample of the one below."""
-        q, z, below = {}, {}, self.check(x)
-        for level, arrow in zip(reversed(self.levels), self.inference_arrows(), strict=True):
-            q[level] = arrow(below)
-            z[level] = below = q[level].rsample()
-        return Inference(q={name: q[name] for name in self.levels}, z={name: z[name] for name in self.levels})
-
-    def descend(self, choose: Choose, n: int) -> Distribution:
-        """Top down: each latent given the one above, then p(x|z1)."""
-        zeros = self.like.new_zeros(n, self.dims[self.levels[0]])
-        identity = torch.eye(zeros.shape[1], dtype=zeros.dtype, device=zeros.device)
-        prior: Distribution = MultivariateNormal(zeros, scale_tril=identity)
-        for level, arrow in zip(self.levels, reversed(self.p_given_above), strict=True):
-            prior = arrow(choose(level, prior))
-        return prior
+    def inference_arrows(self) -> dict[str, LinearGaussian]:
+        """q(z1|x), q(z2|z1), … of this model, exact or given, by level from the bottom up."""
+        arrows = [q.arrow for q in self.posterior.values()] or self.exact_arrows()
+        return dict(zip(reversed(self.levels), arrows, strict=True))
 
     # Bounds in closed form, for any q of this model -----------------------------------------------------------------
 
     def exact_elbo(self, x: Tensor) -> Elbo:
         """The expectation of `elbo(x)`; eq. 2.4 in the book. With the exact posterior its value is log p(x)."""
-        arrows = self.inference_arrows()
-        m = _moments_given_x(arrows, self.check(x))
+        arrows = list(self.inference_arrows().values())
+        m = _moments_given_x(arrows, self.observe(x, None, self.like)[0])
         cross = [m.blocks[i][i + 1] for i in range(len(arrows) - 1)]
         return self._bound(x, m, cross, [gaussian_entropy(arrow.covariance) for arrow in arrows])
 
     def exact_mean_field_elbo(self, x: Tensor) -> Elbo:
         """The ELBO of the mean-field posterior Π q(z_l|x), made of the marginals of this model's q."""
-        arrows = self.inference_arrows()
-        m = _moments_given_x(arrows, self.check(x))
+        arrows = list(self.inference_arrows().values())
+        m = _moments_given_x(arrows, self.observe(x, None, self.like)[0])
         cross = [torch.zeros_like(m.blocks[i][i + 1]) for i in range(len(arrows) - 1)]
         return self._bound(x, m, cross, [gaussian_entropy(m.blocks[i][i]) for i in range(len(arrows))])
 
@@ -179,16 +170,16 @@ class LinearGaussianModel(BottomUpModel):
         The z_l inside the KL is another draw than the one z_{l+1} came from, so their covariance is lost. With two
         levels the value is `exact_mean_field_elbo` minus I_q(z1; z2|x), eq. 2.6 in the book.
         """
-        arrows = self.inference_arrows()
-        m = _moments_given_x(arrows, self.check(x))
+        arrows = list(self.inference_arrows().values())
+        m = _moments_given_x(arrows, self.observe(x, None, self.like)[0])
         cross = [torch.zeros_like(m.blocks[0][1])] if len(arrows) > 1 else []
         cross += [arrows[i].weight @ m.blocks[i - 1][i + 1] for i in range(1, len(arrows) - 1)]
         return self._bound(x, m, cross, [gaussian_entropy(arrow.covariance) for arrow in arrows])
 
     def exact_standard_normal_kl(self, x: Tensor) -> Elbo:
         """NOT the ELBO of this model: every level's q against N(0, I), so p(z_l|z_{l+1}) is left out of p."""
-        arrows = self.inference_arrows()
-        m = _moments_given_x(arrows, self.check(x))
+        arrows = list(self.inference_arrows().values())
+        m = _moments_given_x(arrows, self.observe(x, None, self.like)[0])
         kl = {}
         for i, arrow in enumerate(arrows):
             identity = torch.eye(len(arrow.bias), dtype=x.dtype, device=x.device)
@@ -201,8 +192,8 @@ class LinearGaussianModel(BottomUpModel):
 
         The same for every x, since no covariance of a linear-Gaussian q depends on x.
         """
-        arrows = self.inference_arrows()
-        m = _moments_given_x(arrows, self.check(x))
+        arrows = list(self.inference_arrows().values())
+        m = _moments_given_x(arrows, self.observe(x, None, self.like)[0])
         marginal = sum(gaussian_entropy(m.blocks[i][i]) for i in range(len(arrows)))
         return (marginal - sum(gaussian_entropy(arrow.covariance) for arrow in arrows)).expand(len(x))
 
@@ -224,6 +215,18 @@ class LinearGaussianModel(BottomUpModel):
         identity = torch.eye(m.means[-1].shape[-1], dtype=x.dtype, device=x.device)
         kl[self.levels[0]] = -entropies[-1] - expected_log_normal(m.means[-1], m.blocks[-1][-1], identity)
         return Elbo(self._expected_log_px(x, m), dict(reversed(kl.items())))
+
+
+class _StandardNormal(nn.Module):
+    """N(0, I) as a `MultivariateNormal`, so that its KL from the exact posterior has a closed form."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("identity", torch.eye(size, dtype=torch.float64), persistent=False)
+
+    def forward(self, n: int) -> MultivariateNormal:
+        """Batch (n,), event (size,)."""
+        return MultivariateNormal(self.identity.new_zeros(n, len(self.identity)), scale_tril=self.identity)
 
 
 def _moments_given_x(arrows: list[LinearGaussian], x: Tensor) -> ChainMoments:

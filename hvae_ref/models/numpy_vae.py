@@ -123,7 +123,7 @@ class NumpyVAE:
         return float(self._negative_elbo(x, out).mean()), grad
 
     def step(self, x: Array, eps: Array | None = None, learning_rate: float = 1e-3) -> float:
-        """One step of Adam (β₁ = 0.9, β₂ = 0.999) on a batch; answers the loss before it, in nats."""
+        """One step of Adam (β₁ = 0.9, β₂ = 0.999) on a batch; returns the loss before it, in nats."""
         eps = self.rng.standard_normal((len(x), self.latent_dim)) if eps is None else eps
         loss, gradients = self.loss_and_gradients(x, eps)
         self.steps += 1
@@ -136,7 +136,7 @@ class NumpyVAE:
         return loss
 
     def fit(self, x: Array, epochs: int, batch_size: int = 50, learning_rate: float = 1e-3) -> list[float]:
-        """Train on all of x (N, D) in random order; answers each epoch's mean training loss, in nats."""
+        """Train on all of x (N, D) in random order; returns each epoch's mean training loss, in nats."""
         if epochs < 1 or batch_size < 1:
             raise ValueError(f"epochs, batch_size: expected at least 1, got {epochs} and {batch_size}")
         losses = []

@@ -1,81 +1,114 @@
-"""The top-down VAE with relative posteriors."""
+"""The top-down VAE with relative posteriors, and the usual nets for it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
-from torch.distributions import Independent
-
-from hvae_ref.distributions import relative_normal
-from hvae_ref.models.posteriors import Flow
+from hvae_ref.models.base import Shape
+from hvae_ref.models.convolutional import convolutional_nets
+from hvae_ref.models.dense import Flow
+from hvae_ref.models.dense_top_down import top_down_nets
 from hvae_ref.models.top_down_model import TopDownModel
-from hvae_ref.nn.heads import full_precision, soft_limit
-from hvae_ref.nn.layers import mlp
+from hvae_ref.nn.conditions import Condition
+from hvae_ref.nn.likelihoods import Bernoulli, Likelihood
 
 
 class TopDownVAE(TopDownModel):
-    """A top-down model whose posterior is a shift and a scaling of its prior; eq. 3.5–3.6 in the book.
+    """A `TopDownModel` whose builders give it relative posteriors: a shift and a scaling of the prior; eq. 3.5–3.6.
 
-    q(z_l|z_>l, x) = N(μ_l + Δμ_l, (σ_l Δσ_l)²) with (Δμ_l, log Δσ_l) read from the side path's r_l. When the prior
-    moves, the posterior moves with it.
-
-    Args:
-        data_dim: D.
-        latent_dims: sizes from the bottom up.
-        hidden: width of the side path and of the state.
-        residual: carry a deterministic state past each latent, so that x sees all levels.
-        likelihood: "bernoulli", "categorical" or "logistic_mixture".
-        num_values: V.
-        components: logistics a pixel, for "logistic_mixture".
-        dropout: probability of dropping a hidden unit while training.
-        flow: family of `hvae_ref.flows` that bends the Gaussian posteriors: one for all levels, or one by level,
-            {"z1": "iaf"}. The KL of a level with a flow is a one-sample estimate.
-        flow_steps: length of each flow.
-        top: "gaussian", or "sphere" for a top level on the unit sphere, of m = its size coordinates.
+    Arguments as in `TopDownModel`, for nets from outside.
 
     Reference:
-        Vahdat and Kautz (2020), NVAE, https://arxiv.org/abs/2007.03898;
-        Kingma et al. (2016), https://arxiv.org/abs/1606.04934 (ResNet VAE)
+        Vahdat and Kautz (2020), NVAE, https://arxiv.org/abs/2007.03898
 
     >>> import torch
-    >>> model = TopDownVAE(data_dim=64, latent_dims=(8, 4), hidden=32)
+    >>> model = TopDownVAE.dense(64, latent_dims=(8, 4), hidden=32)
     >>> list(model.elbo(torch.zeros(5, 64)).kl)
     ['z2', 'z1']
     """
 
-    def __init__(
-        self,
-        data_dim: int,
+    builds = {"posterior": "relative", "residual": True}
+    """What the builders make where they are not told."""
+
+    @classmethod
+    def dense(
+        cls,
+        x_shape: Shape,
         latent_dims: Sequence[int] = (16, 8),
         hidden: int = 256,
-        residual: bool = True,
-        likelihood: str = "bernoulli",
-        num_values: int = 2,
-        components: int = 5,
+        residual: bool | None = None,
+        posterior: str | None = None,
+        likelihood: Likelihood = Bernoulli(),  # noqa: B008  (a frozen value)
         dropout: float = 0.0,
         flow: Flow = None,
         flow_steps: int = 4,
         top: str = "gaussian",
-    ) -> None:
-        super().__init__(
-            data_dim,
-            latent_dims,
-            hidden,
-            residual,
-            likelihood,
-            num_values,
-            components,
-            dropout,
-            flow,
-            flow_steps,
-            top,
-        )
-        self.delta = nn.ModuleDict(
-            {level: mlp([hidden, hidden, 2 * self.dims[level]], dropout) for level in self.gaussian_levels}
-        )
+        condition: Condition | None = None,
+    ) -> TopDownVAE:
+        """Multilayer perceptrons with residual blocks, all states of one width.
 
-    def q_z_given_above_x(self, level: str, p: Independent, r: Tensor) -> Independent:
-        """N(μ + Δμ(r), (σ Δσ(r))²) for the prior N(μ, σ²)."""
-        delta_loc, delta_log_sigma = full_precision(self.delta[level](r)).chunk(2, -1)
-        return relative_normal(p, delta_loc, soft_limit(delta_log_sigma))
+        Args:
+            x_shape: event shape of x; images are flattened inside the nets.
+            latent_dims: sizes from the bottom up.
+            hidden: width of the side path and of the state.
+            residual: carry the state past each latent, so that x sees all levels; None for the class's own (`builds`).
+            posterior: "relative" (eq. 3.5–3.6), or "ladder" (eq. 3.3–3.4); None for the class's own.
+            likelihood: of each value of x.
+            dropout: probability of dropping a hidden unit while training.
+            flow: family of `hvae_ref.flows` that bends the Gaussian posteriors: one for all levels, or one by level,
+                {"z1": "iaf"}. The KL of a level with a flow is a one-sample estimate.
+            flow_steps: length of each flow.
+            top: "gaussian", or "sphere" for z_L on the unit sphere, uniform before x is seen (eq. 5.15).
+            condition: what the side path, the priors below the top and p(x|·) see too; None for none.
+
+        Raises:
+            ValueError: for an unknown name, or sizes below 1.
+        """
+        posterior, residual = cls._choices(posterior, residual)
+        nets = top_down_nets(
+            x_shape, latent_dims, hidden, posterior, likelihood, dropout, flow, flow_steps, top, condition
+        )
+        return cls(x_shape, **nets, residual=residual, condition=condition)
+
+    @classmethod
+    def convolutional(
+        cls,
+        x_shape: Sequence[int],
+        latent_shapes: Sequence[Shape] = ((4, 7, 7), (8, 4, 4), 16),
+        hidden: int = 32,
+        blocks: int = 1,
+        residual: bool | None = None,
+        posterior: str | None = None,
+        likelihood: Likelihood = Bernoulli(),  # noqa: B008  (a frozen value)
+        condition: Condition | None = None,
+    ) -> TopDownVAE:
+        """Residual convolutions; latents that are maps, and vectors above them if wanted.
+
+        The posteriors read the state as well as the side path.
+
+        Args:
+            x_shape: (channels, height, width).
+            latent_shapes: event shapes from the bottom up, (channels, height, width) of a map or the size of a vector.
+                Each height and width is the one below halved, rounding up, any number of times.
+            hidden: channels of all maps inside; vectors have four times as many features.
+            blocks: residual blocks at each size on the way up and down.
+            residual: carry the state past each latent, so that x sees all levels; None for the class's own (`builds`).
+            posterior: "relative" (eq. 3.5–3.6), or "ladder" (eq. 3.3–3.4); None for the class's own.
+            likelihood: of each value of x.
+            condition: what the side path, the priors below the top and p(x|·) see too; None for none.
+
+        Raises:
+            ValueError: for shapes that halving does not lead to, an unknown name, or sizes below 1.
+
+        >>> TopDownVAE.convolutional((1, 28, 28)).shapes
+        {'z3': torch.Size([16]), 'z2': torch.Size([8, 4, 4]), 'z1': torch.Size([4, 7, 7])}
+        """
+        posterior, residual = cls._choices(posterior, residual)
+        nets = convolutional_nets(x_shape, latent_shapes, hidden, blocks, posterior, likelihood, condition)
+        return cls(x_shape, **nets, residual=residual, condition=condition)
+
+    @classmethod
+    def _choices(cls, posterior: str | None, residual: bool | None) -> tuple[str, bool]:
+        """What a builder was told, or what the class builds otherwise."""
+        posterior = cls.builds["posterior"] if posterior is None else posterior
+        return posterior, cls.builds["residual"] if residual is None else residual

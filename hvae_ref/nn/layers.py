@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -29,34 +30,51 @@ def mlp(sizes: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
-class ResidualBlock(nn.Module):
-    """x + f(LayerNorm(x)): keeps the shape, and starts near the identity."""
+def join(*given: Tensor) -> Tensor:
+    """Conditions side by side along dimension 1; a vector beside a map is repeated at every position.
 
-    def __init__(self, features: int, hidden: int | None = None, dropout: float = 0.0) -> None:
+    Args:
+        given: (B, C) or (B, C, H, W) each.
+
+    Returns:
+        (B, ΣC), or (B, ΣC, H, W) where one of them is a map.
+    """
+    size = max((part.shape[2:] for part in given), key=len)
+    spread = [part if part.shape[2:] == size else part[..., None, None].expand(*part.shape, *size) for part in given]
+    return torch.cat(spread, 1)
+
+
+class Joined(nn.Module):
+    """A net of one argument, called with several: they are put side by side along dimension 1, see `join`.
+
+    Args:
+        net: maps (B, ΣC) or (B, ΣC, H, W) to anything.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        hidden = hidden or features
-        self.norm = nn.LayerNorm(features)
-        self.net = nn.Sequential(
-            nn.Linear(features, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, features)
-        )
+        self.net = net
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, features) to (B, features)."""
-        return x + self.net(self.norm(x))
+    def forward(self, *given: Tensor) -> Tensor:
+        """The net's output for all arguments side by side."""
+        return self.net(join(*given))
 
 
-class Rescale(nn.Module):
-    """Map raw grey levels 0 … high linearly to −1 … 1, so that nets see centred inputs."""
+class Flattened(nn.Module):
+    """A net of one vector, called with vectors or maps: each is flattened, and they are put side by side.
 
-    def __init__(self, high: int) -> None:
+    Args:
+        net: maps (B, ΣD) to anything.
+        scale: factor on the first argument.
+    """
+
+    def __init__(self, net: nn.Module, scale: float = 1.0) -> None:
         super().__init__()
-        if high < 1:
-            raise ValueError(f"high: expected at least 1, got {high}")
-        self.high = high
+        self.net, self.scale = net, scale
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map values in [0, high] to values in [−1, 1], same shape."""
-        return x * (2.0 / self.high) - 1.0
+    def forward(self, first: Tensor, *others: Tensor) -> Tensor:
+        """The net's output for all arguments side by side."""
+        return self.net(torch.cat([part.flatten(1) for part in (first * self.scale, *others)], 1))
 
 
 class Scale(nn.Module):

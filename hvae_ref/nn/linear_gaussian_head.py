@@ -63,5 +63,5 @@ class ConditionalLinearGaussian(nn.Module):
         return LinearGaussian(self.weight, self.bias, torch.diag(self.log_sigma.exp()) + below)
 
     def forward(self, given: Tensor) -> MultivariateNormal:
-        """Answer `MultivariateNormal`, batch (B,), event (D_out,)."""
+        """`MultivariateNormal`, batch (B,), event (D_out,)."""
         return self.arrow(given)

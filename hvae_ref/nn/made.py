@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.distributions import Autoregressive
+from hvae_ref.nn.layers import join
+from hvae_ref.nn.likelihoods import Likelihood
+
 
 class MaskedLinear(nn.Linear):
     """A linear layer some of whose connections are cut by a fixed mask (out_features, in_features)."""
@@ -60,3 +64,28 @@ class MADE(nn.Module):
         if context is not None and self.head_context is not None:
             out = out + self.head_context(context)
         return out.unflatten(-1, (self.data_dim, self.outputs))
+
+
+class ConditionalAutoregressive(nn.Module):
+    """p(x|·): pixels drawn one after the other, each given those before it and what stands behind the bar.
+
+    Args:
+        made: `data_dim` blocks of outputs, as many as the likelihood needs for a pixel. Its context is all that stands
+            behind the bar, side by side.
+        likelihood: of each pixel.
+    """
+
+    def __init__(self, made: MADE, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.made, self.likelihood = made, likelihood
+
+    def forward(self, *given: Tensor) -> Autoregressive:
+        """The distribution, batch (B,), event (D,)."""
+        context = join(*given)
+
+        def conditionals(x: Tensor) -> torch.distributions.Distribution:
+            """p(x_i | x_<i, ·) of every pixel i at once."""
+            raw = self.made(self.likelihood.embed(x), context)
+            return self.likelihood.distribution(raw.to(torch.promote_types(raw.dtype, torch.float32)))
+
+        return Autoregressive(conditionals, context.shape[:-1], self.made.data_dim, like=context)

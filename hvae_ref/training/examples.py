@@ -74,7 +74,7 @@ def examples_of(name: str, data: HasExamples | Tensor) -> tuple[Examples, BatchT
         ValueError: where there is no tensor of examples, or condition and targets don't have a row for each.
     """
     x = getattr(data, "x", data)
-    if not isinstance(x, Tensor) or x.dim() != 2 or len(x) == 0:
+    if not isinstance(x, Tensor) or x.dim() < 2 or len(x) == 0:
         raise ValueError(f"{name}: expected a data set or a tensor of examples (N, D), got {_in_words(x)}")
     condition, targets = getattr(data, "condition", None), getattr(data, "targets", None) or {}
     if condition is not None and not (isinstance(condition, Tensor) and condition.dim() == 2):

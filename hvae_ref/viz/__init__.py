@@ -1,4 +1,4 @@
-"""Every figure and table of the book, in one style. Functions answer a matplotlib `Figure` or a displayable record."""
+"""Every figure and table of the book, in one style. Functions return a matplotlib `Figure` or a displayable record."""
 
 from hvae_ref.errors import optional_import
 

@@ -24,7 +24,7 @@ def kl_bars(
 
     Args:
         kl: model -> level -> one number, or one a run (seed), nats. Levels from top to bottom, as models
-            answer them.
+            return them.
         title: text above.
         x_label: name of the measure with its unit.
         ax: where to draw.

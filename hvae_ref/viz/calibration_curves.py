@@ -22,7 +22,7 @@ def calibration_curves(ranks: Mapping[str, Tensor | np.ndarray], title: str | No
     the histogram a hill; below it is too narrow, and the histogram a valley.
 
     Args:
-        ranks: name -> ranks in (0, 1) of any shape, as `hvae_ref.evaluation.ranks` answers them; NaN are left out.
+        ranks: name -> ranks in (0, 1) of any shape, as `hvae_ref.evaluation.ranks` returns them; NaN are left out.
         title: text above.
 
     Raises:

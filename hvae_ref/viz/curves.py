@@ -14,10 +14,10 @@ from hvae_ref.viz.style import CYCLE, axes_for, level_color, styled
 
 @runtime_checkable
 class Recorded(Protocol):
-    """A training history: `hvae_ref.training.History`, or anything that answers curves by name."""
+    """A training history: `hvae_ref.training.History`, or anything that has curves by name."""
 
     def curve(self, name: str) -> list[float]:
-        """Answer one number an epoch, by a dotted name such as "train.kl.z1"."""
+        """One number an epoch, by a dotted name such as "train.kl.z1"."""
         ...
 
 

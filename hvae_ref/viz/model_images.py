@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from hvae_ref.data import Dataset
-from hvae_ref.evaluation.quiet import device_of, quiet
+from hvae_ref.nn.eval_mode import device_of, eval_mode
 from hvae_ref.viz.images import image_grid
 
 
@@ -48,7 +48,7 @@ def reconstructions(
     x = _rows(data, n, model)
     rows, labels = [x], ["data"]
     for keep in keeps:
-        with quiet(model, seed):
+        with eval_mode(model, seed):
             rows.append(model.reconstruct(x, keep=tuple(keep)))
         labels.append("from " + (", ".join(keep) if keep else "the prior"))
     return image_grid(torch.stack(rows), data.image_shape, data.num_values, row_labels=labels, title=title, ax=ax)
@@ -84,7 +84,7 @@ def samples(
         title: text above.
         ax: where to draw.
     """
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         images = _draw(model, n, None, temperature, mean)
     return image_grid(images, data.image_shape, data.num_values, columns, title=title, ax=ax)
 
@@ -124,7 +124,7 @@ def level_resampling(
     if unknown:
         raise ValueError(f"hold: expected levels among {', '.join(model.levels)}, got {', '.join(unknown)}")
     pictures = []
-    with quiet(model, seed):
+    with eval_mode(model, seed):
         first = model.sample_latents(rows, temperature=temperature)
         for row in range(rows):
             fixed = {level: first[level][row : row + 1].expand(columns, -1) for level in hold}
@@ -144,7 +144,7 @@ def interpolation_strip(
     """A walk from left to right, one row a pair of images.
 
     Args:
-        images: (steps, D) or (steps, B, D), as `hvae_ref.evaluation.interpolate` answers them; several walks
+        images: (steps, D) or (steps, B, D), as `hvae_ref.evaluation.interpolate` returns them; several walks
             between the same ends are joined with `torch.stack(walks, dim=1)`.
         data: gives the image's shape and grey levels.
         row_labels: text left of each row.

@@ -28,7 +28,7 @@ def probe_map(
     A number that is not above 0 and the shuffled factors' highest is set faint: the probe reads nothing there.
 
     Args:
-        scores: as `hvae_ref.evaluation.probe` answers them.
+        scores: as `hvae_ref.evaluation.probe` returns them.
         kind: "linear" or "nonlinear".
         groups: numbers of factors after which a line is drawn, such as 7 for the seven statics before the rest.
         title: text above.

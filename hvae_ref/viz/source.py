@@ -51,7 +51,7 @@ def show(obj: object, docstring: bool = True) -> SourceCode:
     """The source of a function, method, class or module, read from the installed package.
 
     Args:
-        obj: such as `TwoLevelVAE.elbo`; a property answers its getter.
+        obj: such as `TwoLevelVAE.elbo`; a property stands for its getter.
         docstring: False leaves the docstrings out, for when the text around it says the same.
 
     Returns:

@@ -19,14 +19,14 @@ class Generator(nn.Module):
         self.register_buffer("place", torch.zeros(1))
         self.shift, self.gain, self.factors = shift, gain, factors
 
-    def sample(self, n, condition):
+    def sample(self, n, *, condition):
         seed = int(torch.randint(2**31, ()).item())
         return self.gain * generate(condition, seed=seed, factors=self.factors).x.roll(self.shift, 1)
 
-    def sample_latents(self, n):
+    def sample_latents(self, n, *, condition):
         return {"z_global": torch.randint(2**31, (n, 1)).float()}
 
-    def decode(self, z, condition):
+    def decode(self, z, *, condition):
         """Another listener at each call, and no noise; what stands in for z is the seed."""
         data = generate(condition, seed=int(z["z_global"][0].item()), factors=self.factors)
         return Independent(Normal(self.gain * without_noise(data).roll(self.shift, 1), 1e-3), 1)

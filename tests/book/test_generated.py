@@ -24,11 +24,19 @@ ERRATUM = {
     "chapter": 2,
     "tests": ["tests/test_a.py::test_b"],
 }
-EXERCISES = """
-EXERCISES = (
-    Exercise(id="2.1", title="One sample", kind="derive", misconceptions=(Misconception("O5", wrong, "why", "2.2"),)),
-    Exercise(id="2.2", title="Another", kind="implement", misconceptions=(Misconception(id="O5", wrong=f),)),
-)
+EXERCISE_2_1 = '''
+wrong = Misconceptions("2.2")
+
+@wrong("O5", section="2.3")
+def _halved(x):
+    """why"""
+
+EXERCISE = Exercise(id="2.1", title="One sample", kind="derive", misconceptions=wrong)
+'''
+EXERCISE_2_2 = """
+wrong = Misconceptions("2.2")
+wrong.value("O5", 0.8, "why")
+EXERCISE = Exercise(id="2.2", title="Another", kind="implement", misconceptions=wrong)
 """
 
 
@@ -44,7 +52,8 @@ def small(tmp_path):
     ]
     notebook = {"cells": cells, "metadata": {"hvae_ref": {"seconds": 41.4}}, "nbformat": 4, "nbformat_minor": 5}
     write(tmp_path / "chapters" / "02_two.ipynb", json.dumps(notebook))
-    write(tmp_path / "hvae_ref" / "exercises" / "chapter2.py", EXERCISES)
+    write(tmp_path / "hvae_ref" / "exercises" / "ch02" / "ex1_one.py", EXERCISE_2_1)
+    write(tmp_path / "hvae_ref" / "exercises" / "ch02" / "ex2_another.py", EXERCISE_2_2)
     write(tmp_path / "tests" / "test_a.py", "import x\n\n\ndef test_b():\n    pass\n")
     write(tmp_path / "book" / "_data" / "errata.yml", yaml.safe_dump({"Objectives": [ERRATUM]}))
     return Project(tmp_path)

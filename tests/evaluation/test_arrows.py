@@ -14,19 +14,19 @@ X = (torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5).float(
 @pytest.mark.parametrize(
     ("model", "generative", "inference"),
     [
-        (VAE(12, (3,), hidden=(8,)), {("z1", "x")}, {("x", "z1")}),
-        (TwoLevelVAE(12, (3, 2), (8,), (8,)), CHAIN, {("x", "z1"), ("z1", "z2")}),
-        (TwoLevelVAE(12, (3, 2), (8,), (8,), z2_sees_x=True), CHAIN, {("x", "z1"), ("z1", "z2"), ("x", "z2")}),
-        (LadderVAE(12, (3, 2), hidden=8), CHAIN, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
-        (TopDownVAE(12, (3, 2), hidden=8, residual=False), CHAIN, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
-        (TopDownVAE(12, (3, 2), hidden=8), CHAIN | {("z2", "x")}, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
+        (VAE.dense(12, (3,), hidden=(8,)), {("z1", "x")}, {("x", "z1")}),
+        (TwoLevelVAE.dense(12, (3, 2), (8,), (8,)), CHAIN, {("x", "z1"), ("z1", "z2")}),
+        (TwoLevelVAE.dense(12, (3, 2), (8,), (8,), z2_sees_x=True), CHAIN, {("x", "z1"), ("z1", "z2"), ("x", "z2")}),
+        (LadderVAE.dense(12, (3, 2), hidden=8), CHAIN, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
+        (TopDownVAE.dense(12, (3, 2), hidden=8, residual=False), CHAIN, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
+        (TopDownVAE.dense(12, (3, 2), hidden=8), CHAIN | {("z2", "x")}, {("x", "z2"), ("x", "z1"), ("z2", "z1")}),
         (
-            BottomUpVAE(12, (4, 3, 2), hidden=8),
+            BottomUpVAE.dense(12, (4, 3, 2), hidden=8),
             CHAIN | {("z3", "z2")},
             {("x", "z1"), ("z1", "z2"), ("z2", "z3")},
         ),
         (
-            TopDownVAE(12, (4, 3, 2), hidden=8, residual=False),
+            TopDownVAE.dense(12, (4, 3, 2), hidden=8, residual=False),
             CHAIN | {("z3", "z2")},
             {("x", "z3"), ("x", "z2"), ("x", "z1"), ("z3", "z2"), ("z2", "z1")},
         ),
@@ -40,7 +40,7 @@ def test_arrows(model, generative, inference):
 
 
 def test_a_residual_path_joins_every_level_to_all_below():
-    found = arrows(TopDownVAE(12, (4, 3, 2), hidden=8), X)
+    found = arrows(TopDownVAE.dense(12, (4, 3, 2), hidden=8), X)
     below = ("z3", "z2", "z1", "x")
     everything = {(a, b) for i, a in enumerate(below) for b in below[i + 1 :]}
     assert found.generative == everything
@@ -48,7 +48,7 @@ def test_a_residual_path_joins_every_level_to_all_below():
 
 
 def test_looking_leaves_no_trace():
-    model = TopDownVAE(12, (3, 2), hidden=8)
+    model = TopDownVAE.dense(12, (3, 2), hidden=8)
     before = torch.get_rng_state()
     arrows(model, X)
     assert torch.equal(before, torch.get_rng_state())
@@ -56,7 +56,10 @@ def test_looking_leaves_no_trace():
 
 
 def test_a_figure_has_a_panel_a_model_and_an_arrow_an_edge():
-    models = {"two levels": TwoLevelVAE(12, (3, 2), (8,), (8,)), "top-down": TopDownVAE(12, (3, 2), hidden=8)}
+    models = {
+        "two levels": TwoLevelVAE.dense(12, (3, 2), (8,), (8,)),
+        "top-down": TopDownVAE.dense(12, (3, 2), hidden=8),
+    }
     found = {name: arrows(model, X) for name, model in models.items()}
     figure = viz.model_graphs(found)
     assert [ax.get_title(loc="left") for ax in figure.axes] == list(found)

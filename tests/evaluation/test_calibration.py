@@ -66,14 +66,14 @@ class Known(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
 
-    def sample_latents(self, n):
+    def sample_latents(self, n, *, condition):
         return {"z": torch.randn(n, 2)}
 
-    def decode(self, z, condition):
+    def decode(self, z, *, condition):
         return Independent(Normal(condition + z["z"], 0.5), 1)
 
-    def sample(self, n, condition):
-        return self.decode(self.sample_latents(n), condition).sample()
+    def sample(self, n, *, condition):
+        return self.decode(self.sample_latents(n, condition=condition), condition=condition).sample()
 
 
 @pytest.mark.parametrize(("noise", "scale"), [(True, math.sqrt(1.25)), (False, 1.0)])
@@ -104,5 +104,21 @@ def test_bad_arguments(call, message):
 def test_nothing_to_measure_and_a_condition_without_rows():
     with pytest.raises(ValueError, match="at least one observation"):
         coverage(torch.zeros(0, 3))
-    with pytest.raises(ValueError, match=r"condition: expected shape \(N, C\), got \(7,\)"):
-        conditional_draws(nn.Identity(), torch.zeros(7))
+    with pytest.raises(ValueError, match=r"condition: expected shape \(N, …\), got \(\)"):
+        conditional_draws(nn.Identity(), torch.tensor(7.0))
+    with pytest.raises(ValueError, match="expected at least one of each, got 100 and 0"):
+        conditional_draws(nn.Identity(), torch.zeros(0, 7))
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_draws_of_every_kind_of_model(any_model, noise):
+    """Each row's draws stand in its column, whatever the condition is; without one there is a single column."""
+    model, x, condition = any_model
+    draws = conditional_draws(model, condition, draws=3, noise=noise, batch_size=7)
+    rows = 1 if condition is None else len(condition)
+    assert draws.shape == (3, rows, *model.x_shape)
+    assert len(draws.flatten(0, 1).unique(dim=0)) > 1
+    if condition is not None:
+        one = conditional_draws(model, condition[:1], draws=2000, noise=False).mean((0, 1))
+        many = conditional_draws(model, condition, draws=2000, noise=False).mean(0)
+        torch.testing.assert_close(many[0], one, atol=0.05, rtol=0)

@@ -13,7 +13,7 @@ from hvae_ref.evaluation import (
     posterior_mean_variance,
     reconstruction_errors,
 )
-from hvae_ref.evaluation.conditions import batches, rows_of
+from hvae_ref.evaluation.conditions import batches, given
 from tests.abr.models.responses import L, build, conditions, signals
 
 KINDS = ("hierarchical", "cvae")
@@ -21,13 +21,15 @@ KINDS = ("hierarchical", "cvae")
 
 def test_batches_keep_rows_and_conditions_together() -> None:
     x, c = torch.arange(7.0)[:, None], 10 * torch.arange(7.0)[:, None]
-    for rows, condition in batches(x, c, 3):
-        assert torch.equal(condition, 10 * rows)
+    for rows, beside in batches(x, c, 3):
+        assert torch.equal(beside["condition"], 10 * rows)
+    for rows, beside in batches(x, torch.arange(7), 3):  # labels
+        assert torch.equal(beside["condition"].float(), rows[:, 0])
     assert [len(rows) for rows, _ in batches(x, c[:1], 3)] == [3, 3, 1]
-    assert [len(batch) for batch in batches(x, None, 3)] == [1, 1, 1]
-    assert rows_of(None, 3) is None and rows_of(c[:1], 4).shape == (4, 1)
-    for wrong in (c[:2], c[:, 0]):
-        with pytest.raises(ValueError, match=r"condition: expected shape \(7, C\) or \(1, C\), got"):
+    assert [beside for _, beside in batches(x, None, 3)] == [{}, {}, {}]
+    assert given(None, 3) == {} and given(c[:1], 4)["condition"].shape == (4, 1)
+    for wrong in (c[:2], torch.tensor(1.0)):
+        with pytest.raises(ValueError, match=r"condition: expected 7 rows or 1, got shape"):
             list(batches(x, wrong, 3))
 
 
@@ -44,9 +46,9 @@ def test_evaluate_a_conditional_model(kind: str) -> None:
     assert again == result and shuffled.negative_elbo != result.negative_elbo
     assert result.active_units == active_units(model, x, condition=c)
     assert result.mutual_information == mutual_information(model, x, condition=c)
-    with pytest.raises(TypeError, match="condition"):
+    with pytest.raises(ValueError, match="condition: expected one, for this model is conditional"):
         evaluate(model, x, iwae_samples=4)
-    with pytest.raises(ValueError, match="condition: expected shape"):
+    with pytest.raises(ValueError, match="condition: expected 60 rows or 1"):
         evaluate(model, x, iwae_samples=4, condition=c[:7])
 
 
@@ -57,7 +59,7 @@ def test_the_importance_bound_is_the_mean_of_the_weights_under_each_rows_conditi
     bound = importance_bound(model, x, n=10, chunk=10, condition=c)
     torch.manual_seed(0)
     with torch.no_grad():
-        torch.testing.assert_close(bound, log_mean_exp(model.log_weight(x, 10, c)))
+        torch.testing.assert_close(bound, log_mean_exp(model.log_weight(x, 10, condition=c)))
     assert importance_bound(model, x, n=7, chunk=3, condition=c[:1]).shape == (4,)
 
 
@@ -65,17 +67,17 @@ def test_the_importance_bound_is_the_mean_of_the_weights_under_each_rows_conditi
 def test_variances_of_posterior_means_do_not_depend_on_the_batches(kind: str) -> None:
     model, x, c = build(kind), signals(30), conditions(30)
     one, many = (posterior_mean_variance(model, x, batch_size=size, condition=c) for size in (30, 7))
-    for level, q in model.encode(x, c).items():
+    for level, q in model.encode(x, condition=c).items():
         torch.testing.assert_close(one[level], q.mean.var(0).detach())
         torch.testing.assert_close(one[level], many[level])
 
 
 @pytest.mark.parametrize("others", ["prior", "posterior"])
 def test_walks_and_reconstructions_under_a_condition(others: str) -> None:
-    model, x, c = build("hierarchical"), signals(4), conditions(1)
+    model, x, c = build("hierarchical"), signals(4), conditions(1)[0]
     walk = interpolate(model, x[0], x[1], "z_global", steps=5, others=others, condition=c)
     assert walk.shape == (5, L)
-    other = interpolate(model, x[0], x[1], "z_global", steps=5, others=others, condition=conditions(1, seed=9))
+    other = interpolate(model, x[0], x[1], "z_global", steps=5, others=others, condition=conditions(1, seed=9)[0])
     assert not torch.equal(walk, other)
     errors = reconstruction_errors(model, x, batch_size=3, condition=conditions(4))
     assert list(errors) == [(), ("z_global",), ("z_global", "z_local")]

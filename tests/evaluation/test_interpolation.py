@@ -65,7 +65,7 @@ def test_bad_ends(b, steps, message):
 
 def build(kind, **options):
     torch.manual_seed(3)
-    model = kind(D, (3, 2), hidden=16, **options) if kind is TopDownVAE else kind(D, (3, 2), hidden=(16,))
+    model = kind.dense(D, (3, 2), hidden=16, **options) if kind is TopDownVAE else kind.dense(D, (3, 2), hidden=(16,))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.0)  # livelier than at initialisation, so that differences show

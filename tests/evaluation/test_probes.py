@@ -106,3 +106,9 @@ def test_a_code_without_columns():
         ValueError, match=r"codes\['z'\]: expected finite values of shape \(N, d\), got shape \(50, 0\)"
     ):
         probe({"z": np.zeros((50, 0))}, {"a": np.arange(50.0)})
+
+
+def test_codes_that_are_maps_are_read_as_vectors():
+    code, _ = data(100, 8)
+    maps, flat = (probe({"z": c}, {"f": code[:, 0]}, kinds=("linear",)) for c in (code.reshape(100, 2, 2, 2), code))
+    assert maps == flat

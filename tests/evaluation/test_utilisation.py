@@ -1,4 +1,4 @@
-"""Use of each level in a conditional model whose posteriors and weights are known; walks in one of them."""
+"""Use of each level in a conditional model whose posteriors and weights are known, and in models of every kind."""
 
 import math
 
@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal
 
+from hvae_ref.elbo import Latent
 from hvae_ref.evaluation import interpolate, posterior_means, posterior_samples, probe, utilisation
+from hvae_ref.models import BottomUpVAE, Inference, LatentVariableModel, TopDownVAE
 
 
 def rows(n=4000):
@@ -57,7 +59,7 @@ def test_posterior_samples_spread_around_the_means(linear_responses):
 
 def test_means_of_a_collapsed_level_can_be_read_and_samples_cannot(linear_responses):
     class Collapsed(linear_responses):
-        def encode(self, x, condition):
+        def posterior(self, x, c):
             return {level: Independent(Normal(1e-4 * x[:, :1], 1.0), 1) for level in self.levels}
 
     x, condition = rows(400)
@@ -67,13 +69,76 @@ def test_means_of_a_collapsed_level_can_be_read_and_samples_cannot(linear_respon
     assert found["means"] > 0.99 and found["samples"] < 0.05
 
 
+def test_every_kind_of_model_is_measured_with_and_without_a_condition(any_model):
+    model, x, condition = any_model
+    state = torch.random.get_rng_state()
+    use = utilisation(model, x, condition, batch_size=5)
+    assert tuple(use) == model.levels and use == utilisation(model, x, condition, batch_size=5)
+    assert torch.equal(state, torch.random.get_rng_state()) and model.training
+    means, samples = (codes(model, x, condition) for codes in (posterior_means, posterior_samples))
+    for level, one in use.items():
+        assert len(one.variance) == model.dims[level] and math.isfinite(one.kl)
+        assert (one.effect > 0) == (level == "z1" or not isinstance(model, BottomUpVAE))  # x reads z1 alone there
+        assert means[level].shape == samples[level].shape == (12, *model.shapes[level])
+        assert not torch.equal(means[level], samples[level])
+    assert model.decode(means, **({} if condition is None else {"condition": condition})).mean.shape == x.shape
+
+
+def test_the_kl_is_that_of_the_bound_and_what_x_does_not_read_has_no_effect():
+    """Without a residual path x reads z1 alone: z2 has a KL, and drawing it anew changes nothing."""
+    torch.manual_seed(1)
+    model = TopDownVAE.dense(6, latent_dims=(3, 2), hidden=8, residual=False)
+    x = torch.rand(400, 6).round()
+    use = utilisation(model, x)
+    assert use["z2"].effect == 0 < use["z1"].effect
+    with torch.no_grad():
+        draws = torch.stack([torch.stack([kl.mean() for kl in model.elbo(x).kl.values()]) for _ in range(50)])
+    for level, mean, sd in zip(model.levels, draws.mean(0), draws.std(0), strict=True):
+        assert use[level].kl == pytest.approx(float(mean), abs=5 * float(sd) + 1e-6)
+
+
+class Chain(LatentVariableModel):
+    """z2 ~ N(0, 1), z1 ~ N(10 z2, 0.1²), x ~ N(z1, 1); q(z1|x) = N(x, 0.1²) and q(z2|x) = N(x/10, 0.1²)."""
+
+    def __init__(self):
+        super().__init__(1, ("z2", "z1"))
+        self.one = torch.nn.Parameter(torch.ones(1))
+
+    def infer(self, x, *, condition=None):
+        z2, z1 = (Independent(Normal(self.one * loc, 0.1), 1) for loc in (x / 10, x))
+        latents = {"z2": Latent(z2, Independent(Normal(0 * x, 1.0), 1), z2.rsample())}
+        latents["z1"] = Latent(z1, Independent(Normal(10 * latents["z2"].z, 0.1), 1), z1.rsample())
+        return Inference(latents, Independent(Normal(latents["z1"].z, 1.0), 1))
+
+    def ancestral_pass(self, source, n, c=()):
+        z2 = source("z2", Independent(Normal(torch.zeros(n, 1), 1.0), 1), None)
+        return Independent(Normal(source("z1", Independent(Normal(10 * z2, 0.1), 1), z2), 1.0), 1)
+
+
+def test_a_level_is_drawn_anew_given_those_above_it():
+    use = utilisation(Chain(), 10 * torch.randn(500, 1))
+    assert use["z1"].effect == pytest.approx(0.1, rel=0.2)  # and not 10 √2, as under the z2 of another walk
+    assert use["z2"].effect == 0
+
+
+def test_samples_are_drawn_together():
+    """z1 is a draw given the z2 that is returned, not given another one."""
+    torch.manual_seed(0)
+    model, x = TopDownVAE.dense(6, latent_dims=(2, 2), hidden=8), torch.rand(50, 6).round()
+    z = posterior_samples(model, x, seed=3)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        expected = model.eval().infer(x).z
+    assert all(torch.equal(z[level], expected[level]) for level in model.levels)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda model: utilisation(model, torch.zeros(1, 3), torch.zeros(1, 1)), "x: expected at least 2 rows"),
         (
             lambda model: posterior_means(model, torch.zeros(2, 3), torch.zeros(3, 1)),
-            r"condition: expected shape \(2, C\) or \(1, C\), got \(3, 1\)",
+            r"condition: expected 2 rows or 1, got shape \(3, 1\)",
         ),
     ],
 )
@@ -92,7 +157,7 @@ def test_a_walk_changes_what_its_level_decides_under_one_condition(linear_respon
     expected = torch.tensor([[1.0, 1.25, 0.5], [1.75, 1.25, 0.5], [2.5, 1.25, 0.5]])
     torch.testing.assert_close(walk, expected)
     batch = interpolate(model, a.expand(2, -1), b.expand(2, -1), "z_global", steps=3, others="posterior",
-                        condition=condition.expand(2, -1), condition_b=condition_b)  # fmt: skip
+                        condition=condition.expand(2, -1), condition_b=condition_b[None])  # fmt: skip
     torch.testing.assert_close(batch[:, 1], expected)
 
 

@@ -1,16 +1,16 @@
-"""What tests of single exercises ask the registry for."""
+"""What tests of single exercises need of the registry."""
 
 from hvae_ref.exercises.engine.judge import cases, judge
 from hvae_ref.exercises.engine.registry import registered
 
 
 def reference(id_):
-    """The exercise's own right answer."""
+    """The exercise's reference."""
     return registered()[id_].reference
 
 
 def verdict(id_, answer):
-    """What a learner with this answer is told."""
+    """The verdict on this answer."""
     return judge(registered()[id_], answer)
 
 

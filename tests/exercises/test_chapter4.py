@@ -33,7 +33,7 @@ def gaussian(covariance):
 
 
 class Bound(nn.Module):
-    """A flow of the package for one context that every row shares, with its report changed by a factor."""
+    """A flow of the package with one context for all rows; its log-determinant is multiplied by a factor."""
 
     def __init__(self, flow, context, factor=1.0):
         super().__init__()
@@ -54,7 +54,7 @@ def flow(request):
 
 
 def test_a_chain_with_a_step_taken_backwards(flow):
-    """Out by one flow, back by the inverse of another: the density of what arrives is that of the composition."""
+    """One flow, then the inverse of another: the density is that of the composition."""
     torch.manual_seed(1)
     other = PlanarFlow(3, 0, steps=1).double()
     nothing = torch.zeros(4, 0).double()

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 4 as readers write them: passed, refused, and told what is wrong."""
+"""Answers to the exercises of chapter 4 as readers write them: which pass, which fail, and with what message."""
 
 import math
 
@@ -22,7 +22,7 @@ def gaussian(covariance):
 
 
 def honest(at=lambda z: z, **tolerances):
-    """An answer to 4.2 as a reader writes it, judging at other points or with another tolerance."""
+    """An answer to 4.2 as a reader writes it, at other points or with another tolerance."""
 
     def is_honest(flow, z):
         z = at(z)

@@ -1,4 +1,4 @@
-"""The exercises of chapter 5: references against other computations, right answers of other kinds, real mistakes."""
+"""The exercises of chapter 5: references against other computations, other right answers, common mistakes."""
 
 import math
 

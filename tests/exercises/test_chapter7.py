@@ -1,4 +1,4 @@
-"""The exercises of chapter 7: references against other computations, right answers of other kinds, real mistakes."""
+"""The exercises of chapter 7: references against other computations, other right answers, common mistakes."""
 
 import math
 from graphlib import CycleError, TopologicalSorter
@@ -63,13 +63,13 @@ def test_the_mass_is_an_integral():
 
 def test_a_mixtures_mass_is_one_whatever_its_parameters():
     torch.manual_seed(0)
-    mixture = MixtureHead(3, 2, 4, floor=0.3).double()(torch.randn(3).double())
+    mixture = MixtureHead(3, 2, 4, min_scale=0.3).double()(torch.randn(3).double())
     low, high = torch.tensor([-12.0, -12.0]).double(), torch.tensor([12.0, 12.0]).double()
     assert reference("7.4")(mixture.log_prob, low, high, 200).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_net_that_is_trained_to_answer_large_numbers_learns_no_density():
-    """The numbers of the solution: the mass rises with the answers, and what is left is the uniform density's."""
+    """The numbers of the solution: the mass rises with what the net returns, and the rest is the uniform density."""
     torch.manual_seed(0)
     head = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1), torch.nn.Flatten(0))
     optimizer = torch.optim.Adam(head.parameters(), lr=0.01)

@@ -1,252 +1,79 @@
-"""What holds for every exercise of the book: right answers pass, and no others do."""
-
-import functools
+"""Every exercise of the book: right answers pass, no others do, and a broken comparison would be noticed."""
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.distributions import Distribution, Independent
 
-from hvae_ref.exercises.engine.compare import Tolerance, agree
-from hvae_ref.exercises.engine.evaluate import evaluate, flatten
-from hvae_ref.exercises.engine.judge import REPEATED_CASES, cases, judge
+from hvae_ref.exercises.engine import compare
+from hvae_ref.exercises.engine import judge as judging
+from hvae_ref.exercises.engine.judge import judge
 from hvae_ref.exercises.engine.registry import registered
+from tests.exercises import properties
+from tests.exercises.properties import (
+    arrays,
+    changed,
+    differs,
+    flipped,
+    is_truth,
+    numeric,
+    right_answers,
+    transposed,
+)
 
 ALL = tuple(registered().values())
 FUNCTIONS = tuple(x for x in ALL if x.is_function)
-VALUES = tuple(x for x in ALL if not x.is_function)
-MISTAKES = tuple((x, i) for x in ALL for i in range(len(x.misconceptions)))
-
-
-def over(exercises):
-    return pytest.mark.parametrize("exercise", exercises, ids=[x.id for x in exercises])
-
-
-def mapped(value, change):
-    """Apply a change to every tensor and number in an answer, and keep its form."""
-    if isinstance(value, torch.Tensor | bool | int | float | np.generic | np.ndarray):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: mapped(part, change) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        parts = [mapped(part, change) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    if isinstance(value, Independent):
-        return Independent(mapped(value.base_dist, change), value.reinterpreted_batch_ndims)
-    if isinstance(value, Distribution):
-        given = {name: part for name, part in vars(value).items() if name in value.arg_constraints}
-        return type(value)(**{name: change(part) for name, part in given.items()})
-    return value
-
-
-def numeric(value):
-    """Whether a change of numbers can change an answer."""
-    return any(isinstance(leaf, torch.Tensor) for leaf in flatten(value).values())
-
-
-def is_truth(value):
-    return isinstance(value, bool) or getattr(value, "dtype", None) in (torch.bool, np.bool_)
-
-
-def scaled(factor):
-    return lambda value: value ^ True if is_truth(value) else value * factor
-
-
-def flipped(value):
-    """The right numbers in the wrong places: every axis turned round, a square transposed."""
-    if not isinstance(value, torch.Tensor | np.ndarray) or value.ndim == 0:
-        return value
-    tensor = torch.as_tensor(value)
-    return tensor.flip(tuple(range(tensor.ndim)))
-
-
-def transposed(value):
-    return value.T if isinstance(value, np.ndarray) or (isinstance(value, torch.Tensor) and value.ndim == 2) else value
-
-
-def noisy(exercise):
-    """Move one number by ten times its tolerance, and leave the others alone."""
-
-    def change(value):
-        if is_truth(value):
-            return value ^ True
-        tensor = torch.as_tensor(value, dtype=torch.float64).clone()
-        if tensor.numel():
-            last = tensor.view(-1)[-1]
-            tensor.view(-1)[-1] = last + 10 * (exercise.atol + exercise.rtol * last.abs())
-        return tensor
-
-    return change
-
-
-def perturbed(exercise, change):
-    """The reference with its answer changed, as a function with the same arguments (or as a value)."""
-    if not exercise.is_function:
-        return mapped(exercise.reference, change)
-
-    @functools.wraps(exercise.reference)
-    def wrong(*arguments):
-        return mapped(exercise.reference(*arguments), change)
-
-    return wrong
-
-
-def outcomes(exercise, function):
-    if not exercise.is_function:
-        return [evaluate(lambda: function, (), 0, compare_as=exercise.compare_as)]
-    return [
-        evaluate(function, case.inputs, case.seed, exercise.check_gradient, exercise.compare_as)
-        for case in cases(exercise, fresh=0)
-    ]
-
-
-def really_differs(exercise, answer):
-    tolerance = Tolerance(exercise.rtol, exercise.atol)
-    pairs = zip(outcomes(exercise, exercise.reference), outcomes(exercise, answer), strict=True)
-    return not all(agree(expected, actual, tolerance) for expected, actual in pairs)
-
-
-def shapes(inputs):
-    """What distinguishes one input from another by form; for plain numbers, their values."""
-    parts = [part for item in inputs for part in (item if isinstance(item, list | tuple) else [item])]
-    tensors = [tuple(part.shape) for part in parts if isinstance(part, torch.Tensor | np.ndarray) and part.ndim]
-    return tuple(tensors) if tensors else tuple(float(p) for p in parts if np.ndim(p) == 0 and not callable(p))
-
-
-def test_the_book_has_exercises():
-    assert {x.chapter for x in ALL} >= {1, 2, 3}
-
-
-@over(ALL)
-def test_the_reference_passes(exercise):
-    verdict = judge(exercise, exercise.reference)
-    assert verdict.passed, str(verdict)
-
-
-@over(ALL)
-def test_the_reference_is_finite_enough_to_compare(exercise):
-    for outcome in outcomes(exercise, exercise.reference):
-        assert outcome.error is None
-        assert not any(leaf.isnan().any() for leaf in outcome.leaves.values() if isinstance(leaf, torch.Tensor))
-        assert not any(g is not None and g.isnan().any() for g in outcome.gradients.values())
-
-
-@over(ALL)
-def test_stubs_are_not_attempted(exercise):
-    def silent(*arguments): ...
-
-    def refusing(*arguments):
-        raise NotImplementedError
-
-    def dotted(*arguments):
-        return ..., ...
-
-    for stub in (None, ..., NotImplemented, (..., ...), *([silent, refusing, dotted] if exercise.is_function else [])):
-        assert judge(exercise, stub).status == "not attempted"
-
-
-@pytest.mark.parametrize(("exercise", "index"), MISTAKES, ids=[f"{x.id}-{x.misconceptions[i].id}" for x, i in MISTAKES])
-def test_every_misconception_is_recognised_as_itself(exercise, index):
-    misconception = exercise.misconceptions[index]
-    verdict = judge(exercise, misconception.wrong)
-    assert verdict.status == "failed"
-    assert verdict.misconception == misconception.id
-    assert misconception.explanation in verdict.message
-
-
-@pytest.mark.parametrize(("exercise", "index"), MISTAKES, ids=[f"{x.id}-{x.misconceptions[i].id}" for x, i in MISTAKES])
-def test_the_reference_matches_no_misconception(exercise, index):
-    assert really_differs(exercise, exercise.misconceptions[index].wrong)
-
-
-@over([x for x in ALL if x.kind in ("derive", "implement", "predict")])
-def test_there_is_a_mistake_to_recognise(exercise):
-    assert exercise.misconceptions
-
-
-@over(FUNCTIONS)
-def test_inputs_vary_in_shape_and_include_a_batch_of_one(exercise):
-    drawn = [shapes(case.inputs) for case in cases(exercise, fresh=0)]
-    assert len(drawn) == REPEATED_CASES
-    assert len(set(drawn)) >= 3
-    if isinstance(drawn[0][0], tuple):
-        assert any(shape[0] == 1 for found in drawn for shape in found)
-
-
-PERTURBATIONS = {
-    "sign": lambda exercise: scaled(-1),
-    "one per cent": lambda exercise: scaled(1 + max(0.01, 10 * exercise.rtol)),
-    "half": lambda exercise: scaled(0.5),
-    "double": lambda exercise: scaled(2),
-    "noise": noisy,
+NUMERIC = {x.id for x in ALL if numeric(right_answers(x.id))}
+OF_NUMBERS = (properties.perturbed_references_fail,)
+OF_PLACES = (properties.permuted_axes_fail,)
+OF_GRADIENTS = (properties.right_values_without_a_gradient_fail,)
+OF_MISTAKES = (properties.misconceptions_are_recognised,)
+OF_TRICKS = (
+    properties.constants_fail,
+    properties.identities_fail,
+    properties.right_for_one_shape_only_fails,
+    properties.a_table_of_the_repeated_cases_fails,
+)
+OF_ALL = (
+    properties.the_reference_passes,
+    properties.the_reference_is_finite,
+    properties.inputs_vary,
+    properties.stubs_are_not_attempted,
+    properties.one_choice_is_right,
+)
+GROUPS = {
+    "is_sound": OF_ALL,
+    "knows_mistakes": OF_MISTAKES,
+    "refuses_what_is_changed": (*OF_NUMBERS, *OF_PLACES, *OF_GRADIENTS),
+    "refuses_tricks": OF_TRICKS,
+}
+# Which exercises have a property, where it is not all of them.
+HAS = {
+    **dict.fromkeys(OF_NUMBERS, lambda exercise: exercise.id in NUMERIC),
+    **dict.fromkeys(OF_GRADIENTS, lambda exercise: exercise.check_gradient),
+    **dict.fromkeys((*OF_PLACES, *OF_TRICKS, properties.inputs_vary), lambda exercise: exercise.is_function),
 }
 
 
-@over([x for x in ALL if numeric(outcomes(x, x.reference)[0].value)])
-@pytest.mark.parametrize("name", PERTURBATIONS)
-def test_perturbed_references_never_pass(exercise, name):
-    wrong = perturbed(exercise, PERTURBATIONS[name](exercise))
-    differs = really_differs(exercise, wrong)
-    # Only where several answers are right (an orthonormal basis up to its sign) may a changed one be right too.
-    assert differs or exercise.compare_as is not None
-    assert judge(exercise, wrong).passed is not differs
+def properties_of(exercise, groups=GROUPS):
+    every = [holds for group in groups for holds in GROUPS[group]]
+    return [holds for holds in every if holds not in HAS or HAS[holds](exercise)]
 
 
-@over(FUNCTIONS)
-@pytest.mark.parametrize("change", [flipped, transposed])
-def test_permuted_axes_never_pass(exercise, change):
-    wrong = perturbed(exercise, change)
-    assert judge(exercise, wrong).passed is not really_differs(exercise, wrong)
+HOLDS = [(x, group) for x in ALL for group in GROUPS if properties_of(x, [group])]
 
 
-@over(FUNCTIONS)
-def test_constants_never_pass(exercise):
-    first = outcomes(exercise, exercise.reference)[0].value
-    for constant in (0, 1.0, torch.zeros(1), first):
-        assert not judge(exercise, lambda *arguments, constant=constant: constant).passed
+@pytest.mark.parametrize(("exercise", "group"), HOLDS, ids=[f"{x.id}-{group}" for x, group in HOLDS])
+def test_every_exercise(exercise, group):
+    for holds in properties_of(exercise, [group]):
+        holds(exercise)
 
 
-@over(FUNCTIONS)
-def test_handing_an_input_back_never_passes(exercise):
-    for index in range(len(exercise.argument_names)):
-        assert not judge(exercise, lambda *arguments, index=index: arguments[index]).passed
-
-
-@over(FUNCTIONS)
-def test_right_for_one_shape_only_never_passes(exercise):
-    for only in sorted({shapes(case.inputs) for case in cases(exercise, fresh=0)})[:4]:
-
-        @functools.wraps(exercise.reference)
-        def wrong(*arguments, only=only):
-            value = exercise.reference(*arguments)
-            return value if shapes(arguments) == only else mapped(value, scaled(3))
-
-        assert judge(exercise, wrong).status == "failed"
-
-
-@over(FUNCTIONS)
-def test_a_table_of_the_repeated_cases_never_passes(exercise):
-    def key(arguments):
-        return tuple(str(part.tolist() if isinstance(part, torch.Tensor) else part) for part in arguments)
-
-    known = {key(case.inputs) for case in cases(exercise, fresh=0)}
-
-    @functools.wraps(exercise.reference)
-    def wrong(*arguments):
-        value = exercise.reference(*arguments)
-        return value if key(arguments) in known else mapped(value, scaled(3))
-
-    assert judge(exercise, wrong).status == "failed"
-
-
-def test_of_the_choices_one_is_right():
-    for exercise in VALUES:
-        if isinstance(exercise.reference, str):
-            assert len(exercise.choices) >= 2, exercise.id
-        for choice in exercise.choices:
-            assert judge(exercise, choice).passed is (choice == exercise.reference)
+def test_the_book_has_exercises_and_all_but_the_open_ones_know_mistakes():
+    assert {x.chapter for x in ALL} >= {1, 2, 3}
+    for exercise in ALL:
+        assert exercise.misconceptions or exercise.kind not in ("derive", "implement", "predict"), exercise.id
+        assert not isinstance(exercise.reference, str) or len(exercise.choices) >= 2, exercise.id
 
 
 @settings(max_examples=60, deadline=None)
@@ -259,5 +86,68 @@ def test_no_scaled_and_shifted_reference_passes(exercise, factor, offset):
     def change(value):
         return value ^ True if is_truth(value) else factor * value + offset
 
-    wrong = perturbed(exercise, change)
-    assert judge(exercise, wrong).passed is not really_differs(exercise, wrong)
+    wrong = changed(exercise, change)
+    assert judge(exercise, wrong).passed is not differs(exercise, wrong)
+
+
+# -- the comparison broken on purpose --------------------------------------------------------------------------------
+
+
+def without_values(expected, actual, tolerance):
+    """A comparison that looks at shapes and forgets the numbers."""
+    kind = compare.difference(expected, actual, tolerance)
+    return None if kind in ("value", "nan", "dtype") else kind
+
+
+def without_gradients(expected, actual, tolerance):
+    kind = compare.difference(expected, actual, tolerance)
+    return None if kind in ("gradient", "gradient missing") else kind
+
+
+def with_a_wide_tolerance(expected, actual, tolerance):
+    return compare.difference(expected, actual, tolerance.loosened(1000))
+
+
+def has_an_order(exercise):
+    """Whether it matters where a number stands; a single number has no place."""
+    return any(differs(exercise, changed(exercise, change)) for change in (flipped, transposed))
+
+
+def has_a_tolerance(exercise):
+    """Whether a number a little off is wrong: not where answers are truth values, or right in many ways."""
+    numbers = [array for array in arrays(right_answers(exercise.id)) if isinstance(array, np.ndarray)]
+    return exercise.compare_as is None and not all(np.isin(array, (0, 1)).all() for array in numbers)
+
+
+PASSES = (properties.the_reference_passes, *OF_MISTAKES)
+REFUSES = (*OF_MISTAKES, *OF_NUMBERS, *OF_PLACES, *OF_GRADIENTS, *OF_TRICKS)
+OF_VALUES = (*OF_NUMBERS, properties.right_for_one_shape_only_fails, properties.a_table_of_the_repeated_cases_fails)
+# A broken comparison, and the properties that then fail for every exercise that has them.
+BROKEN = {
+    "always agrees": (lambda expected, actual, tolerance: None, REFUSES),
+    "never agrees": (lambda expected, actual, tolerance: "structure", PASSES),
+    "forgets values": (without_values, OF_VALUES),
+    "forgets gradients": (without_gradients, OF_GRADIENTS),
+    "is too tolerant": (with_a_wide_tolerance, OF_NUMBERS),
+}
+# Where a property or a comparison makes no difference to an exercise, nothing can be noticed.
+UNLESS = {properties.permuted_axes_fail: has_an_order, "is too tolerant": has_a_tolerance}
+
+
+@pytest.mark.parametrize("chapter", sorted({x.chapter for x in ALL}))
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_comparison_is_noticed_in_every_exercise(monkeypatch, broken, chapter):
+    difference, noticing = BROKEN[broken]
+    monkeypatch.setattr(judging, "difference", difference)
+    monkeypatch.setattr(judging, "agree", lambda *outcomes: difference(*outcomes) is None)
+    for exercise in (x for x in ALL if x.chapter == chapter):
+        for fails in set(noticing) & set(properties_of(exercise)):
+            if all(UNLESS[key](exercise) for key in (fails, broken) if key in UNLESS):
+                with pytest.raises(AssertionError):
+                    fails(exercise)
+                    pytest.fail(f"{exercise.id}: {fails.__name__} holds with a comparison that {broken}", pytrace=False)
+
+
+@pytest.mark.parametrize(("matters", "least"), [(has_an_order, 40), (has_a_tolerance, 30)])
+def test_few_exercises_are_left_out(matters, least):
+    assert sum(matters(exercise) for exercise in FUNCTIONS) >= least

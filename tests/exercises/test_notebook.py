@@ -1,4 +1,4 @@
-"""Reading exercises out of a chapter, and refusing what is not written as agreed."""
+"""Reading exercises from a chapter, and errors for what is written otherwise."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Progress: kept, never lost, and never in the way of a verdict."""
+"""Progress: it is kept, a damaged file is not lost, and no error stops a verdict."""
 
 import json
 import os

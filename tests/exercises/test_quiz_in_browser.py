@@ -1,4 +1,4 @@
-"""A quiz in Chromium, alone on a page: it answers to mouse and keyboard, and asks nothing of the network."""
+"""A quiz in Chromium, alone on a page: it works with mouse and keyboard and requests nothing from the network."""
 
 import re
 import shutil
@@ -39,7 +39,7 @@ def page(browser, request):
 
 
 def settled(locator):
-    """Colours change in an animation; wait for its end."""
+    """Wait for the end of the colours' animation."""
     locator.evaluate("e => Promise.all(e.getAnimations().map(a => a.finished))")
     return locator
 

@@ -73,7 +73,7 @@ def test_the_section_is_linked_where_it_has_an_address():
 
 
 def test_text_keeps_the_colour_of_the_page():
-    """By light and by dark: no colour of text is set, and the ground is a tint one can see the page through."""
+    """For light and dark pages no text colour is set, and the background is transparent or nearly so."""
     page = verdict(facts=(("loc", "[1]"),))._repr_html_()
     assert set(re.findall(r"(?<![-\w])color:([^;'\"]+)", page)) == {"inherit"}
     assert set(re.findall(r"background:([^;'\"]+)", page)) <= {"#d9534f1f", "transparent"}

@@ -64,7 +64,7 @@ def written_out(attention, neighbour, shape):
         near = (math.floor(y + 0.5 + 1e-9), math.floor(x + 0.5 + 1e-9))
 
         def token(r, c, b=b):
-            return a.embed((neighbour[b, :, r, c] - a.centre) / a.spread)
+            return a.embed((neighbour[b, :, r, c] - a.shift) / a.scale)
 
         place = torch.tensor([(near[0] - y) / unit[0], (near[1] - x) / unit[1]], dtype=neighbour.dtype)
         h = token(*near) + a.place(place)
@@ -92,8 +92,8 @@ def test_it_is_what_the_loops_say(shape, neighbour):
     with torch.no_grad():
         for parameter in attention.parameters():
             parameter.normal_(std=0.5)
-        attention.centre.normal_()
-        attention.spread.uniform_(0.5, 2)
+        attention.shift.normal_()
+        attention.scale.uniform_(0.5, 2)
         f = torch.randn(2, 3, *neighbour).double()
         found = attention(attention.memory(f), shape, torch.arange(shape[0] * shape[1]))
         torch.testing.assert_close(found, written_out(attention, f, shape), atol=1e-6, rtol=0)

@@ -30,7 +30,7 @@ def bundle():
     densities = {
         "chain": HierarchicalLatentDensity(DIMS, {"level1": 3, "level2": 2, "level3": 2, "level4": 1}, "finer", 2, 8),
         "alone": HierarchicalLatentDensity(DIMS, 2, None),
-        "graph": SpatialGraphDensity(DIMS, 2, width=8, layers=1, colours=4, floor=0.01),
+        "graph": SpatialGraphDensity(DIMS, 2, width=8, layers=1, colours=4, min_scale=0.01),
     }
     for density in densities.values():
         for parameter in density.parameters():

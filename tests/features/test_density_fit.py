@@ -8,7 +8,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from hvae_ref.features.density.density_fit import fit_density
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
-from hvae_ref.features.validation import rows_of
+from hvae_ref.features.validation import feature_vectors
 from tests.features.random_maps import mean_nll
 
 DIMS = {"level1": 2, "level2": 3}
@@ -86,7 +86,7 @@ def test_unconditioned_it_agrees_with_scikit_learn():
     density, history = fitted(train, None)
     assert len(history) == 1
     for level, f in train.items():
-        rows = rows_of(f).double().numpy()
+        rows = feature_vectors(f).double().numpy()
         peer = SklearnMixture(2, tol=1e-6, random_state=0).fit(rows)
         assert abs(-history[0].train[level] - peer.score(rows)) < 1e-3
         assert abs(-mean_nll(density, train)[level] - peer.score(rows)) < 1e-3
@@ -100,7 +100,7 @@ def test_unconditioned_it_agrees_with_scikit_learn():
 
 @pytest.mark.parametrize("condition", ["coarser", "finer"])
 def test_a_refit_to_samples_finds_the_density_they_came_from(condition):
-    truth = HierarchicalLatentDensity(DIMS, 2, condition, heads=2, width=8, floor=0.2)
+    truth = HierarchicalLatentDensity(DIMS, 2, condition, heads=2, width=8, min_scale=0.2)
     with torch.no_grad():
         for parameter in truth.parameters():
             parameter.add_(0.15 * torch.randn_like(parameter))

@@ -56,7 +56,7 @@ def test_samples_refitted_give_the_parameters_back():
 
 def test_one_component_is_the_mean_and_the_covariance():
     x = torch.randn(500, 4).double() @ torch.randn(4, 4).double() + 7
-    fit = fit_mixture(x, 1, floor=1e-6)
+    fit = fit_mixture(x, 1, min_scale=1e-6)
     torch.testing.assert_close(fit.mixture.mean, x.mean(0))
     torch.testing.assert_close(fit.mixture.covariance, torch.cov(x.T, correction=0))
     assert fit.converged
@@ -112,7 +112,7 @@ def test_only_one_chunk_of_a_stream_is_alive_at_a_time():
             chunks.alive -= 1
 
     chunks = Chunks()
-    fit = fit_mixture(chunks, 1, floor=1e-3)
+    fit = fit_mixture(chunks, 1, min_scale=1e-3)
     assert (fit.mixture.variance - 1).abs().max() < 0.03
     assert chunks.most <= 3
 
@@ -120,7 +120,7 @@ def test_only_one_chunk_of_a_stream_is_alive_at_a_time():
 @pytest.mark.parametrize("components", [1, 3])
 def test_constant_features_get_the_floor(components):
     constant = torch.tensor([2.0, -1.0, 5.0])
-    fit = fit_mixture(constant.expand(100, 3), components, floor=0.01)
+    fit = fit_mixture(constant.expand(100, 3), components, min_scale=0.01)
     at = 3 * (-0.5 * math.log(2 * math.pi) - math.log(0.01))
     assert abs(fit.log_likelihood - at) < 1e-6
     torch.testing.assert_close(fit.mixture.log_prob(constant).item(), at, rtol=1e-4, atol=0)
@@ -130,14 +130,14 @@ def test_constant_features_get_the_floor(components):
 
 def test_one_constant_feature_among_others_gets_the_floor():
     x = torch.cat([torch.randn(500, 1), torch.full((500, 1), 3.0), torch.randn(500, 1)], -1)
-    mixture = fit_mixture(x, 2, floor=0.01).mixture
+    mixture = fit_mixture(x, 2, min_scale=0.01).mixture
     torch.testing.assert_close(mixture.scale_tril[:, 1, 1], torch.full((2,), 0.01), rtol=1e-3, atol=0)
     assert mixture.log_prob(torch.tensor([0.0, 3.0, 0.0])) - mixture.log_prob(torch.tensor([0.0, 3.1, 0.0])) > 40
 
 
 def test_as_many_rows_as_components_is_enough():
     x = torch.tensor([[0.0], [10.0], [20.0]])
-    found = fit_mixture(x, 3, floor=0.1).mixture
+    found = fit_mixture(x, 3, min_scale=0.1).mixture
     torch.testing.assert_close(found.loc.sort(0).values, x)
 
 
@@ -160,7 +160,7 @@ def test_the_seed_decides_and_the_callers_random_state_does_not_move():
         (torch.zeros(4, 2).long(), {"components": 1}, "in floats"),
         (torch.zeros(4, 2), {"components": 0}, "components: expected at least 1, got 0"),
         (torch.zeros(4, 2), {"components": 1, "starts": 0}, "starts: expected at least 1, got 0"),
-        (torch.zeros(4, 2), {"components": 1, "floor": 0.0}, "floor: expected a positive number, got 0.0"),
+        (torch.zeros(4, 2), {"components": 1, "min_scale": 0.0}, "min_scale: expected a positive number, got 0.0"),
         (iter([torch.zeros(4, 2)]), {"components": 1}, "iterated over again"),
     ],
 )
@@ -208,7 +208,7 @@ def test_a_line_of_large_numbers_is_fitted_and_its_rounding_is_no_error(scale):
 
 
 def test_a_floor_below_rounding_is_no_error():
-    assert math.isfinite(fit_mixture(torch.randn(500, 1) @ torch.ones(1, 3), 2, floor=1e-12).log_likelihood)
+    assert math.isfinite(fit_mixture(torch.randn(500, 1) @ torch.ones(1, 3), 2, min_scale=1e-12).log_likelihood)
 
 
 @pytest.mark.parametrize("x", [[torch.randn(10, 3), torch.randn(10, 4)], torch.zeros(10, 0)], ids=["widths", "none"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
+from hvae_ref.distributions.gaussian_algebra import gaussian_entropy
 from hvae_ref.features import (
     FeaturePyramid,
     HierarchicalLatentDensity,
@@ -15,7 +16,7 @@ from hvae_ref.features import (
     fit_density,
     region_positions,
 )
-from hvae_ref.features.measures.estimator import FeatureEstimator, gaussian_entropy
+from hvae_ref.features.measures.estimator import FeatureEstimator
 
 DIMS = {"level1": 2, "level2": 3}
 SHAPES = {"level1": (4, 6), "level2": (2, 3)}
@@ -24,9 +25,9 @@ SHAPES = {"level1": (4, 6), "level2": (2, 3)}
 def random_density(kind):
     torch.manual_seed(1)
     if kind == "graph":
-        density = SpatialGraphDensity(DIMS, 2, width=8, layers=1, floor=0.3)
+        density = SpatialGraphDensity(DIMS, 2, width=8, layers=1, min_scale=0.3)
     else:
-        density = HierarchicalLatentDensity(DIMS, 2, kind, heads=2, width=8, floor=0.3)
+        density = HierarchicalLatentDensity(DIMS, 2, kind, heads=2, width=8, min_scale=0.3)
     density = density.double()
     with torch.no_grad():
         for parameter in density.parameters():

@@ -75,7 +75,7 @@ def test_constant_features_end_at_the_floor_and_not_at_infinity(fresh):
     constant = {"level1": torch.full((6, 2, 8, 8), 3.0), "level2": torch.full((6, 3, 4, 4), -1.0)}
     history = fit_density(fresh, constant, constant, epochs=3, batch_size=8, learning_rate=5e-3)
     for level, dim in DIMS.items():
-        at_most = -dim * (0.5 * math.log(2 * math.pi) + math.log(fresh.floor_of(level)))
+        at_most = -dim * (0.5 * math.log(2 * math.pi) + math.log(fresh.min_scale(level)))
         assert at_most - 0.05 < -mean_nll(fresh, constant)[level] <= at_most + 1e-3
         strange = {**constant, level: constant[level] + 0.1}
         assert mean_nll(fresh, strange)[level] > 1000

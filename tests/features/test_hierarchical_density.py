@@ -17,7 +17,7 @@ SHAPES = {"level1": (4, 6), "level2": (2, 3)}
 
 def random_density(dims, condition="coarser", scale=0.4, components=2, dtype=torch.float64):
     """The floor is high enough for grids to see every component."""
-    density = HierarchicalLatentDensity(dims, components, condition, heads=2, width=8, floor=0.3)
+    density = HierarchicalLatentDensity(dims, components, condition, heads=2, width=8, min_scale=0.3)
     return randomised(density, scale, dtype)
 
 
@@ -52,7 +52,7 @@ def test_the_joint_integrates_to_one(condition):
 def test_the_joint_integrates_to_one_in_six_dimensions(condition):
     dims, shapes = {"level1": 2, "level2": 2}, {"level1": (2, 1), "level2": (1, 1)}
     density = random_density(dims, condition, scale=0.3)
-    integral, error = integral_by_importance(density, dims, shapes, wider=1.5, floor=0.3, count=200_000)
+    integral, error = integral_by_importance(density, dims, shapes, wider=1.5, min_scale=0.3, count=200_000)
     assert error < 0.03
     assert abs(integral - 1) < 4 * error
 
@@ -93,7 +93,11 @@ def test_parameters_look_at_the_neighbour_and_never_at_their_own_level(condition
 def test_the_chain_and_the_neighbours():
     dims = {"fine": 1, "middle": 1, "coarse": 1}
     coarser, finer = (HierarchicalLatentDensity(dims, 1, condition) for condition in ("coarser", "finer"))
-    assert coarser.chain == ("coarse", "middle", "fine") and finer.chain == ("fine", "middle", "coarse")
+    assert coarser.sampling_order == ("coarse", "middle", "fine") and finer.sampling_order == (
+        "fine",
+        "middle",
+        "coarse",
+    )
     assert [coarser.neighbour(level) for level in dims] == ["middle", "coarse", None]
     assert [finer.neighbour(level) for level in dims] == [None, "fine", "middle"]
     with pytest.raises(ValueError, match="level: expected one of .*, got 'other'"):
@@ -222,7 +226,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
         if buffer.is_floating_point():
             buffer.uniform_(0.5, 2)
     torch.save(density.state_dict(), tmp_path / "density.pt")
-    fresh = HierarchicalLatentDensity(dims, 2, "coarser", heads=2, width=8, floor=0.3).double()
+    fresh = HierarchicalLatentDensity(dims, 2, "coarser", heads=2, width=8, min_scale=0.3).double()
     fresh.load_state_dict(torch.load(tmp_path / "density.pt", weights_only=True))
     assert all(torch.equal(value, density.state_dict()[name]) for name, value in fresh.state_dict().items())
     for level, log_p in fresh.log_prob(features).items():

@@ -118,9 +118,9 @@ def test_what_a_picture_hears_does_not_depend_on_the_others_in_its_batch():
 def test_values_start_on_a_common_scale_and_constant_coordinates_stay_finite():
     embedding = ValueEmbedding(2, WIDTH)
     rows = torch.stack([100 + 5 * torch.randn(500), torch.full((500,), 7.0)], 1)
-    embedding.start(rows, 1e-3)
-    assert embedding.centre.tolist() == pytest.approx(rows.mean(0).tolist())
-    assert embedding.spread.tolist() == pytest.approx([rows[:, 0].std(correction=0).item(), 1.0])
+    embedding.init_from_rows(rows, 1e-3)
+    assert embedding.shift.tolist() == pytest.approx(rows.mean(0).tolist())
+    assert embedding.scale.tolist() == pytest.approx([rows[:, 0].std(correction=0).item(), 1.0])
     assert embedding(rows).isfinite().all() and embedding(rows).abs().max() < 50
 
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from hvae_ref.features import FeaturePyramid, Reduction
-from hvae_ref.features.pyramid.running_covariance import Moments
+from hvae_ref.features.pyramid.running_covariance import RunningCovariance
 
 
 def correlated(*shape, seed=0, mean=0.0, dtype=torch.float64):
@@ -98,7 +98,7 @@ def test_maps_of_different_sizes_count_by_their_positions():
 
 def test_a_mean_far_from_0_costs_no_digits():
     x = torch.randn(4000, 3, dtype=torch.float64)
-    moments, far = Moments(3), Moments(3)
+    moments, far = RunningCovariance(3), RunningCovariance(3)
     for piece in x.split(77):
         moments.update(piece)
         far.update(piece + 1e6)

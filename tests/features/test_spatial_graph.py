@@ -23,7 +23,7 @@ SHAPES = {"level1": (4, 8), "level2": (2, 4)}
 
 def random_density(dims=DIMS, colours=2, components=2, scale=0.4, dtype=torch.float64, kind=SpatialGraphDensity):
     """The floor is high enough for grids to see every component."""
-    return randomised(kind(dims, components, width=8, layers=2, colours=colours, floor=0.4), scale, dtype)
+    return randomised(kind(dims, components, width=8, layers=2, colours=colours, min_scale=0.4), scale, dtype)
 
 
 def random_features(dims=DIMS, shapes=SHAPES, n=2, dtype=torch.float64):
@@ -93,7 +93,7 @@ def test_what_is_no_density_does_not_pass_that_test(kind, shapes):
 def test_the_joint_integrates_to_one_in_many_dimensions(colours):
     dims, shapes = {"level1": 2, "level2": 1}, {"level1": (2, 2), "level2": (1, 1)}
     density = random_density(dims, colours, scale=0.15)
-    integral, error = integral_by_importance(density, dims, shapes, wider=1.4, floor=0.2, count=100_000)
+    integral, error = integral_by_importance(density, dims, shapes, wider=1.4, min_scale=0.2, count=100_000)
     assert error < 0.03
     assert abs(integral - 1) < 4 * error
 
@@ -113,7 +113,7 @@ def test_maps_are_what_a_loop_without_graph_library_says(colours):
             for c in range(k):
                 tril = np.zeros((d, d))
                 tril[np.tril_indices(d, -1)] = below.reshape(k, -1)[c]
-                tril += np.diag(np.log1p(np.exp(diagonal.reshape(k, d)[c]))) + head.floor * np.eye(d)
+                tril += np.diag(np.log1p(np.exp(diagonal.reshape(k, d)[c]))) + head.min_scale * np.eye(d)
                 part = multivariate_normal(loc.reshape(k, d)[c], tril @ tril.T).logpdf(features[level][b, :, y, x])
                 log_p = np.logaddexp(log_p, logits[c] - np.logaddexp.reduce(logits) + part)
             assert abs(maps[level][b, y, x].item() - log_p) < 1e-6
@@ -178,7 +178,7 @@ def test_what_is_drawn_has_the_frequencies_of_the_integrated_density():
 
 def autoregressive(noise=0.6, pull=0.5):
     """A graph over a row of three that is a Gaussian in closed form: f_1 = pull · (f_0 + f_2) + noise · ε."""
-    density = SpatialGraphDensity({"level1": 1}, 1, width=4, layers=1, colours=2, floor=noise / 2).double()
+    density = SpatialGraphDensity({"level1": 1}, 1, width=4, layers=1, colours=2, min_scale=noise / 2).double()
     net, head = density.contexts, density.p["level1"]
     with torch.no_grad():
         for parameter in density.parameters():
@@ -297,7 +297,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
         if buffer.is_floating_point():
             buffer.uniform_(0.5, 2)
     torch.save(density.state_dict(), tmp_path / "density.pt")
-    fresh = SpatialGraphDensity(DIMS, 2, width=8, layers=2, colours=2, floor=0.4).double()
+    fresh = SpatialGraphDensity(DIMS, 2, width=8, layers=2, colours=2, min_scale=0.4).double()
     fresh.load_state_dict(torch.load(tmp_path / "density.pt", weights_only=True))
     assert all(torch.equal(value, density.state_dict()[name]) for name, value in fresh.state_dict().items())
     for level, log_p in fresh.log_prob(features).items():
@@ -362,13 +362,13 @@ def test_edges_in_space_tell_what_a_chain_of_levels_cannot_know():
 
 
 def test_a_refit_to_samples_finds_the_density_they_came_from():
-    truth = SpatialGraphDensity({"level1": 1, "level2": 1}, 1, width=8, layers=1, floor=0.2)
+    truth = SpatialGraphDensity({"level1": 1, "level2": 1}, 1, width=8, layers=1, min_scale=0.2)
     with torch.no_grad():
         for parameter in truth.parameters():
             parameter.add_(0.25 * torch.randn_like(parameter))
     shapes = {"level1": (8, 8), "level2": (4, 4)}
     train, validation, held_out = (truth.sample(shapes, n) for n in (256, 64, 64))
-    density = SpatialGraphDensity({"level1": 1, "level2": 1}, 1, width=16, layers=1, floor=0.2)
+    density = SpatialGraphDensity({"level1": 1, "level2": 1}, 1, width=16, layers=1, min_scale=0.2)
     fit_density(density, train, validation, epochs=25, batch_size=16, learning_rate=5e-3)
     for level in shapes:
         # The mean difference is KL(truth ‖ fit) up to sampling noise.
@@ -435,7 +435,7 @@ def test_levels_that_are_missing_or_unknown_are_named(unchecked):
         ({"dims": {"a": 2}, "colours": 3}, "colours: expected 1, 2 or 4, got 3"),
         ({"dims": {"a": 2}, "layers": 0}, "layers: expected at least 1, got 0"),
         ({"dims": {"a": 2}, "width": 0}, "width: expected at least 1, got 0"),
-        ({"dims": {"a": 2}, "floor": 0.0}, "floor: expected a positive number, got 0.0"),
+        ({"dims": {"a": 2}, "min_scale": 0.0}, "min_scale: expected a positive number, got 0.0"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(arguments, message):

@@ -1,71 +1,74 @@
 """What the sampled bounds of every model must satisfy: unbiased, normalised, tighter with more samples."""
 
 import itertools
+import math
 
 import torch
 
 from hvae_ref.elbo import log_mean_exp, sampled_kl
+from tests.models.conftest import repeated
 
 
 @torch.no_grad()
 def test_log_weights_and_bounds_have_the_same_expectation(case) -> None:
-    model, x, n = case.build(), case.data(3), 4000
+    model, x, beside, n = case.build(), case.data(2), case.beside(2), 1500
     torch.manual_seed(0)
-    weights = model.log_weight(x, n)
-    bounds = model.elbo(x.repeat(n, 1)).value.view(n, 3)
+    weights = model.log_weight(x, n, **beside)
+    bounds = model.elbo(x.repeat(n, *[1] * (x.ndim - 1)), **repeated(beside, n)).value.view(n, 2)
     standard_error = ((weights.var(0) + bounds.var(0)) / n).sqrt()
-    assert ((weights.mean(0) - bounds.mean(0)).abs() < 4 * standard_error).all()
-    assert (standard_error < 0.2).all() and (standard_error > 0).all(), standard_error
+    assert ((weights.mean(0) - bounds.mean(0)).abs() < 4.5 * standard_error).all()
+    assert (standard_error < 0.3).all() and (standard_error > 0).all(), standard_error
 
 
 @torch.no_grad()
 def test_exact_and_sampled_kl_of_each_level_have_the_same_expectation(kind) -> None:
-    model, x, n = kind.build(), kind.data(2), 3000
+    model, n = kind.build(), 1500
+    x, beside = kind.data(2), repeated(kind.beside(2), n)
+    x = x.repeat(n, *[1] * (x.ndim - 1))
     torch.manual_seed(0)
-    exact, sampled = model.elbo(x.repeat(n, 1)).kl, model.elbo(x.repeat(n, 1), kl=sampled_kl).kl
+    exact, sampled = model.elbo(x, **beside).kl, model.elbo(x, kl=sampled_kl, **beside).kl
     assert tuple(exact) == tuple(sampled) == model.levels
     for level in model.levels:
         a, b = exact[level].view(n, 2), sampled[level].view(n, 2)
-        assert ((a.mean(0) - b.mean(0)).abs() < 4 * ((a.var(0) + b.var(0)) / n).sqrt()).all(), level
+        assert ((a.mean(0) - b.mean(0)).abs() < 4.5 * ((a.var(0) + b.var(0)) / n).sqrt()).all(), level
 
 
 @torch.no_grad()
 def test_the_importance_bound_grows_with_the_number_of_samples(kind) -> None:
-    """Independent weights for each K; the mean over 200 repetitions and all data grows by more than its error."""
-    model, x, repetitions = kind.build(), kind.data(5), 200
+    """The same weights in groups of 1, 5 and 50: the mean bound grows by more than its error."""
+    model, x, beside, repetitions = kind.build(), kind.data(5), kind.beside(5), 80
     torch.manual_seed(0)
-
-    def bound(k: int) -> tuple[float, float]:
-        values = log_mean_exp(model.log_weight(x, k * repetitions).view(k, repetitions, 5)).mean(1)
-        return float(values.mean()), float(values.std() / repetitions**0.5)
-
-    means, errors = zip(*(bound(k) for k in (1, 5, 50)), strict=True)
-    for low, high in itertools.pairwise(range(3)):
-        assert means[high] - means[low] > 2 * (errors[low] ** 2 + errors[high] ** 2) ** 0.5, means
+    weights = model.log_weight(x, 50 * repetitions, **beside)
+    bounds = [log_mean_exp(weights.view(k, -1, 5)).view(50 // k, repetitions, 5).mean((0, 2)) for k in (1, 5, 50)]
+    for low, high in itertools.pairwise(bounds):
+        growth = high - low
+        assert growth.mean() > 2 * growth.std() / repetitions**0.5, [float(bound.mean()) for bound in bounds]
 
 
 @torch.no_grad()
-def test_the_whole_model_is_normalised_and_samples_have_its_probabilities(net_case) -> None:
+def test_the_whole_model_is_normalised_and_samples_have_its_probabilities(discrete) -> None:
     """p(x) of all x three ways: importance weights from q, the likelihood averaged over the prior, and `sample`.
 
     The first must sum to one, and any two agree for every x within their standard errors.
     """
-    d, v = (4, 2) if net_case.likelihood == "bernoulli" else (2, 3)
-    model = net_case.build(data_dim=d, seed=3, shrink=0.4)
-    x = torch.tensor(list(itertools.product(range(v), repeat=d)), dtype=torch.float64)
+    v = discrete.values
+    x_shape = {1: (4,) if v == 2 else (2,), 3: (1, 2, 2) if v == 2 else (1, 1, 2)}[len(discrete.x_shape)]
+    small = discrete.on(x_shape)
+    model, d = small.build(seed=3, shrink=0.4), math.prod(x_shape)
+    x = torch.tensor(list(itertools.product(range(v), repeat=d)), dtype=torch.float64).view(-1, *x_shape)
     torch.manual_seed(0)
-    n = 3000
-    codes = (model.sample(n) @ torch.tensor([float(v**i) for i in reversed(range(d))]).double()).long()
-    z = {level: value.repeat_interleave(len(x), 0) for level, value in model.sample_latents(n).items()}
+    n, one = 2000, small.beside(1)
+    codes = model.sample(n, **one).flatten(1) @ torch.tensor([float(v**i) for i in reversed(range(d))]).double()
+    z = {level: value.repeat_interleave(len(x), 0) for level, value in model.sample_latents(n, **one).items()}
     estimates = {
-        "weights": model.log_weight(x, n).exp(),
-        "prior": model.decode(z).log_prob(x.repeat(n, 1)).exp().view(n, len(x)),
-        "samples": torch.nn.functional.one_hot(codes, len(x)).double(),
+        "weights": model.log_weight(x, n, **one).exp(),
+        "prior": model.decode(z, **one).log_prob(x.repeat(n, *[1] * (x.ndim - 1))).exp().view(n, len(x)),
+        "samples": torch.nn.functional.one_hot(codes.long(), len(x)).double(),
     }
     probability = {way: values.mean(0) for way, values in estimates.items()}
     error = {way: values.std(0) / n**0.5 for way, values in estimates.items()}
     total_error = float(error["weights"].square().sum().sqrt())
-    assert total_error < 0.05, total_error
+    assert total_error < 0.06, total_error
     assert abs(float(probability["weights"].sum()) - 1) < 4 * total_error
     assert error["prior"].max() < 0.02
     for a, b in itertools.combinations(estimates, 2):
@@ -75,45 +78,47 @@ def test_the_whole_model_is_normalised_and_samples_have_its_probabilities(net_ca
 
 @torch.no_grad()
 def test_log_weight_is_log_joint_minus_log_posterior(case) -> None:
-    """Rebuilt from `infer`, the priors met on `descend`, and `decode`, at the same random numbers."""
-    model, x = case.build(), case.data(4)
+    """Rebuilt from `infer`, the priors met on the walk down, and `decode`, at the same random numbers."""
+    model, x, beside = case.build(), case.data(4), case.beside(4)
     torch.manual_seed(5)
-    weight = model.log_weight(x, 1)[0]
+    weight = model.log_weight(x, 1, **beside)[0]
     torch.manual_seed(5)
-    q, z = model.infer(x)
-    log_prior = {}
+    inference = model.infer(x, **beside)
+    q, z, log_prior = inference.q, inference.z, {}
 
-    def visit(level, prior):
+    def source(level, prior, state):
         log_prior[level] = prior.log_prob(z[level])
         return z[level]
 
-    log_px = model.descend(visit, len(x)).log_prob(x)
+    log_px = model.ancestral_pass(source, 4, model.observe.given(beside.get("condition"), 4)).log_prob(x)
     log_q = sum(q[level].log_prob(z[level]) for level in model.levels)
     assert tuple(log_prior) == model.levels == tuple(q) == tuple(z)
+    for level in model.levels:
+        torch.testing.assert_close(inference.p[level].log_prob(z[level]), log_prior[level])
     torch.testing.assert_close(weight, log_px + sum(log_prior.values()) - log_q)
-    torch.testing.assert_close(model.decode(z).log_prob(x), log_px)
+    torch.testing.assert_close(model.decode(z, **beside).log_prob(x), log_px)
 
 
 @torch.no_grad()
 def test_decode_gives_the_likelihood_that_the_bound_used(case) -> None:
-    model, x = case.build(), case.data(4)
+    model, x, beside = case.build(), case.data(4), case.beside(4)
     torch.manual_seed(5)
-    bound = model.elbo(x)
+    bound = model.elbo(x, **beside)
     torch.manual_seed(5)
-    z = model.infer(x).z
-    torch.testing.assert_close(model.decode(z).log_prob(x), bound.log_px)
+    z = model.infer(x, **beside).z
+    torch.testing.assert_close(model.decode(z, **beside).log_prob(x), bound.log_px)
 
 
 @torch.no_grad()
 def test_each_example_has_its_own_terms(case) -> None:
     """Changing x[0] changes only term 0, of the likelihood and of every KL."""
-    model, x = case.build(), case.data(4)
+    model, x, beside = case.build(), case.data(4), case.beside(4)
     changed = x.clone()
-    changed[0] = (changed[0] + 1) % (model.num_values or 10)
+    changed[0] = changed[0] + 1 if case.values is None else (changed[0] + 1) % case.values
     torch.manual_seed(5)
-    before = model.elbo(x)
+    before = model.elbo(x, **beside)
     torch.manual_seed(5)
-    after = model.elbo(changed)
+    after = model.elbo(changed, **beside)
     pairs = [(before.log_px, after.log_px), *((before.kl[level], after.kl[level]) for level in model.levels)]
     for old, new in pairs:
         torch.testing.assert_close(old[1:], new[1:], rtol=1e-12, atol=1e-12)

@@ -32,7 +32,7 @@ def arrows(data_dim: int, latent_dims: tuple, seed: int) -> list[ConditionalLine
 def explicit_joint(model: LinearGaussianModel) -> MultivariateNormal:
     """p(z_L, …, z_1, x), from the precision matrix of the chain, which couples neighbours only."""
     p = [arrow.arrow for arrow in model.p_given_above]
-    sizes = [model.dims[level] for level in model.levels] + [model.data_dim]
+    sizes = [model.dims[level] for level in model.levels] + [model.x_shape[0]]
     offsets = [sum(sizes[:i]) for i in range(len(sizes))]
     precision = torch.zeros(sum(sizes), sum(sizes), dtype=torch.float64)
     information = torch.zeros(sum(sizes), dtype=torch.float64)
@@ -76,7 +76,7 @@ def test_posterior_is_the_explicit_joint_conditioned_on_x(model) -> None:
     joint, x = explicit_joint(model), torch.randn(3, 4).double()
     c, z, d = joint.covariance_matrix, slice(None, -4), slice(-4, None)
     gain = c[z, d] @ torch.linalg.inv(c[d, d])
-    posterior = model.posterior(x)
+    posterior = model.exact_posterior(x)
     torch.testing.assert_close(posterior.mean, joint.loc[z] + (x - joint.loc[d]) @ gain.mT)
     torch.testing.assert_close(posterior.covariance_matrix[0], c[z, z] - gain @ c[d, z])
     start = 0
@@ -98,7 +98,7 @@ def test_mutual_information_is_the_expected_log_ratio(model) -> None:
         prior = MultivariateNormal(joint.loc[piece], joint.covariance_matrix[piece, piece])
         ratio = posteriors[level].log_prob(draw[:, piece]) - prior.log_prob(draw[:, piece])
         assert abs(ratio.mean() - model.mutual_information(level)) < 4 * ratio.std() / n**0.5
-    together = model.posterior(draw[:, -4:]).log_prob(draw[:, :-4])
+    together = model.exact_posterior(draw[:, -4:]).log_prob(draw[:, :-4])
     ratio = together - MultivariateNormal(joint.loc[:-4], joint.covariance_matrix[:-4, :-4]).log_prob(draw[:, :-4])
     assert abs(ratio.mean() - model.mutual_information()) < 4 * ratio.std() / n**0.5
 
@@ -149,18 +149,19 @@ def test_every_closed_form_is_the_expectation_of_its_samples(latent_dims: tuple)
     """Term by term, for a q that is not the posterior."""
     model = LinearGaussianModel.random(4, latent_dims, seed=2, q="random")
     x, n = torch.randn(1, 4).double(), 30_000
-    q, z = model.infer(x.expand(n, -1))
+    inference = model.infer(x.expand(n, -1))
+    q, z = inference.q, inference.z
     m = model.infer(x.expand(n, -1)).z  # a second, independent draw of the chain
     priors = {}
 
     def visit(latents):
-        def choose(level, prior):
+        def choose(level, prior, state):
             priors[level] = prior
             return latents[level]
 
         return choose
 
-    log_px = model.descend(visit(z), n).log_prob(x)
+    log_px = model.ancestral_pass(visit(z), n).log_prob(x)
     shortcut = {level: kl_divergence(q[level], priors[level]) for level in model.levels}
     elbo = {level: q[level].log_prob(z[level]) - priors[level].log_prob(z[level]) for level in model.levels}
     eye = {level: torch.eye(size).double() for level, size in model.dims.items()}
@@ -170,7 +171,7 @@ def test_every_closed_form_is_the_expectation_of_its_samples(latent_dims: tuple)
     }
     # Mean field: neighbouring levels from independent draws of the chain, marginals q(z_l|x) fitted in closed form.
     alternate = {level: (z if i % 2 else m)[level] for i, level in enumerate(model.levels)}
-    model.descend(visit(alternate), n)
+    model.ancestral_pass(visit(alternate), n)
     moments = {level: (z[level].mean(0), z[level].mT.cov().reshape(size, size)) for level, size in model.dims.items()}
     field = {
         level: MultivariateNormal(*moments[level]).log_prob(alternate[level]) - priors[level].log_prob(alternate[level])
@@ -217,7 +218,7 @@ def test_no_bound_exceeds_log_prob(latent_dims: tuple) -> None:
 def test_gap_of_the_bound_is_the_divergence_of_q_from_the_posterior() -> None:
     model = LinearGaussianModel.random(4, (3, 2), seed=5, q="random")
     x = torch.randn(6, 4).double()
-    first, second = model.inference_arrows()
+    first, second = model.inference_arrows().values()
     # q(z2, z1 | x) written out
     mean_z1 = first(x).mean
     cross = second.weight @ first.covariance
@@ -225,7 +226,7 @@ def test_gap_of_the_bound_is_the_divergence_of_q_from_the_posterior() -> None:
     covariance = torch.cat([torch.cat([top, cross], 1), torch.cat([cross.mT, first.covariance], 1)])
     q = MultivariateNormal(torch.cat([second.mean(mean_z1), mean_z1], 1), covariance)
     gap = model.log_prob(x) - model.exact_elbo(x).value
-    torch.testing.assert_close(gap, kl_divergence(q, model.posterior(x)))
+    torch.testing.assert_close(gap, kl_divergence(q, model.exact_posterior(x)))
     product = MultivariateNormal(q.mean, torch.block_diag(top, first.covariance))
     torch.testing.assert_close(model.posterior_mutual_information(x), kl_divergence(q, product))
 
@@ -240,7 +241,7 @@ def test_only_the_elbo_is_at_its_optimum_at_the_exact_posterior() -> None:
     x = model.sample(50)
 
     def steepness(bound) -> float:
-        gradients = torch.autograd.grad(-bound(x).value.mean(), list(model.q_given_below.parameters()))
+        gradients = torch.autograd.grad(-bound(x).value.mean(), list(model.posterior.parameters()))
         return max(g.abs().max().item() for g in gradients)
 
     assert steepness(model.exact_elbo) < 1e-9
@@ -255,7 +256,7 @@ def test_the_best_q_of_the_shortcut_keeps_less_information_between_its_levels() 
     for name in ("exact_elbo", "exact_shortcut"):
         start = [ConditionalLinearGaussian(0.3 * torch.ones(2, d).triu(), covariance=torch.eye(2)) for d in (4, 2)]
         q = LinearGaussianModel(model.p_given_above, start)
-        optimizer = torch.optim.LBFGS(list(q.q_given_below.parameters()), max_iter=60, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS(list(q.posterior.parameters()), max_iter=60, line_search_fn="strong_wolfe")
 
         def closure(q=q, name=name, optimizer=optimizer):
             optimizer.zero_grad()

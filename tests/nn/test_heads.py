@@ -5,27 +5,26 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Independent
+from torch.distributions import Normal as TorchNormal
 
 from hvae_ref.nn.heads import (
-    LIKELIHOODS,
     MIN_LOG_SIGMA,
-    ConditionalBernoulli,
-    ConditionalCategorical,
-    ConditionalLogisticMixture,
     ConditionalNormal,
-    GreyLevels,
+    DirectPosterior,
+    GivenCondition,
+    LadderPosterior,
+    RelativePosterior,
+    StandardNormal,
     bounded_log_sigma,
-    conditional_pixels,
-    logistic_mixture,
-    outputs_per_pixel,
-    standard_normal,
 )
+from hvae_ref.nn.layers import Joined
 from hvae_ref.nn.linear_gaussian_head import ConditionalLinearGaussian
+from hvae_ref.nn.sphere_heads import UniformSphere
 
 
 class Constant(nn.Module):
-    """A net that answers the same row whatever it is given."""
+    """A net that returns the same row whatever it is given."""
 
     def __init__(self, row: torch.Tensor) -> None:
         super().__init__()
@@ -64,68 +63,91 @@ def test_normal_stays_a_density_however_small_the_net_wants_it() -> None:
 
 def test_several_conditions_are_read_in_order() -> None:
     torch.manual_seed(0)
-    conditional = ConditionalNormal(nn.Linear(5, 4))
-    a, b = torch.randn(3, 2), torch.randn(3, 3)
-    assert torch.equal(conditional(a, b).mean, conditional(torch.cat([a, b], 1)).mean)
-    assert not torch.equal(conditional(a, b).mean, conditional(torch.cat([b, a], 1)).mean)
+    net = nn.Linear(5, 4)
+    conditional, a, b = ConditionalNormal(Joined(net)), torch.randn(3, 2), torch.randn(3, 3)
+    torch.testing.assert_close(conditional(a, b).mean, ConditionalNormal(net)(torch.cat([a, b], 1)).mean)
+    assert not torch.allclose(conditional(a, b).mean, conditional(b, a).mean)
 
 
-def test_bernoulli_takes_logits_and_does_not_saturate() -> None:
-    p = ConditionalBernoulli(Constant(torch.tensor([200.0, -200.0])))(torch.zeros(1, 1))
-    assert p.log_prob(torch.tensor([[1.0, 0.0]])).item() == 0.0
-    torch.testing.assert_close(p.log_prob(torch.tensor([[0.0, 1.0]])), torch.tensor([-400.0]))
-
-
-def test_grey_levels_have_the_mean_of_their_values() -> None:
-    p = GreyLevels(logits=torch.randn(4, 6, generator=torch.Generator().manual_seed(0)))
-    torch.testing.assert_close(p.mean, (p.probs * torch.arange(6.0)).sum(-1))
-    assert p.sample().dtype == torch.float32
-    assert Independent(p, 1).expand((2,)).sample().shape == (2, 4)
-
-
-def test_categorical_blocks_belong_to_their_pixels() -> None:
-    logits = torch.tensor([0.0, 9.0, 0.0, 0.0, 0.0, 9.0])
-    p = ConditionalCategorical(Constant(logits), 3)(torch.zeros(1, 1))
-    assert p.sample().tolist() == [[1.0, 2.0]] and p.event_shape == (2,)
-
-
-def test_logistic_mixture_counts_from_the_middle_of_the_scale() -> None:
-    p = logistic_mixture(torch.tensor([0.0, 0.5, 0.0], dtype=torch.float64), 17)
-    assert p.loc.item() == 12.0
-    torch.testing.assert_close(p.scale, bounded_log_sigma(torch.zeros(1).double()).exp() * 2)
-    start = logistic_mixture(torch.zeros(3, dtype=torch.float64), 17).log_probs.exp()
-    assert start.min() > 0.005, "a fresh net must give every grey level a chance"
-
-
-def test_logistic_mixture_stays_a_density_however_small_the_net_wants_it() -> None:
-    p = ConditionalLogisticMixture(Constant(torch.tensor([0.0, 1e3, -1e30])), 17, 1)(torch.zeros(1, 1))
-    assert torch.isfinite(p.log_prob(torch.zeros(1, 1))).all()
-
-
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_conditional_pixels_have_one_event_an_example(likelihood: str) -> None:
-    v = 2 if likelihood == "bernoulli" else 5
+def test_a_head_on_maps_splits_channels() -> None:
     torch.manual_seed(0)
-    net = nn.Linear(3, 4 * outputs_per_pixel(likelihood, v, 2))
-    p = conditional_pixels(net, likelihood, v, 2)(torch.randn(6, 3))
-    x = p.sample()
-    assert (p.batch_shape, p.event_shape, x.shape, p.mean.shape) == ((6,), (4,), (6, 4), (6, 4))
-    assert x.dtype == torch.float32 and ((x >= 0) & (x < v) & (x == x.round())).all()
-    assert p.log_prob(x).shape == (6,)
-    for outside in (-1.0, 0.5, float(v)):
-        with pytest.raises(ValueError, match="support"):
-            p.log_prob(torch.full((6, 4), outside))
+    net, h = nn.Conv2d(3, 4, 1), torch.randn(5, 3, 2, 6)
+    q = ConditionalNormal(net)(h)
+    assert (q.batch_shape, q.event_shape) == ((5,), (2, 2, 6))
+    torch.testing.assert_close(q.base_dist.loc, net(h)[:, :2])
+    torch.testing.assert_close(q.base_dist.scale, bounded_log_sigma(net(h)[:, 2:]).exp())
+    assert q.log_prob(q.rsample()).shape == (5,)
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_half_precision_nets_give_full_precision_densities(likelihood: str) -> None:
-    v = 2 if likelihood == "bernoulli" else 5
+def normal(seed: int, *shape: int) -> Independent:
+    generator = torch.Generator().manual_seed(seed)
+    loc, log_scale = torch.randn(2, *shape, generator=generator, dtype=torch.float64)
+    return Independent(TorchNormal(loc, (0.5 * log_scale).exp()), len(shape) - 1)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 2, 4, 5)])
+def test_the_ladder_is_the_normalised_product_also_on_maps(shape: tuple) -> None:
+    """log q − log p − log q̂ is the same at every z; and at the top, without a state, q is the estimate alone."""
+    prior, estimate = normal(0, *shape), normal(1, *shape)
+    ladder = LadderPosterior(lambda_module(estimate))
+    q = ladder(prior, torch.zeros(3), torch.zeros(3))
+    assert (q.batch_shape, q.event_shape) == ((3,), shape[1:])
+    z = torch.randn(7, *shape).double()
+    constant = q.log_prob(z) - prior.log_prob(z) - estimate.log_prob(z)
+    torch.testing.assert_close(constant, constant[:1].expand(7, 3))
+    assert (q.base_dist.scale < prior.base_dist.scale).all()
+    assert ladder(prior, torch.zeros(3)) is estimate
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 2, 4, 5)])
+def test_a_relative_posterior_moves_with_its_prior(shape: tuple) -> None:
+    """In units of the prior, shift and scaling are what the net says, wherever the prior is; eq. 3.6 is their KL."""
+    raw = torch.randn(shape[0], 2 * shape[1], *shape[2:]).double()
+    head, divergences = RelativePosterior(nn.Identity()), []
+    for seed in (0, 1):
+        prior = normal(seed, *shape)
+        q = head(prior, raw)
+        shift, raw_scale = raw.chunk(2, 1)
+        log_scale = 5 * torch.tanh(raw_scale / 5)
+        torch.testing.assert_close(q.base_dist.loc, prior.base_dist.loc + shift)
+        torch.testing.assert_close(q.base_dist.scale, prior.base_dist.scale * log_scale.exp())
+        expected = 0.5 * ((shift / prior.base_dist.scale) ** 2 + (2 * log_scale).exp() - 2 * log_scale - 1)
+        divergences.append(torch.distributions.kl_divergence(q, prior))
+        torch.testing.assert_close(divergences[-1], expected.flatten(1).sum(1))
+    assert not torch.allclose(*divergences)
+
+
+@pytest.mark.parametrize("kind", [RelativePosterior, DirectPosterior])
+def test_a_posterior_sees_the_state_where_it_is_told_to_and_there_is_one(kind) -> None:
+    calls = []
+
+    class Net(nn.Module):
+        def forward(self, *given):
+            calls.append(len(given))
+            return torch.zeros(3, 4, dtype=torch.float64)
+
+    net = Net() if kind is RelativePosterior else ConditionalNormal(Net())
+    for sees_state in (False, True):
+        for state in (None, torch.zeros(3)):
+            kind(net, sees_state=sees_state)(normal(0, 3, 2), torch.zeros(3), state)
+    assert calls == [1, 1, 1, 2]
+
+
+def lambda_module(value: object) -> nn.Module:
+    """A head that returns one distribution."""
+
+    class Head(nn.Module):
+        def forward(self, *given):
+            return value
+
+    return Head()
+
+
+def test_the_condition_may_decide_the_top_levels_prior() -> None:
     torch.manual_seed(0)
-    net, h = nn.Linear(3, 4 * outputs_per_pixel(likelihood, v, 2)), torch.randn(6, 3)
-    with torch.autocast("cpu", torch.bfloat16):
-        p = conditional_pixels(net, likelihood, v, 2)(h)
-        q = ConditionalNormal(nn.Linear(3, 4))(h)
-    assert p.log_prob(p.sample()).dtype == torch.float32 and q.rsample().dtype == torch.float32
+    prior, c = GivenCondition(ConditionalNormal(nn.Linear(2, 6))), torch.randn(4, 2)
+    assert (prior(4, c).batch_shape, prior(4, c).event_shape) == ((4,), (3,))
+    assert not torch.allclose(prior(4, c).mean[0], prior(4, c).mean[1])
 
 
 def test_double_precision_stays_double() -> None:
@@ -133,20 +155,21 @@ def test_double_precision_stays_double() -> None:
     assert q.base_dist.scale.dtype == torch.float64
 
 
-def test_unfit_likelihoods_are_refused() -> None:
-    with pytest.raises(ValueError, match="likelihood: expected one of bernoulli, categorical, logistic_mixture"):
-        outputs_per_pixel("gaussian", 2, 5)
-    with pytest.raises(ValueError, match="num_values: a Bernoulli .* got 17; binarise"):
-        conditional_pixels(nn.Linear(1, 1), "bernoulli", 17, 5)
-    with pytest.raises(ValueError, match="components: expected at least 1, got 0"):
-        outputs_per_pixel("logistic_mixture", 17, 0)
+@pytest.mark.parametrize("shape", [(2,), (2, 1, 3)])
+def test_a_standard_normal_has_the_dtype_of_its_model(shape: tuple) -> None:
+    p = StandardNormal(shape).double()(3)
+    assert (p.batch_shape, p.event_shape, p.mean.dtype) == ((3,), shape, torch.float64)
+    expected = TorchNormal(0.0, 1.0).log_prob(torch.tensor(1.5)).double() * math.prod(shape)
+    torch.testing.assert_close(p.log_prob(torch.full((3, *shape), 1.5).double()), expected.expand(3), rtol=1e-6, atol=0)
+    assert not StandardNormal(shape).state_dict()
 
 
-def test_standard_normal_has_the_dtype_it_is_told() -> None:
-    p = standard_normal(3, 2, like=torch.zeros(1, dtype=torch.float64))
-    assert (p.batch_shape, p.event_shape, p.mean.dtype) == ((3,), (2,), torch.float64)
-    expected = Normal(0.0, 1.0).log_prob(torch.tensor(1.5)).double() * 2
-    torch.testing.assert_close(p.log_prob(torch.full((3, 2), 1.5).double()), expected.expand(3), rtol=1e-6, atol=0)
+@pytest.mark.parametrize("shape", [(4,), (2, 3)])
+def test_a_uniform_prior_has_the_dtype_of_its_model(shape: tuple) -> None:
+    p = UniformSphere(shape).double()(5)
+    z = p.sample()
+    assert (p.batch_shape, p.event_shape, z.dtype) == ((5,), shape, torch.float64)
+    torch.testing.assert_close(z.norm(dim=-1), torch.ones(z.shape[:-1]).double())
 
 
 def test_linear_gaussian_keeps_diagonal_noise_diagonal() -> None:
@@ -178,13 +201,6 @@ def test_linear_gaussian_keeps_diagonal_noise_diagonal() -> None:
 def test_linear_gaussian_refuses_what_does_not_fit(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ConditionalLinearGaussian(torch.ones(2, 3), **arguments)
-
-
-def test_bernoulli_agrees_with_torch() -> None:
-    logits = torch.tensor([0.3, -1.2, 4.0])
-    p = ConditionalBernoulli(Constant(logits))(torch.zeros(1, 1))
-    x = torch.tensor([[1.0, 0.0, 1.0]])
-    torch.testing.assert_close(p.log_prob(x), Bernoulli(logits=logits).log_prob(x).sum(-1))
 
 
 def test_no_raw_value_makes_a_scale_overflow():

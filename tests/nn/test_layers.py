@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from hvae_ref.nn.layers import FiLM, Rescale, ResidualBlock, mlp
-from hvae_ref.nn.made import MADE, MaskedLinear
+from hvae_ref.models.top_down_model import ResidualBlock
+from hvae_ref.nn import Bernoulli, LogisticMixture
+from hvae_ref.nn.layers import FiLM, Flattened, Joined, Scale, join, mlp
+from hvae_ref.nn.made import MADE, ConditionalAutoregressive, MaskedLinear
 
 
 def jacobian(f: object, x: torch.Tensor) -> torch.Tensor:
@@ -35,7 +37,7 @@ def test_made_context_reaches_every_output() -> None:
 def test_made_without_a_context() -> None:
     made = MADE(5, 2, (12,))
     assert made(torch.zeros(3, 5)).shape == (3, 5, 2)
-    assert torch.equal(made(torch.zeros(1, 5))[:, 0], made(torch.ones(1, 5))[:, 0])
+    torch.testing.assert_close(made(torch.zeros(1, 5))[:, 0], made(torch.ones(1, 5))[:, 0])
 
 
 def test_made_masks_are_rebuilt_and_not_saved() -> None:
@@ -44,7 +46,7 @@ def test_made_masks_are_rebuilt_and_not_saved() -> None:
     other = MADE(5, 2, (12,), context_dim=3)
     other.load_state_dict(made.state_dict())
     x, context = torch.randn(2, 5), torch.randn(2, 3)
-    assert torch.equal(made(x, context), other(x, context))
+    torch.testing.assert_close(made(x, context), other(x, context))
 
 
 def test_masked_linear_cuts_weights_and_their_gradients() -> None:
@@ -64,9 +66,9 @@ def test_mlp_ends_in_a_linear_layer_of_the_right_size() -> None:
 def test_mlp_drops_units_only_in_training() -> None:
     torch.manual_seed(0)
     net, x = mlp([4, 64, 3], dropout=0.5), torch.ones(1, 4)
-    assert not torch.equal(net(x), net(x))
+    assert not torch.allclose(net(x), net(x))
     net.eval()
-    assert torch.equal(net(x), net(x))
+    torch.testing.assert_close(net(x), net(x))
 
 
 @pytest.mark.parametrize("sizes", [[], [3], [3, 0], [0, 4, 2]])
@@ -83,13 +85,41 @@ def test_residual_block_passes_its_input_on() -> None:
     with torch.no_grad():
         block.net[-1].weight.zero_()
         block.net[-1].bias.zero_()
-    assert torch.equal(block(x), x)
+    torch.testing.assert_close(block(x), x)
 
 
-def test_rescale_maps_grey_levels_to_minus_one_and_one() -> None:
-    assert Rescale(16)(torch.tensor([0.0, 8.0, 16.0])).tolist() == [-1.0, 0.0, 1.0]
-    with pytest.raises(ValueError, match="high: expected at least 1, got 0"):
-        Rescale(0)
+def test_vectors_beside_maps_are_repeated_at_every_position() -> None:
+    a, b, c = torch.randn(2, 3), torch.randn(2, 4, 5, 6), torch.randn(2, 1)
+    joined = join(a, b, c)
+    assert joined.shape == (2, 8, 5, 6)
+    assert torch.equal(joined[:, :3], a[..., None, None].expand(2, 3, 5, 6)) and torch.equal(joined[:, 3:7], b)
+    assert torch.equal(joined[:, 7:], c[..., None, None].expand(2, 1, 5, 6))
+    assert torch.equal(join(a, c), torch.cat([a, c], 1)) and torch.equal(join(b), b)
+    torch.testing.assert_close(Joined(nn.Conv2d(8, 2, 1))(a, b, c).shape, torch.Size([2, 2, 5, 6]))
+
+
+def test_flattened_puts_vectors_and_maps_in_a_row() -> None:
+    net = Flattened(nn.Identity(), scale=3.0)
+    image, vector = torch.randn(2, 1, 2, 3), torch.randn(2, 4)
+    torch.testing.assert_close(net(image, vector), torch.cat([3 * image.flatten(1), vector], 1))
+
+
+def test_scale_multiplies_and_says_so() -> None:
+    torch.testing.assert_close(Scale(0.5)(torch.tensor([2.0, -4.0])), torch.tensor([1.0, -2.0]))
+    assert repr(Scale(0.5)) == "Scale(0.5)"
+
+
+@pytest.mark.parametrize("likelihood", [Bernoulli(), LogisticMixture(4, components=2)])
+def test_pixels_in_order_read_all_that_stands_behind_the_bar(likelihood) -> None:
+    torch.manual_seed(0)
+    head = ConditionalAutoregressive(MADE(5, likelihood.outputs, (12, 12), context_dim=5), likelihood)
+    z, c = torch.randn(3, 2), torch.randn(3, 3)
+    p = head(z, c)
+    x = p.sample()
+    assert (p.batch_shape, p.event_shape, x.shape) == ((3,), (5,), (3, 5)) and likelihood.support.check(x).all()
+    before = p.log_prob(x)
+    assert ((head(z + 1, c).log_prob(x) - before).abs() > 1e-6).all()
+    assert ((head(z, c + 1).log_prob(x) - before).abs() > 1e-6).all()
 
 
 def test_film_stretches_and_shifts_each_feature_by_what_z_says() -> None:
@@ -97,7 +127,7 @@ def test_film_stretches_and_shifts_each_feature_by_what_z_says() -> None:
     film, h, z = FiLM(4, 3).double(), torch.randn(5, 4).double(), torch.randn(5, 3).double()
     gamma, beta = film.gamma_beta.weight[:4] @ z.T, film.gamma_beta.weight[4:] @ z.T
     torch.testing.assert_close(film(h, z), (1 + gamma.T) * h + beta.T)
-    assert torch.equal(film(h, torch.zeros(5, 3).double()), h), "z = 0 says nothing, and h goes through as it is"
+    torch.testing.assert_close(film(h, torch.zeros(5, 3).double()), h, msg="z = 0 says nothing")
     mixed = jacobian(lambda h: film(h, z[:1]), h[:1])[0, :, 0]
     torch.testing.assert_close(mixed, torch.diag(1 + gamma[:, 0]).detach())
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from hvae_ref import viz
 from hvae_ref.data import load
-from hvae_ref.evaluation import interpolate, quiet
+from hvae_ref.evaluation import eval_mode, interpolate
 from hvae_ref.models.two_level_vae import TwoLevelVAE
 
 DATA = load("digits", "test")
@@ -76,7 +76,7 @@ def test_reconstructions_show_data_and_the_model_s_means(model):
     figure = viz.reconstructions(model, DATA, n=4, seed=3)
     assert texts(figure.axes[0].yaxis) == ["data", "from z2", "from z2, z1"]
     assert np.array_equal(tile(figure, 0, 2), DATA.x[2].view(8, 8).numpy())
-    with quiet(model, 3):
+    with eval_mode(model, 3):
         expected = model.reconstruct(DATA.x[:4], keep=("z2",))
     np.testing.assert_allclose(tile(figure, 1, 2), expected[2].view(8, 8), rtol=1e-6)
 
@@ -95,7 +95,7 @@ def test_dynamic_data_are_binarised_before_the_model_sees_them():
 
 def test_samples_are_the_model_s_and_repeat(model):
     figure = viz.samples(model, DATA, n=6, columns=3, seed=5)
-    with quiet(model, 5):
+    with eval_mode(model, 5):
         expected = model.sample(6)
     assert np.array_equal(tile(figure, 1, 0), expected[3].view(8, 8).numpy())
     means = viz.samples(model, DATA, n=6, columns=3, mean=True)

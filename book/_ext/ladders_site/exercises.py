@@ -11,34 +11,37 @@ from .project import Project
 
 def exercise_kinds(root: Path) -> dict[str, str]:
     """Read `Exercise(id="2.3", …, kind="derive", …)` from the package's exercise modules, without importing them."""
-    return {number: _texts(call).get("kind", "") for number, call in _exercise_calls(root)}
+    return {number: _texts(call).get("kind", "") for number, call, _ in _exercises(root)}
 
 
 def recognising_exercises(root: Path) -> dict[str, list[str]]:
-    """Map each erratum, `O5` for instance, to the exercises that have it among their misconceptions."""
+    """Map each erratum, `O5` for instance, to the exercises that have it among their wrong answers.
+
+    A module with an exercise registers its wrong answers by `@wrong("O5", …)` and `wrong.value("O5", …)`.
+    """
     found: dict[str, list[str]] = {}
-    for number, call in _exercise_calls(root):
-        for node in ast.walk(call):
-            if isinstance(node, ast.Call) and _name(node.func) == "Misconception":
-                first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
-                numbers = found.setdefault(_texts(node).get("id", first), [])
+    for number, _, module in _exercises(root):
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("wrong", "wrong.value"):
+                numbers = found.setdefault(ast.literal_eval(node.args[0]), [])
                 if number not in numbers:
                     numbers.append(number)
     return found
 
 
-def _exercise_calls(root: Path) -> list[tuple[str, ast.Call]]:
-    """Find every call that makes an exercise, with the exercise's number."""
+def _exercises(root: Path) -> list[tuple[str, ast.Call, ast.Module]]:
+    """Find every call that makes an exercise, with the exercise's number and its module."""
     found = []
     for path in sorted((root / "hvae_ref" / "exercises").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(module):
             if isinstance(node, ast.Call) and _name(node.func).endswith("Exercise") and "id" in _texts(node):
-                found.append((_texts(node)["id"], node))
+                found.append((_texts(node)["id"], node, module))
     return found
 
 
 def _texts(call: ast.Call) -> dict[str, str]:
-    """Answer the keyword arguments of a call that are literal texts."""
+    """Return the keyword arguments of a call that are literal texts."""
     return {
         keyword.arg: keyword.value.value
         for keyword in call.keywords

@@ -7,8 +7,8 @@ from torch import nn
 
 from hvae_ref.abr.data import AbrDataset
 from hvae_ref.abr.measures.conditional_generation import without_noise
-from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.evaluation.utilisation import posterior_means
+from hvae_ref.nn.eval_mode import eval_mode
 
 
 def noise_leakage(model: nn.Module, data: AbrDataset) -> float:
@@ -20,7 +20,7 @@ def noise_leakage(model: nn.Module, data: AbrDataset) -> float:
     nothing, 1 where they hold all of it, and the reconstruction is the recording.
 
     Args:
-        model: with `encode(x, condition)` and `decode(z, condition)`.
+        model: with `encode(x, condition=…)` and `decode(z, condition=…)`.
         data: generated responses, whose noise is known.
 
     Raises:
@@ -31,7 +31,7 @@ def noise_leakage(model: nn.Module, data: AbrDataset) -> float:
     power = noise.square().sum().item()
     if not power > 0:
         raise ValueError(f"data: expected responses with noise, got {len(data)} without")
-    with quiet(model), torch.no_grad():
-        means = posterior_means(model, data.x, data.condition)
-        added = model.decode(means, data.condition).mean - response
+    with eval_mode(model), torch.no_grad():
+        means = posterior_means(model, data.x, condition=data.condition)
+        added = model.decode(means, condition=data.condition).mean - response
     return (added * noise).sum().item() / power

@@ -78,7 +78,7 @@ def pick_wave(
     is measured as in the clinic: down to the lowest point within `trough_within` ms after the peak, so a slow drift of
     the baseline hardly enters it.
 
-    A rising or falling window without a maximum inside has no peak: it is answered as not found, never by the window's
+    A rising or falling window without a maximum inside has no peak: it is returned as not found, never as the window's
     edge. In noise there nearly always is *some* peak; whether a wave is there at all is not decided here.
 
     Args:

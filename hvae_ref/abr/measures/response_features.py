@@ -76,7 +76,7 @@ def response_features() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     }
 
 
-def visible(condition: Float[Tensor, "rows statics"], wave: str = "V", least: float = 0.1) -> Tensor:
+def visible(condition: Float[Tensor, "rows columns"], wave: str = "V", least: float = 0.1) -> Tensor:
     """Rows of a condition under which the mean listener has the wave, at least so large.
 
     Args:

@@ -1,5 +1,6 @@
 """Models of evoked responses: two latents or one, and the heads beside them."""
 
+from hvae_ref.abr.models.covariates import ScaledCovariates
 from hvae_ref.abr.models.hierarchical_response_cvae import HierarchicalResponseCVAE
 from hvae_ref.abr.models.response_cvae import ResponseCVAE
 from hvae_ref.abr.models.response_heads import Heads
@@ -10,4 +11,5 @@ __all__ = [
     "HierarchicalResponseCVAE",
     "ResponseCVAE",
     "ResponseModel",
+    "ScaledCovariates",
 ]

@@ -49,12 +49,12 @@ class StaticHead(nn.Module):
 
     Args:
         dims: sizes of the latents it reads.
-        statics: C.
+        covariates: C.
     """
 
-    def __init__(self, dims: Sequence[int], statics: int) -> None:
+    def __init__(self, dims: Sequence[int], covariates: int) -> None:
         super().__init__()
-        self.net = mlp([sum(dims), HEAD_HIDDEN, statics])
+        self.net = mlp([sum(dims), HEAD_HIDDEN, covariates])
 
     def forward(self, *z: Tensor) -> Tensor:
         """From latents (B, ·) to (B, C) on the scale of `ScaledCovariates`."""
@@ -95,6 +95,8 @@ def check_peaks(peaks: Tensor, present: Tensor, rows: int) -> None:
     if present.shape != (rows, waves) or present.dtype != torch.bool:
         expected = f"booleans of shape ({rows}, {waves})"
         raise ValueError(f"present: expected {expected}, got {present.dtype} of shape {tuple(present.shape)}")
+    if torch.compiler.is_compiling():
+        return
     wrong = (~torch.isfinite(peaks).all(-1) & present).nonzero()
     if len(wrong):
         row, wave = wrong[0].tolist()
@@ -138,6 +140,8 @@ def presence_nll(logits: Float[Tensor, "batch waves"], present: Bool[Tensor, "ba
     return nn.functional.binary_cross_entropy_with_logits(logits, present.to(logits.dtype), reduction="none").sum(-1)
 
 
-def static_error(said: Float[Tensor, "batch statics"], true: Float[Tensor, "batch statics"]) -> Float[Tensor, " batch"]:
+def static_error(
+    said: Float[Tensor, "batch covariates"], true: Float[Tensor, "batch covariates"]
+) -> Float[Tensor, " batch"]:
     """The part `static` of a loss: Σ ½ (Δ / 0.1)² over the scaled static parameters, (B,)."""
     return ((said - true) / STATIC_UNIT).square().sum(-1) / 2

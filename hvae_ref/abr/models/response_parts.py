@@ -1,4 +1,4 @@
-"""What models of evoked responses are built from: static parameters on a common scale, a trunk, and p(x|z, c)."""
+"""What models of evoked responses are built from: the decoder's trunk, and p(x|z, c)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from hvae_ref.abr.data import STATICS
+from hvae_ref.abr.models.observed_response import SIGNAL_UNIT
 from hvae_ref.distributions import CorrelatedNormal
 from hvae_ref.nn.heads import bounded_log_sigma, full_precision
 from hvae_ref.nn.layers import FiLM, mlp
-
-SIGNAL_UNIT = 0.2
-"""µV, the size of a typical wave: nets read and write signals in this unit, everything outside them is in µV."""
-
-COUNTS = ("sweeps",)
-"""Static parameters that act by their ratios, and are put on a logarithmic scale."""
 
 NOISES = ("white", "correlated")
 LEVEL_HIDDEN = 16
@@ -30,35 +24,6 @@ DRIVE_UNIT = 0.02
 
 COEFFICIENT_RATE = 5.0
 """Adam moves every parameter by about its learning rate a step; these coefficients have further to go than weights."""
-
-
-class ScaledCovariates(nn.Module):
-    """Static parameters in their own units to [−1, 1] by their ranges, and back; counts by their logarithms.
-
-    Args:
-        names: of the parameters, in the order of `STATIC_NAMES`.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()
-        chosen = [parameter for parameter in STATICS if parameter.name in names]
-        self.register_buffer("is_count", torch.tensor([p.name in COUNTS for p in chosen]), persistent=False)
-        for bound in ("low", "high"):
-            self.register_buffer(bound, torch.tensor([float(getattr(p, bound)) for p in chosen]), persistent=False)
-
-    def _unwound(self, value: Tensor) -> Tensor:
-        return torch.where(self.is_count, torch.where(self.is_count, value, 1).log(), value)
-
-    def forward(self, raw: Tensor) -> Tensor:
-        """Map raw values (B, C) to [−1, 1], same shape."""
-        low, high = self._unwound(self.low), self._unwound(self.high)
-        return 2 * (self._unwound(raw) - low) / (high - low) - 1
-
-    def inverse(self, scaled: Tensor) -> Tensor:
-        """Map scaled values (B, C) back to their units; values beyond [−1, 1] come out beyond the range."""
-        low, high = self._unwound(self.low), self._unwound(self.high)
-        value = low + (scaled + 1) * (high - low) / 2
-        return torch.where(self.is_count, torch.where(self.is_count, value, 0).exp(), value)
 
 
 def _layers(inputs: int, hidden: Sequence[int]) -> nn.ModuleList:
@@ -125,46 +90,46 @@ class FilmTrunk(nn.Module):
 class ConditionalResponse(nn.Module):
     """p(x|z, c) in µV: a mean from the decoder's features, a noise level from c.
 
-    log σ_t(c) = s_t + g(c), with numbers s_t and a small net g of the statics alone. The average of n sweeps has noise
-    that falls as 1/√n, and g can say so; no latent can talk its way out of an error by raising σ.
+    log σ_t(c) = s_t + g(c), with numbers s_t and a small net g of the covariates alone. The average of n sweeps has
+    noise that falls as 1/√n, and g can say so. z does not enter σ, so an error is never made cheaper by raising it.
 
     - "white": Π_t N(x_t; μ_t(h), σ_t(c)²), with an s_t for each sample. Noise that is not white, as that of the brain,
       then costs less when a latent describes it than when it is left over: some of z is noise.
     - "correlated": Π_t N(x_t; Σ_k φ_k x_{t−k} + u_t(h), σ_t(c)²). A deviation from the mean is predicted from the four
       before it, with learned coefficients, the same at all times but for the first four samples, as is s_t. Slow
-      noise is the likelihood's business, and z is left with the response. The decoder puts out u, what is new in each
+      noise then belongs to the likelihood, and z is left with the response. The decoder puts out u, what is new in each
       sample, and the mean follows from it; see `CorrelatedNormal.driven`.
 
     Args:
         features: size of h.
-        statics: C.
-        signal_length: L.
+        covariates: C.
+        length: L, samples of x.
         noise: "white" or "correlated".
 
     Raises:
         ValueError: for an unknown kind of noise, or correlated noise on fewer than two samples.
     """
 
-    def __init__(self, features: int, statics: int, signal_length: int, noise: str = "white") -> None:
+    def __init__(self, features: int, covariates: int, length: int, noise: str = "white") -> None:
         super().__init__()
         if noise not in NOISES:
             raise ValueError(f"noise: expected one of {', '.join(NOISES)}, got {noise!r}")
-        self.out = nn.Linear(features, signal_length)
-        self.level = mlp([statics, LEVEL_HIDDEN, 1])
+        self.out = nn.Linear(features, length)
+        self.level = mlp([covariates, LEVEL_HIDDEN, 1])
         self.coefficients: nn.Parameter | None = None
-        lags, times = 0, signal_length
+        lags, times = 0, length
         if noise == "correlated":
-            if signal_length < 2:
-                raise ValueError(f"noise: expected at least 2 samples to be correlated, got {signal_length}")
-            lags = min(LAGS, signal_length - 1)
+            if length < 2:
+                raise ValueError(f"noise: expected at least 2 samples to be correlated, got {length}")
+            lags = min(LAGS, length - 1)
             times = lags + 1
             self.coefficients = nn.Parameter(torch.zeros(times, lags))
         self.log_sigma = nn.Parameter(torch.zeros(times))
         # Which of the numbers each sample has: its own, or at later times the common last one.
-        self.register_buffer("time", torch.arange(signal_length).clamp(max=times - 1), persistent=False)
+        self.register_buffer("time", torch.arange(length).clamp(max=times - 1), persistent=False)
 
     def forward(self, h: Tensor, c: Tensor) -> Independent | CorrelatedNormal:
-        """From features h (B, features) and scaled statics c (B, C): batch (B,), event (L,)."""
+        """From features h (B, features) and scaled covariates c (B, C): batch (B,), event (L,)."""
         out, level = full_precision(self.out(h)), full_precision(self.level(c))
         scale = SIGNAL_UNIT * bounded_log_sigma(self.log_sigma[self.time] + level).exp()
         if self.coefficients is None:

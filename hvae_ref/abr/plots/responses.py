@@ -142,7 +142,7 @@ def response_walks(walks: Mapping[str, Array], title: str | None = None) -> Figu
     """Walks between two responses in one level each, side by side: the start in blue, the end in orange.
 
     Args:
-        walks: level (or another title) -> (steps, 200) µV, as `hvae_ref.evaluation.interpolate` answers it.
+        walks: level (or another title) -> (steps, 200) µV, as `hvae_ref.evaluation.interpolate` returns it.
         title: text above.
 
     Raises:

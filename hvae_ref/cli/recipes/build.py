@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ from torch import nn
 from hvae_ref.cli.recipes.recipe import Recipe
 from hvae_ref.cli.recipes.schema import (
     AUXILIARY,
+    CONDITIONS,
+    LIKELIHOODS,
     OBJECTIVES,
     PARTS,
     SCHEDULES,
     RecipeError,
     arguments,
+    builder_of,
     check_keys,
-    model_class,
+    part,
 )
 from hvae_ref.data import load as load_data
 from hvae_ref.evaluation import Evaluation, evaluate
@@ -104,23 +107,33 @@ def build(recipe: Recipe, seed: int | None = None) -> Run:
     config = _call("training", TrainConfig, recipe.training)
     # The validation set is the smaller one, and all splits have the same values an example.
     data = _call("data", load_data, {"split": "validation", **recipe.data})
-    settings = dict(recipe.model)
-    model = model_class(settings)
-    del settings["name"]
-    follows = {"data_dim": data.data_dim, "num_values": data.num_values, "signal_length": data.data_dim}
-    settings = {key: value for key, value in follows.items() if key in arguments(model)} | settings
+    builder, settings = builder_of(recipe.model), _model_settings(recipe.model, data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        built = _call("model", model, settings)
+        built = _call("model", builder, settings)
     return Run(recipe, built, _objective(recipe, built.levels), config, recipe.objective.get("bound", "elbo"))
+
+
+def _model_settings(table: Mapping[str, Any], data: Any) -> dict[str, Any]:  # noqa: ANN401  (any data set)
+    """Arguments of a model's builder; the shape of x and the number of its values follow from the data."""
+    shape = tuple(data.x.shape[1:])
+    settings = {"x_shape": shape[0] if len(shape) == 1 else shape} | dict(table)
+    settings = {key: value for key, value in settings.items() if key not in ("name", "builder")}
+    for key, known in (("likelihood", LIKELIHOODS), ("condition", CONDITIONS)):
+        if key in settings:
+            function, content = part(f"model.{key}", settings[key], known)
+            if "num_values" in arguments(function):
+                content = {"num_values": data.num_values} | content
+            settings[key] = _call(f"model.{key}", function, content)
+    return settings
 
 
 def _objective(recipe: Recipe, levels: Sequence[str]) -> Objective:
     content = {key: value for key, value in recipe.objective.items() if key != "bound"}
     function = OBJECTIVES[content.pop("name", "NegativeElbo")]
-    for name, part in PARTS.items():
+    for name, function_of in PARTS.items():
         if name in content:
-            content[name] = _call(f"objective.{name}", part, content[name])
+            content[name] = _call(f"objective.{name}", function_of, content[name])
     if "beta" in content:
         content["beta"] = _beta("objective.beta", content["beta"])
     if "weights" in content:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
-from hvae_ref import objectives
+from hvae_ref import nn, objectives
 from hvae_ref.cli.recipes.kinds import fits, in_words, kinds
 from hvae_ref.data import SPLITS
 from hvae_ref.data import load as load_data
@@ -32,6 +32,13 @@ MODELS: dict[str, str] = {
 }
 """Where each model stands: "module:Class", imported when a recipe names it, so that one topic's packages are not
 needed for another's runs."""
+LIKELIHOODS: dict[str, Callable[..., Any]] = {
+    "Bernoulli": nn.Bernoulli,
+    "Categorical": nn.Categorical,
+    "LogisticMixture": nn.LogisticMixture,
+    "Normal": nn.Normal,
+}
+CONDITIONS: dict[str, Callable[..., Any]] = {"Labels": nn.Labels, "Covariates": nn.Covariates}
 OBJECTIVES: dict[str, Callable[..., Any]] = {
     "NegativeElbo": objectives.NegativeElbo,
     "Geco": objectives.Geco,
@@ -98,6 +105,35 @@ def model_class(table: Mapping[str, Any]) -> Callable[..., Any]:
     return found
 
 
+def builder_of(table: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function that builds the model of a recipe: the class's method `builder` ("dense" where none is named).
+
+    Raises:
+        RecipeError: as `model_class`, and for a builder that the class does not have.
+    """
+    found, name = model_class(table), table.get("builder", "dense")
+    known = [key for key, value in inspect.getmembers(found, inspect.ismethod) if not key.startswith("_")]
+    if name not in known:
+        raise RecipeError(f"model.builder: unknown {name!r}{closest(str(name), known)}")
+    return getattr(found, name)
+
+
+def part(where: str, value: Any, known: Mapping[str, Callable[..., Any]]) -> tuple[Callable[..., Any], dict[str, Any]]:  # noqa: ANN401
+    """A likelihood or a condition in a recipe: its name alone, or a table with its name and arguments.
+
+    Returns:
+        The callable and its arguments.
+    """
+    table = {"name": value} if isinstance(value, str) else value
+    if not isinstance(table, Mapping):
+        raise RecipeError(f"{where}: expected a name or a table with one, got {value!r}")
+    function = known[choose(where, table, known)]
+    content = {key: entry for key, entry in table.items() if key != "name"}
+    check_keys(where, content, arguments(function))
+    check_values(where, content, function)
+    return function, content
+
+
 def check_keys(table: str, content: Mapping[str, Any], known: Collection[str]) -> None:
     """Refuse a key that the callable does not have."""
     for key in content:
@@ -139,9 +175,12 @@ def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
     Raises:
         RecipeError: naming the first key that is unknown or missing.
     """
-    model = model_class(tables["model"])
-    check_keys("model", tables["model"], ("name", *arguments(model)))
-    check_values("model", tables["model"], model)
+    model, builder = model_class(tables["model"]), builder_of(tables["model"])
+    check_keys("model", tables["model"], ("name", "builder", *arguments(builder)))
+    check_values("model", tables["model"], builder)
+    for key, known in (("likelihood", LIKELIHOODS), ("condition", CONDITIONS)):
+        if key in tables["model"]:
+            part(f"model.{key}", tables["model"][key], known)
     if "name" not in tables["data"]:
         raise RecipeError("data.name: missing; expected the name of a data set, such as digits")
     check_keys("data", tables["data"], arguments(load_data, without=("split",)))
@@ -165,12 +204,12 @@ def _check_objective(content: Mapping[str, Any]) -> None:
     check_keys("objective", content, ("name", "bound", *arguments(objective)))
     check_values("objective", content, objective)
     check_required("objective", content, objective)
-    for name, part in PARTS.items():
+    for name, function in PARTS.items():
         if name in content:
             if not isinstance(content[name], Mapping):
                 raise RecipeError(f"objective.{name}: expected a table, got {content[name]!r}")
-            check_keys(f"objective.{name}", content[name], arguments(part))
-            check_values(f"objective.{name}", content[name], part)
+            check_keys(f"objective.{name}", content[name], arguments(function))
+            check_values(f"objective.{name}", content[name], function)
     _check_beta("objective.beta", content.get("beta", 1.0))
     for name, weight in content.get("weights", {}).items():
         if isinstance(weight, Mapping) and "schedule" not in weight:

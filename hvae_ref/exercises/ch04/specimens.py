@@ -1,8 +1,8 @@
-"""Flows to be judged in exercise 4.2: triangular maps that report their log-determinant rightly or wrongly.
+"""Flows for exercise 4.2: triangular maps that report a right or a wrong log-determinant.
 
-Every specimen is invertible, moves each example by itself, and becomes z → ±z with a reported log-determinant of 0 when
-its parameters are set to zero. What is wrong with a wrong one is what it reports, not what it does. Some are wrong by
-1e-4 nats only, some at a single point.
+Every flow is invertible, moves each example by itself, and becomes z → ±z with a reported log-determinant of 0 when its
+parameters are set to zero. A wrong flow moves z as a right one does; only its report is wrong. Some are wrong by 1e-4
+nats only, some at a single point.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from hvae_ref.exercises.engine.inputs import normal, size
 from hvae_ref.flows.base import FlowOutput
 
-_CLEARLY = 0.05  # nats between report and truth from which a specimen counts as wrong
-_SLIGHTLY = 3e-5  # the same per nat of 1 + |log-determinant| for a slight mistake: 3 times what allclose lets pass
-_SPOT = 1e-3  # width of the place where alone "spot" is wrong, too small to be met by chance
+_CLEARLY = 0.05  # nats between report and truth from which a flow counts as wrong
+_SLIGHTLY = 3e-5  # the same for a slight mistake, times 1 + |log-determinant|: 3 times what allclose accepts
+_SPOT = 1e-3  # width of the region where "spot" is wrong, too small to be found by chance
 
 
 class Specimen(nn.Module):
@@ -32,7 +32,7 @@ class Specimen(nn.Module):
         kind: What it reports, a key of `REPORTS`.
         reflected: Whether the first coordinate changes its sign, so that the Jacobian's determinant is negative.
         spot: (D,), where the report of kind "spot" is wrong; the origin where it is not given.
-        share: How far the report goes from the truth, 0, to what `REPORTS` has for its kind, 1.
+        share: Mix of the true log-determinant, at 0, and the report that `REPORTS` has for its kind, at 1.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Specimen(nn.Module):
             columns.append((z_next[:, i] - t[:, i]) / (self.signs[i] * s[:, i].exp()))
         z = torch.stack(columns, 1)
         s = self._conditioned(z)[0]
-        # Where nothing is reported on the way out, the way back tells the truth: the one lie that there-and-back finds.
+        # "nothing" reports the true value on the way back: the one mistake that a test of there and back finds.
         return FlowOutput(z, -s.sum(1) if self.kind == "nothing" else -self.reported(z, s))
 
     def reported(self, z: Tensor, s: Tensor) -> Tensor:
-        """What stands where the log-determinant should."""
+        """The reported log-determinant, (B,)."""
         return torch.lerp(s.sum(1), REPORTS[self.kind][0](self, z, s), self.share)
 
     def error(self, z: Tensor) -> float:
@@ -116,9 +116,9 @@ REPORTS: dict[str, tuple[Callable[[Specimen, Tensor, Tensor], Tensor], str]] = {
 
 
 def specimen_and_points(rng: np.random.Generator) -> tuple[Specimen, Tensor]:
-    """Draw a flow, right (once in five times) or wrong, and points at which to examine it.
+    """Draw a flow, right (one in five) or wrong, and points at which to test it.
 
-    Of the wrong ones three in ten are so by less than 0.001 nats: 3e-5 (1 + |log-determinant|).
+    Three in ten of the wrong ones are wrong by less than 0.001 nats: 3e-5 (1 + |log-determinant|).
 
     Args:
         rng: Source of randomness.
@@ -128,10 +128,10 @@ def specimen_and_points(rng: np.random.Generator) -> tuple[Specimen, Tensor]:
     """
     dim = int(rng.integers(2, 5))
     kind = "right" if rng.random() < 0.2 else str(rng.choice([kind for kind in REPORTS if kind != "right"]))
-    # Two ways to be wrong mix up a batch, so they need one of two or more.
+    # Two kinds exchange numbers between examples, so they need two or more.
     batch = size(rng, low=2 if kind in ("rolled", "first") else 1, high=5)
     while True:
-        # The points are drawn anew with the flow: two that lie side by side hide that their numbers were exchanged.
+        # The points are drawn again with the flow: two that are close have nearly the same log-determinant.
         z = normal(rng, batch, dim, scale=1.5, dtype=torch.float64)
         spot = z[int(rng.integers(batch))]
         flow = Specimen(dim, rng, kind, reflected=bool(rng.random() < 0.4), spot=spot)

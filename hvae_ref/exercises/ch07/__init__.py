@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from hvae_ref.exercises.ch07.auroc import ON_THE_AREA
-from hvae_ref.exercises.ch07.cholesky import ON_THE_FACTOR
-from hvae_ref.exercises.ch07.cost import ON_THE_COST
-from hvae_ref.exercises.ch07.graph import ON_THE_GRAPH
-from hvae_ref.exercises.ch07.integral import ON_INTEGRALS
-from hvae_ref.exercises.ch07.mixture import ON_THE_MIXTURE
-from hvae_ref.exercises.ch07.whitening import ON_WHITENING
-from hvae_ref.exercises.ch07.worth import ON_THE_WORTH
+from hvae_ref.exercises.ch07.ex1_cholesky_factor_wrong import EXERCISE as EX1
+from hvae_ref.exercises.ch07.ex2_log_density_of_a_mixture_wrong import EXERCISE as EX2
+from hvae_ref.exercises.ch07.ex3_cost_of_full_covariances_wrong import EXERCISE as EX3
+from hvae_ref.exercises.ch07.ex4_does_it_integrate_to_one_wrong import EXERCISE as EX4
+from hvae_ref.exercises.ch07.ex5_density_of_whitened_features_wrong import EXERCISE as EX5
+from hvae_ref.exercises.ch07.ex6_who_reads_whom import EXERCISE as EX6
+from hvae_ref.exercises.ch07.ex7_area_under_the_curve_wrong import EXERCISE as EX7
+from hvae_ref.exercises.ch07.ex8_worth_of_a_level_wrong import EXERCISE as EX8
 from hvae_ref.exercises.engine.exercise import Exercise
 
-EXERCISES: tuple[Exercise, ...] = (
-    *ON_THE_FACTOR,
-    *ON_THE_MIXTURE,
-    *ON_THE_COST,
-    *ON_INTEGRALS,
-    *ON_WHITENING,
-    *ON_THE_GRAPH,
-    *ON_THE_AREA,
-    *ON_THE_WORTH,
-)
+EXERCISES: tuple[Exercise, ...] = (EX1, EX2, EX3, EX4, EX5, EX6, EX7, EX8)

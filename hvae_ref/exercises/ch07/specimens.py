@@ -1,4 +1,4 @@
-"""Functions that the exercises of chapter 7 hand to an answer: densities, and what is taken for one."""
+"""Functions that the exercises of chapter 7 give to an answer: densities, and functions that are none."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Tails:
-    """log p(u) = −Σ_d (|u_d| / b_d + log 2 b_d): a density that does not mind which way an axis points."""
+    """log p(u) = −Σ_d (|u_d| / b_d + log 2 b_d): a density that is symmetric in every coordinate."""
 
     widths: Tensor
 

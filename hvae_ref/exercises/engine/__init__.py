@@ -1,1 +1,1 @@
-"""What checks an answer: exercises, random inputs, comparison, verdicts, quizzes."""
+"""The machinery of the check: exercises, random inputs, comparison, verdicts, quizzes."""

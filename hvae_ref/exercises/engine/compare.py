@@ -1,4 +1,4 @@
-"""Do two answers agree, and if they don't, in what way do they differ?"""
+"""Whether two answers agree, and how they differ where they do not."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def close(expected: Tensor, actual: Tensor, tolerance: Tolerance) -> bool:
 def pattern(
     cases: Sequence[tuple[Outcome, Outcome]], tolerance: Tolerance, sizes: Sequence[Mapping[str, int]] = ()
 ) -> tuple[str, str]:
-    """Name what wrong values have in common over many inputs.
+    """Say what wrong values have in common over many inputs.
 
     Args:
         cases: Expected and actual outcome for every input (right ones included) where shapes agree.

@@ -1,4 +1,4 @@
-"""Running an answer on one input: copies, a fixed random state, and a flat record of what came back."""
+"""Running an answer on one input: copies of the input, a fixed random state, and a flat record of the result."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Outcome:
     """What an answer gave on one input.
 
     Attributes:
-        value: What came back, untouched.
-        leaves: Its tensors, numbers (as tensors) and words, by their place in the answer.
-        gradients: Gradient of a fixed random combination of the outputs, by input; None where the output does
-            not depend on the input as far as autograd can see. Empty where no gradient was asked for.
-        error: The exception that was raised in place of an answer, if any.
+        value: What was returned, unchanged.
+        leaves: Its tensors, numbers (as tensors) and strings, by their place in the answer.
+        gradients: Gradient of a fixed random combination of the outputs, by input; None where autograd finds no
+            dependence on the input. Empty where no gradient was asked for.
+        error: The exception that was raised, if any.
     """
 
     value: Any = None
@@ -50,7 +50,7 @@ def fixed_randomness(seed: int) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    # torch.manual_seed would leave a call (and the stack above it) queued for every kind of device that there is not.
+    # torch.manual_seed would queue a call for every kind of device that is not there.
     on_cuda = torch.cuda.is_initialized()
     python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda_states = torch.cuda.get_rng_state_all() if on_cuda else []
@@ -76,7 +76,7 @@ def evaluate(
     with_gradient: bool = False,
     compare_as: Callable[[Any], Any] | None = None,
 ) -> Outcome:
-    """Call a function on copies of the inputs and record what it answers.
+    """Call a function on copies of the inputs and record what it returns.
 
     Args:
         function: The answer to an exercise.
@@ -100,13 +100,13 @@ def evaluate(
             seen = value if compare_as is None else compare_as(value)
         leaves = flatten(seen)
         gradients = _gradients(leaves, sources, seed) if with_gradient else {}
-    except Exception as error:  # whatever a learner's code raises becomes part of the verdict
+    except Exception as error:  # any exception of a reader's code is part of the verdict
         return Outcome(error=error)
     return Outcome(value, {place: _detached(leaf) for place, leaf in leaves.items()}, gradients)
 
 
 def is_blank(value: Any) -> bool:  # noqa: ANN401
-    """Whether an answer has been left out: None, ``...``, NotImplemented, or a collection still holding ``...``.
+    """Whether an answer is missing: None, ``...``, NotImplemented, or a collection still holding ``...``.
 
     Args:
         value: An answer, or what a function returned.
@@ -124,7 +124,7 @@ def is_blank(value: Any) -> bool:  # noqa: ANN401
 
 
 def flatten(value: Any, place: str = "") -> dict[str, Leaf]:  # noqa: ANN401
-    """Take an answer apart into tensors and words.
+    """Divide an answer into tensors and strings.
 
     Numbers become tensors, and so does a row of numbers. A distribution becomes its shapes and parameters, a
     dataclass its fields.
@@ -205,7 +205,7 @@ def _float_tensors(arguments: tuple[Any, ...]) -> dict[str, Tensor]:
 
 
 def _gradients(leaves: dict[str, Leaf], sources: dict[str, Tensor], seed: int) -> dict[str, Tensor | None]:
-    """Differentiate a random combination of the outputs: a plain sum would hide errors that cancel."""
+    """Differentiate a random combination of the outputs (in a plain sum errors could cancel)."""
     generator = np.random.default_rng(seed)
     total: Tensor | None = None
     for leaf in leaves.values():

@@ -1,4 +1,4 @@
-"""What an exercise is: a reference, random inputs, a tolerance, and the wrong answers people give."""
+"""What an exercise is: a reference, random inputs, a tolerance, and common wrong answers."""
 
 from __future__ import annotations
 
@@ -10,39 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from hvae_ref.exercises.engine.misconceptions import Misconception, Misconceptions
+
 KINDS = ("derive", "implement", "predict", "experiment", "open")
 
 _ID = re.compile(r"[1-9]\d*\.[1-9]\d*")
 
 
 @dataclass(frozen=True)
-class Misconception:
-    """A wrong answer that can be run, so that the check can recognise it in somebody's work.
-
-    Args:
-        id: Name of the pitfall, such as ``"O5"``. Two variants of one pitfall may share it.
-        wrong: The wrong answer itself: a function with the reference's arguments, or a value where the
-            exercise asks for a value.
-        explanation: What goes wrong and why, in one to three sentences. It leads the reader on without
-            handing over the formula.
-        section: Heading of the section to read again, exactly as the chapter has it.
-    """
-
-    id: str
-    wrong: Any
-    explanation: str
-    section: str
-
-    def __post_init__(self) -> None:
-        """Refuse a misconception that could not help anybody."""
-        for name in ("id", "explanation", "section"):
-            if not str(getattr(self, name)).strip():
-                raise ValueError(f"Misconception.{name}: expected some text, got an empty string.")
-
-
-@dataclass(frozen=True)
 class Exercise:
-    """One exercise: what is asked, what is right, and how a submission is compared with it.
+    """One exercise: what is asked, what is right, and how an answer is compared with it.
 
     With ``inputs`` the answer is a function, and ``reference`` is one that is right. Without ``inputs`` the
     answer is a value (a number, a tuple of numbers, or one of ``choices``), and ``reference`` is that value.
@@ -55,7 +32,8 @@ class Exercise:
         reference: The right function, or the right value.
         inputs: Draws one tuple of arguments from a NumPy generator; its shapes vary from draw to draw and
             include batches of one. ``hvae_ref.exercises.engine.inputs`` holds the usual ingredients.
-        misconceptions: Wrong answers to recognise, the most telling first.
+        misconceptions: Wrong answers to recognise, the most telling first. From a `Misconceptions` a tuple is taken,
+            and nothing can be added to it afterwards.
         rtol: Relative tolerance of the comparison (and ten times that for gradients).
         atol: Absolute tolerance of the comparison (and ten times that for gradients).
         check_gradient: Compare the gradient with respect to every floating-point tensor input as well.
@@ -73,7 +51,7 @@ class Exercise:
     section: str
     reference: Any
     inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None
-    misconceptions: tuple[Misconception, ...] = ()
+    misconceptions: tuple[Misconception, ...] | Misconceptions = ()
     rtol: float = 1e-4
     atol: float = 1e-5
     check_gradient: bool = False
@@ -81,7 +59,9 @@ class Exercise:
     compare_as: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
-        """Check that the parts fit together."""
+        """Take the wrong answers, and check that the parts fit together."""
+        if isinstance(self.misconceptions, Misconceptions):
+            object.__setattr__(self, "misconceptions", self.misconceptions.close())
         if not _ID.fullmatch(self.id):
             raise ValueError(f"Exercise.id: expected chapter and number such as '2.3', got {self.id!r}.")
         if self.kind not in KINDS:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_ONE = 0.25  # a batch of one is where a missing `keepdim` or a stray `squeeze` shows
+_ONE = 0.25  # a missing `keepdim` or a `squeeze` too many is seen in a batch of one
 
 
 def size(rng: np.random.Generator, low: int = 1, high: int = 6) -> int:

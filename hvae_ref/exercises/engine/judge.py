@@ -14,10 +14,11 @@ import numpy as np
 from hvae_ref.exercises.engine import report
 from hvae_ref.exercises.engine.compare import Tolerance, agree, difference
 from hvae_ref.exercises.engine.evaluate import Outcome, evaluate, fixed_randomness, is_blank
-from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.exercise import Exercise
+from hvae_ref.exercises.engine.misconceptions import Misconception
 from hvae_ref.exercises.engine.verdict import Verdict
 
-REPEATED_CASES = 16  # the same in every run, so that a failing input stays put while somebody works on it
+REPEATED_CASES = 16  # the same in every run, so that a failing input stays the same while somebody works on it
 FRESH_CASES = 8  # new in every run, so that no table of answers passes
 _CLEARLY = 10.0  # a misconception only counts where it is this many tolerances away from the reference
 
@@ -134,7 +135,7 @@ def _signature_complaint(exercise: Exercise, answer: Callable[..., Any]) -> str 
     except TypeError:
         listed = ", ".join(f"`{name}`" for name in names)
         return f"The function is called with {len(names)} argument{'s' * (len(names) != 1)} ({listed}), in this order."
-    except ValueError:  # some built-in functions have no signature; calling them will tell
+    except ValueError:  # some built-in functions have no signature; they are called as they are
         return None
     return None
 

@@ -1,4 +1,4 @@
-"""Where a section of the book is on the web, so that a verdict can link to it from anywhere."""
+"""The addresses of the book's sections on the web, for links in verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How exercises stand in a chapter, and how to read them out of one.
+"""How exercises are written in a chapter, and how to read them from it.
 
 An exercise is four kinds of cell, in this order:
 
@@ -195,5 +195,5 @@ def _calls(source: str, name: str) -> list[list[ast.expr]]:
 
 
 def _without_magics(source: str) -> str:
-    """Python proper: lines that are IPython's own (`%…`, `!…`) do nothing."""
+    """The source with every line that only IPython reads (`%…`, `!…`) replaced by `pass`."""
     return re.sub(r"^([ \t]*)[%!].*$", r"\1pass", source, flags=re.MULTILINE)

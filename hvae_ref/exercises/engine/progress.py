@@ -1,4 +1,4 @@
-"""What a reader has solved, kept in one small local file.
+"""Which exercises a reader has solved, in one local file.
 
 The file is ``~/.local/share/hvae_ref/progress.json``, or the one that the environment variable
 ``HVAE_REF_PROGRESS`` names. It is written whole and moved into place; one that cannot be read is set aside under
@@ -118,7 +118,7 @@ def read() -> tuple[dict[str, dict[str, Any]], str]:
 
 
 def record(exercise: str, passed: bool) -> str:
-    """Write down one attempt. An exercise once solved stays solved.
+    """Record one attempt. A solved exercise stays solved.
 
     Args:
         exercise: Id of the exercise.
@@ -140,7 +140,7 @@ def record(exercise: str, passed: bool) -> str:
 
 
 def reset_progress() -> None:
-    """Forget what has been solved: remove the file."""
+    """Remove the file, and with it what has been solved."""
     path().unlink(missing_ok=True)
 
 
@@ -162,7 +162,7 @@ def table(exercises: Mapping[str, tuple[str, str]]) -> Progress:
 
 
 def _load() -> tuple[dict[str, dict[str, Any]], str]:
-    """Read the file, or raise OSError where it can be neither read nor set aside, so that nobody writes over it."""
+    """Read the file; raise OSError where it can neither be read nor renamed, so that it is not overwritten."""
     file = path()
     try:
         return _records(json.loads(file.read_text(encoding="utf-8"))), ""
@@ -173,7 +173,7 @@ def _load() -> tuple[dict[str, dict[str, Any]], str]:
 
 
 def _records(content: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401
-    """Check what the file holds; anything unexpected counts as damage."""
+    """Check the content of the file; anything unexpected is an error."""
     if not isinstance(content, dict) or content.get("version") != _VERSION:
         raise ValueError(f"expected version {_VERSION} of the progress file")
     records = content.get("exercises")

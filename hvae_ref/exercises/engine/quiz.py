@@ -19,33 +19,19 @@ code and br, not in TeX: output frames (Colab's above all) have no MathJax of th
 from __future__ import annotations
 
 import json
-import random
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 
-from hvae_ref.errors import optional_import
+from hvae_ref.exercises.engine.quiz_html import page
 
 _TAGS = ("em", "strong", "sub", "sup", "code", "br")
 _OTHER_TAG = re.compile(rf"<(?!/?(?:{'|'.join(_TAGS)})>)\S*")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FORBIDDEN = {"$": "TeX", "\\(": "TeX", "\\[": "TeX", "](": "a Markdown link", "<http": "a bare link"}
-
-# One card with its own ground, so that it reads the same by light and by dark (contrast 7:1 and more).
-_COLOURS = {
-    "--jq-multiple-choice-bg": "#1f3a5f",
-    "--jq-many-choice-bg": "#1f3a5f",
-    "--jq-mc-button-bg": "#fafafa",
-    "--jq-mc-button-border": "#8a97a8",
-    "--jq-mc-button-inset-shadow": "#555555",
-    "--jq-incorrect-color": "#8f1d1d",
-    "--jq-correct-color": "#14532d",
-    "--jq-text-color": "#ffffff",
-}
 
 
 @dataclass(frozen=True)
@@ -72,7 +58,7 @@ class Quiz:
 
     def _repr_html_(self) -> str:
         """The quiz for a notebook or a page: everything it needs is inside."""
-        return _html(self.name, self.questions)
+        return page(self.name, self.questions)
 
 
 def quiz(chapter: int, *ids: str) -> Quiz:
@@ -157,7 +143,7 @@ def _validate_text(text: Any, where: str) -> None:  # noqa: ANN401
 
 
 class _Text(HTMLParser):
-    """Collects the text, the tags left open, and those closed out of turn."""
+    """Collects the text, the tags that are not closed, and those closed in the wrong order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,98 +174,3 @@ def _parsed(text: str) -> _Text:
 
 def _plain(text: str) -> str:
     return "".join(_parsed(text).parts)
-
-
-def _html(name: str, asked: tuple[dict[str, Any], ...]) -> str:
-    markup, script = _rendered(name, asked)
-    div = re.search(r'<div id="(\w+)"', markup)
-    if div is None:
-        raise RuntimeError("jupyterquiz gave no container for the questions; version 2.9.6 is known to work.")
-    id_ = div[1]
-    # jupyterquiz leaves its container open; what shows where no script runs goes into it, and the script takes it out.
-    without_script = f"<div class='hvae-quiz-plain'>{_without_script(asked)}</div>"
-    head = markup[: markup.index(">", div.end()) + 1]
-    styles = markup[markup.index("<style>") :]
-    return (
-        f"{head.replace('<div ', '<div class=hvae-quiz ', 1)}{without_script}</div>"
-        f"{styles}<style>{_STYLE.replace('#ID', '#' + id_)}</style><script>{_script(script, id_)}</script>"
-    )
-
-
-def _rendered(name: str, asked: tuple[dict[str, Any], ...]) -> tuple[str, str]:
-    """What jupyterquiz displays, caught on the way: its HTML and its JavaScript."""
-    for module in ("IPython", "jupyterquiz"):
-        optional_import(module, extra="course", wanted_by="hvae_ref.exercises.quiz")
-    from jupyterquiz import display_quiz
-
-    shown: list[Any] = []
-    scope = display_quiz.__globals__
-    original: Callable[..., Any] = scope["display"]
-    state = random.getstate()
-    try:
-        scope["display"] = shown.append
-        random.seed(f"hvae-ref quiz {name}")  # jupyterquiz draws the container's id from this generator
-        display_quiz(_for_jupyterquiz(asked), colors=dict(_COLOURS), max_width=760, border_radius=8)
-    finally:
-        scope["display"] = original
-        random.setstate(state)
-    markup, script = (str(item.data) for item in shown)
-    return markup, script
-
-
-def _for_jupyterquiz(asked: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
-    out = []
-    for question in asked:
-        one = sum(answer["correct"] for answer in question["answers"]) == 1
-        text = question["question"] + ("" if one else " <em>(More than one answer is right.)</em>")
-        kind = "multiple_choice" if one else "many_choice"
-        out.append({"question": text, "type": kind, "answers": question["answers"]})
-    return out
-
-
-def _script(script: str, id_: str) -> str:
-    """Close the script in, so that it reaches neither the network nor the page's own MathJax and console."""
-    quiet = re.sub(r"https?://[^\s'\"]+", "", script)
-    # "</" would end the script element from inside a string.
-    quiet = quiet.replace("</", "<\\/")
-    return (
-        "(function(){var MathJax;var console={log:function(){},error:function(m){window.console.error(m);}};"
-        f"var plain=document.querySelector('#{id_} .hvae-quiz-plain');if(plain){{plain.remove();}}"
-        f"{quiet}\n"
-        f"document.querySelectorAll('#{id_} .MCButton').forEach(function(b){{"
-        "b.tabIndex=0;b.setAttribute('role','button');"
-        "b.addEventListener('keydown',function(e){if(e.key==='Enter'||e.key===' '){e.preventDefault();b.click();}});"
-        "});"
-        f"document.querySelectorAll('#{id_} .Feedback').forEach(function(f){{f.setAttribute('aria-live','polite');}});"
-        "})();"
-    )
-
-
-def _without_script(asked: tuple[dict[str, Any], ...]) -> str:
-    """The questions where scripts don't run (on GitHub, say): each answer unfolds its explanation."""
-    parts = []
-    for question in asked:
-        answers = "".join(
-            f"<li><details><summary>{a['answer']}</summary>"
-            f"<p>{'✓ Right.' if a['correct'] else '✗ Not this one.'} {a['feedback']}</p></details></li>"
-            for a in question["answers"]
-        )
-        parts.append(f"<p><strong>{question['question']}</strong></p><ul>{answers}</ul>")
-    return "".join(parts)
-
-
-_STYLE = """
-#ID .Quiz{font-size:1rem;line-height:1.4;margin-top:1rem;padding-top:0;overflow-wrap:anywhere}
-#ID .Quiz .Answer{margin:.6rem 0;grid-gap:.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,16rem),1fr))}
-#ID .Quiz .MCButton{font-size:1rem;line-height:1.35;color:#1b1b1b;text-align:left;justify-content:flex-start;margin:0}
-#ID .Quiz .MCButton:hover,#ID .Quiz .MCButton:focus-visible{outline:3px solid #e69f00;outline-offset:1px}
-#ID .Quiz .correctButton,#ID .Quiz .incorrectButton{color:#fff}
-#ID .Quiz .correctButton::before{content:"\\2713\\00a0"}
-#ID .Quiz .incorrectButton::before{content:"\\2717\\00a0"}
-#ID .Quiz .Feedback{font-size:1rem;text-align:left;border-radius:8px}
-#ID .Quiz .Feedback.correct,#ID .Quiz .Feedback.incorrect{background:#fafafa;padding:.6rem .8rem}
-#ID .Quiz .Feedback.correct,#ID .Quiz .Feedback.incorrect{border-left:.35rem solid}
-#ID .Quiz .Feedback.correct::before{content:"\\2713\\00a0 Right. ";font-weight:bold}
-#ID .Quiz .Feedback.incorrect::before{content:"\\2717\\00a0 Not this one. ";font-weight:bold}
-#ID .Quiz code{background:transparent;color:inherit;border:0;padding:0}
-"""

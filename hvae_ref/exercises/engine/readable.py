@@ -1,4 +1,4 @@
-"""Values in one readable line."""
+"""Values in one line of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from hvae_ref.exercises.engine.evaluate import Outcome
 
-_SHOWN = 24  # numbers of a tensor that still fit into one line
+_SHOWN = 24  # up to so many numbers are shown
 
 
 def readable_outcome(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""All exercises of the book, gathered from the folders ``ch01``, ``ch02`` and so on."""
+"""The exercises of the book, from the folders ``ch01``, ``ch02`` and so on; each is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -48,23 +48,43 @@ def collect(modules: dict[int, tuple[Exercise, ...]]) -> dict[str, Exercise]:
 
 
 @cache
+def chapters() -> tuple[int, ...]:
+    """Find the chapters that have exercises, without importing them.
+
+    Returns:
+        Their numbers, in order.
+    """
+    package = importlib.import_module("hvae_ref.exercises")
+    matches = (_MODULE.fullmatch(module.name) for module in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(int(match[1]) for match in matches if match))
+
+
+@cache
+def of_chapter(chapter: int) -> dict[str, Exercise]:
+    """Import one chapter's exercises, and no other chapter's.
+
+    Args:
+        chapter: Number of the chapter.
+
+    Returns:
+        Exercises by id, in order; none where there is no such chapter.
+    """
+    if chapter not in chapters():
+        return {}
+    return collect({chapter: importlib.import_module(f"hvae_ref.exercises.ch{chapter:02}").EXERCISES})
+
+
 def registered() -> dict[str, Exercise]:
-    """Every exercise of the book.
+    """Import every chapter's exercises.
 
     Returns:
         Exercises by id, in order.
     """
-    package = importlib.import_module("hvae_ref.exercises")
-    modules = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        if match := _MODULE.fullmatch(module.name):
-            found = importlib.import_module(f"{package.__name__}.{module.name}")
-            modules[int(match[1])] = found.EXERCISES
-    return collect(modules)
+    return {id_: exercise for chapter in chapters() for id_, exercise in of_chapter(chapter).items()}
 
 
 def get(id: str) -> Exercise:
-    """Find an exercise.
+    """Find an exercise; only its own chapter is imported.
 
     Args:
         id: Chapter and number, such as ``"2.3"``.
@@ -75,9 +95,11 @@ def get(id: str) -> Exercise:
     Raises:
         ValueError: If there is none of that id; the message names the nearest ones.
     """
+    chapter = str(id).split(".")[0]
+    found = of_chapter(int(chapter)) if chapter.isdecimal() else {}
+    if id in found:
+        return found[id]
     known = registered()
-    if id in known:
-        return known[id]
     near = difflib.get_close_matches(str(id), known, n=3, cutoff=0.3) or list(known)[:3]
     raise ValueError(f"id: expected the id of an exercise, as one of {', '.join(map(repr, near))}; got {id!r}.")
 
@@ -91,11 +113,8 @@ def exercises(chapter: int | None = None) -> tuple[Entry, ...]:
     Returns:
         One entry for each exercise, in order.
     """
-    return tuple(
-        Entry(x.id, x.title, x.chapter, x.kind, x.section)
-        for x in registered().values()
-        if chapter in (None, x.chapter)
-    )
+    found = registered() if chapter is None else of_chapter(chapter)
+    return tuple(Entry(x.id, x.title, x.chapter, x.kind, x.section) for x in found.values())
 
 
 def _order(id: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""From a comparison to a verdict: what to say, and which input to show."""
+"""Verdicts from comparisons: what to say, and which input to show."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from hvae_ref.exercises.engine.compare import GRADIENT_SLACK, Tolerance, pattern
-from hvae_ref.exercises.engine.evaluate import Leaf, Outcome, UnsupportedAnswerError, is_blank
-from hvae_ref.exercises.engine.exercise import Exercise, Misconception
+from hvae_ref.exercises.engine.describe import describe, error_message, mismatch
+from hvae_ref.exercises.engine.evaluate import Outcome
+from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.links import section_link
-from hvae_ref.exercises.engine.readable import clipped, readable, readable_outcome
+from hvae_ref.exercises.engine.misconceptions import Misconception
+from hvae_ref.exercises.engine.readable import readable, readable_outcome
 from hvae_ref.exercises.engine.verdict import Verdict
 
 
@@ -88,12 +90,12 @@ def failed(
     facts = [(name, readable(value)) for name, value in zip(exercise.argument_names, inputs[at], strict=True)]
     if kind == "error":
         error = actual[at].error
-        message = _error_message(error, inputs[at], exercise.argument_names) + elsewhere
+        message = error_message(error, inputs[at], exercise.argument_names) + elsewhere
         return Verdict("failed", exercise.id, exercise.title, message, None, "error", facts=tuple(facts))
     if kind == "value":
         kind, message = _pattern(exercise, inputs, expected, actual)
     else:
-        kind, message = _describe(kind, expected[at], actual[at])
+        kind, message = describe(kind, expected[at], actual[at])
         message += elsewhere
     if kind == "gradient" or kind == "gradient missing":
         facts += _gradient_facts(exercise, expected[at], actual[at])
@@ -118,16 +120,16 @@ def failed_value(
         The verdict.
     """
     if kind == "error":
-        return wrong_form(exercise, _error_message(actual.error, (), ()))
+        return wrong_form(exercise, error_message(actual.error, (), ()))
     if kind in ("structure", "shape"):
-        message = f"The answer has another form than what is asked: {_mismatch(expected, actual)}."
+        message = f"The answer has another form than what is asked: {mismatch(expected, actual)}."
     elif kind == "nan":
         message = "The answer is not a finite number."
     elif exercise.choices or any(isinstance(leaf, str) for leaf in expected.leaves.values()):
         message = "Not this one. Go back to the question and say what would have to be true for it to hold."
     else:
         kind, message = pattern([(expected, actual)], Tolerance(exercise.rtol, exercise.atol))
-        # A single value is always *some* factor or offset away, and saying which would give it away.
+        # A single value always differs by *some* factor and offset; to name it would give the answer away.
         message = "The sign is flipped." if kind == "sign" else "The value is not right."
         kind = kind if kind == "sign" else "value"
     return _verdict(exercise, message, kind, misconception, ())
@@ -166,26 +168,6 @@ def _numel(value: Any) -> int:  # noqa: ANN401
     return value.numel() if isinstance(value, Tensor) else int(np.size(value))
 
 
-def _describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
-    """The kind of difference on one input, and a sentence that says it."""
-    if is_blank(actual.value):
-        return "structure", "On this input the function returns nothing."
-    if kind == "structure":
-        return kind, f"The answer has another form than what is asked: {_mismatch(expected, actual)}."
-    if kind == "shape":
-        return kind, f"The shape differs: {_mismatch(expected, actual)}.{_shape_hint(expected, actual)}"
-    if kind == "nan":
-        return kind, "NaN or infinity where a finite number is expected."
-    if kind == "dtype":
-        return kind, "Whole numbers or truth values where real numbers are expected: check the dtype."
-    if kind == "gradient missing":
-        return kind, (
-            "The values are right, but no gradient reaches an input: something on the way is detached, "
-            "copied through NumPy or drawn without reparameterisation."
-        )
-    return kind, "The values are right, but the gradient with respect to the inputs is not."
-
-
 def _pattern(
     exercise: Exercise, inputs: list[tuple[Any, ...]], expected: list[Outcome], actual: list[Outcome]
 ) -> tuple[str, str]:
@@ -196,58 +178,13 @@ def _pattern(
 
 
 def _sizes(exercise: Exercise, values: tuple[Any, ...]) -> dict[str, int]:
-    """What a reduction may have divided by: the size of each axis of each input, and of all of them together."""
+    """The numbers by which a mean may have divided: the size of each axis of each input, and their product."""
     sizes = {}
     for name, value in zip(exercise.argument_names, values, strict=True):
         if isinstance(value, Tensor | np.ndarray) and value.ndim:
             sizes |= {f"axis {axis} of `{name}`": n for axis, n in enumerate(value.shape)}
             sizes[f"all of `{name}`"] = int(np.prod(value.shape))
     return sizes
-
-
-def _mismatch(expected: Outcome, actual: Outcome) -> str:
-    if expected.leaves.keys() != actual.leaves.keys():
-        return f"expected {_form(expected)}, got {_form(actual)}"
-    for place, leaf in expected.leaves.items():
-        wanted, found = _shape(leaf), _shape(actual.leaves[place])
-        if wanted != found:
-            return f"expected {wanted}, got {found}" + (f" at {place}" if place else "")
-    return f"expected {_form(expected)}, got {_form(actual)}"
-
-
-def _shape_hint(expected: Outcome, actual: Outcome) -> str:
-    for place, leaf in expected.leaves.items():
-        found = actual.leaves[place]
-        if not isinstance(leaf, Tensor) or not isinstance(found, Tensor) or leaf.shape == found.shape:
-            continue
-        if found.ndim > leaf.ndim:
-            return " An axis is left that should have been reduced or squeezed away."
-        if found.ndim < leaf.ndim:
-            return " One axis too many has been reduced."
-        if sorted(found.shape) == sorted(leaf.shape):
-            return " Two axes are transposed."
-        return ""
-    return ""
-
-
-def _form(outcome: Outcome) -> str:
-    if list(outcome.leaves) == [""]:
-        return _shape(outcome.leaves[""])
-    return "parts " + ", ".join(outcome.leaves) if outcome.leaves else "nothing"
-
-
-def _shape(leaf: Leaf) -> str:
-    if not isinstance(leaf, Tensor):
-        return "nothing" if leaf is None else "a word"
-    return f"shape {tuple(leaf.shape)}" if leaf.ndim else "a single number"
-
-
-def _error_message(error: Exception | None, inputs: tuple[Any, ...], names: tuple[str, ...]) -> str:
-    if isinstance(error, UnsupportedAnswerError):
-        return f"The answer cannot be compared: {error}."
-    shapes = [f"{n} {tuple(v.shape)}" for n, v in zip(names, inputs, strict=True) if isinstance(v, Tensor)]
-    where = f" The inputs' shapes: {', '.join(shapes)}." if shapes else ""
-    return f"The function stopped with {type(error).__name__}: {clipped(str(error), 300)}.{where}"
 
 
 def _gradient_facts(exercise: Exercise, expected: Outcome, actual: Outcome) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What a check answers: readable in a terminal, in a notebook and on a page, by light and by dark."""
+"""The result of a check, for a terminal, a notebook and a page, in light and dark colours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 Status = Literal["passed", "failed", "not attempted"]
 
-# The word and the mark carry the meaning; the colour, legible on white and on black, only repeats it.
+# The word and the mark have the meaning; the colour, legible on white and on black, repeats it.
 _LOOK: dict[str, tuple[str, str, str]] = {
     "passed": ("✓", "passed", "#2e9e5b"),
     "failed": ("✗", "not right yet", "#d9534f"),
@@ -51,12 +51,12 @@ class Verdict:
 
     @property
     def heading(self) -> str:
-        """One line: the mark, the exercise and how it went."""
+        """One line: the mark, the exercise and the status."""
         mark, word, _ = _LOOK[self.status]
         return f"{mark} Exercise {self.exercise} · {self.title}: {word}"
 
     def __bool__(self) -> bool:
-        """True where the answer is right, so that ``assert check(...)`` means what it says."""
+        """True where the answer is right, so that ``assert check(...)`` works."""
         return self.passed
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Verdict:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """The verdict for a notebook or a page: text in the page's own colour beside a coloured rule."""
+        """The verdict as HTML: text in the page's own colour beside a coloured line."""
         colour = _LOOK[self.status][2]
         parts = [f"<p style='margin:0 0 .3em;font-weight:bold'>{html.escape(self.heading)}</p>"]
         parts += [f"<p style='margin:.3em 0'>{_inline(part)}</p>" for part in self.message.split("\n") if part]

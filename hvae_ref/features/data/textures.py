@@ -109,9 +109,9 @@ def pasted(
 ) -> tuple[Float[Tensor, "count 3 size size"], Bool[Tensor, "count size size"]]:
     """Crops of one picture, each with a patch of another one in it: images in which to find what does not belong.
 
-    Size, shape and place of the patch are random, as `hvae_ref.features.data.foreign_patches.paste` says. With `foreign` the
-    name of the picture itself the patch comes from another place of it: all there is to find then is a seam, and a
-    pattern that is out of step.
+    Size, shape and place of the patch are random, as `hvae_ref.features.data.foreign_patches.paste` says. With
+    `foreign` the name of the picture itself the patch comes from another place of it: all there is to find then is a
+    seam, and a pattern that is out of step.
 
     Args:
         name: of the picture around the patch, as for `picture`.

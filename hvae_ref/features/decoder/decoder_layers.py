@@ -13,7 +13,7 @@ EPSILON = 1e-6
 def cropped_double(h: Tensor, shape: tuple[int, int]) -> Tensor:
     """Every position of a map (B, C, H, W) repeated 2×2, and cut to `shape`, of which H and W are half, rounded up.
 
-    A map of its own size is answered as it is.
+    A map that has this size already is returned as it is.
     """
     if tuple(h.shape[2:]) == shape:
         return h
@@ -45,8 +45,8 @@ class LocalBlock(nn.Module):
         return h + self.back(silu(self.look(h * scale)))
 
 
-class Upsample2x(nn.Module):
-    """To a map of double the size: a convolution answers the four parts of a position, each by filters of its own.
+class PixelShuffle2x(nn.Module):
+    """To a map of double the size: a convolution gives the four parts of a position, each by filters of its own.
 
     Repeating a position 2×2 before a convolution would give it four equal parts wherever its surroundings are even, and
     so no texture. The filters begin alike, so that training starts without a checkerboard.

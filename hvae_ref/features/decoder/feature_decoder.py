@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from hvae_ref.features.decoder.decoder_layers import LocalBlock, Upsample2x, cropped_double, local_conv
+from hvae_ref.features.decoder.decoder_layers import LocalBlock, PixelShuffle2x, cropped_double, local_conv
 from hvae_ref.features.validation import checked_map
 
 Shape = tuple[int, int]
@@ -19,10 +19,10 @@ class FeatureDecoder(nn.Module):
 
     h_l = block_l(2↑h_{l+1} + (W_l f_l if l ∈ S, else a_l)),   x̂ = sigmoid(head(4↑h_1)),   levels from coarse to fine
 
-    A level that is absent is stood in for by a vector a_l, learned and the same at every position: it says "unknown",
-    and nothing of the image. Trained on sets S drawn at random (`fit_decoder`), one decoder answers what each set of
-    levels tells about the pixels. Every layer sees a few neighbours, and none looks at the whole map: a change of
-    features at some positions changes the pixels of `influence` and not a bit of any other.
+    In the place of an absent level stands a vector a_l, which is learned, the same at every position, and does not
+    depend on the image. Trained on sets S drawn at random (`fit_decoder`), one decoder shows what each set of levels
+    says about the pixels. Every layer sees a few neighbours, and none looks at the whole map: a change of features at
+    some positions changes the pixels of `influence` and not a bit of any other.
 
     Args:
         dims: name and channels of each level, fine to coarse; each level's map has half the size of the one before.
@@ -61,7 +61,7 @@ class FeatureDecoder(nn.Module):
             kernel = 1 if coarsest and not finest else 3
             self.blocks[level] = nn.Sequential(*[LocalBlock(width, kernel) for _ in range(2 if finest else 1)])
         sizes = [max(width // 2**number, width // 4) for number in range(stride.bit_length())]
-        self.to_pixels = nn.Sequential(*[Upsample2x(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)])
+        self.to_pixels = nn.Sequential(*[PixelShuffle2x(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)])
         self.head = local_conv(sizes[-1], channels, 3)
         # Convolutions of few channels over many pixels: on a processor this order takes two thirds of the time.
         self.to(memory_format=torch.channels_last)
@@ -69,12 +69,12 @@ class FeatureDecoder(nn.Module):
     def forward(
         self, features: Mapping[str, Tensor], size: Shape | None = None, progressive: bool = False
     ) -> Tensor | dict[str, Tensor]:
-        """Answer the images (B, channels, H, W), values in [0, 1].
+        """The images (B, channels, H, W), values in [0, 1].
 
         Args:
             features: maps (B, D_l, ⌈H/s_l⌉, ⌈W/s_l⌉) of some levels or all.
             size: (H, W) in pixels; by default the stride times the size of the finest map that is given.
-            progressive: answer an image for each given level instead, coarse to fine: what the decoder makes of that
+            progressive: return an image for each given level instead, coarse to fine: what the decoder makes of that
                 level and the coarser ones given. The last one is the image itself.
 
         Raises:
@@ -139,13 +139,13 @@ class FeatureDecoder(nn.Module):
         shapes = self.shapes(size)
         for number in range(self.levels.index(first), self.levels.index(last) - 1, -1):
             level = self.levels[number]
-            told = self.enter[level](maps[level]) if level in maps else self.absent[level][:, None, None]
+            entered = self.enter[level](maps[level]) if level in maps else self.absent[level][:, None, None]
             if h is not None:
-                told = told + cropped_double(h, shapes[level])
+                entered = entered + cropped_double(h, shapes[level])
             elif level not in maps:
                 batch = len(next(iter(maps.values())))
-                told = told.expand(batch, -1, *shapes[level])
-            h = self.blocks[level](told)
+                entered = entered.expand(batch, -1, *shapes[level])
+            h = self.blocks[level](entered)
         return h
 
     def _pixels(self, h: Tensor, size: Shape) -> Tensor:

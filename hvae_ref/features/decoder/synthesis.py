@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.features.decoder.feature_decoder import FeatureDecoder, Shape
 from hvae_ref.features.pyramid.pixel_grid import region_positions
+from hvae_ref.nn.eval_mode import eval_mode
 
 
 @runtime_checkable
@@ -114,7 +114,7 @@ def synthesize(
         maps = _drawn(decoder, density, given, masks, size, count, temperature, seed)
     else:
         maps = _mixed(given, other or {}, masks, count)
-    with quiet(decoder):
+    with eval_mode(decoder):
         images = decoder(maps, size, progressive)
         final = list(images.values())[-1] if progressive else images
     return Synthesis(final, maps, masks, decoder.influence(masks, size), images if progressive else None)
@@ -223,7 +223,7 @@ def _drawn(
     fixed = {level: given[level] for level, mask in masks.items() if not mask.all()}
     keep = {level: ~masks[level].to(f.device) for level, f in fixed.items() if masks[level].any()}
     visited = density if isinstance(density, nn.Module) else decoder
-    with quiet(visited, seed):
+    with eval_mode(visited, seed):
         maps = density.sample(decoder.shapes(size), count, fixed=fixed, keep=keep, temperature=temperature)
     return {level: maps[level] for level in decoder.levels}
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from hvae_ref.nn.layers import ResidualBlock
+from hvae_ref.models.top_down_model import ResidualBlock
 
 RING = 1
 """Cells of the neighbouring level around those that a position covers, on each side, that it may also look at."""
@@ -80,9 +80,10 @@ class LocalAttention(nn.Module):
 
     h = e + Σ_j softmax_j(qᵀ k_j / √d + b(Δ_j)) v_j,   e = W f'_near + U Δ_near
 
-    where f'_j are the neighbour's features in the position's `window`, Δ_j says where they lie and b is a polynomial
-    of degree two: a head can look at any place in the window, whatever stands there. The query is made from e, which
-    is the *neighbour's* nearest feature. The level's own feature must not enter: it stands in front of the bar.
+    where f'_j are the neighbour's features in the position's `window`, Δ_j says where they lie and b is a polynomial of
+    degree two: a head can look at any place in the window, whatever stands there. The query is made from e, which is
+    the *neighbour's* nearest feature. The level's own feature must not be among the inputs: log p of it is what the
+    context is for.
 
     Each position has a fixed number of cells to look at, so memory and time are linear in positions.
 
@@ -99,8 +100,8 @@ class LocalAttention(nn.Module):
         https://arxiv.org/abs/1911.03584 (the quadratic b)
     """
 
-    centre: Tensor
-    spread: Tensor
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self, dim: int, width: int, heads: int) -> None:
         super().__init__()
@@ -118,19 +119,19 @@ class LocalAttention(nn.Module):
         self.position = nn.Parameter(torch.zeros(heads, 5))
         with torch.no_grad():
             self.position[:, 2:4] = -torch.logspace(0.7, -0.7, heads).unsqueeze(-1)
-        self.register_buffer("centre", torch.zeros(dim))
-        self.register_buffer("spread", torch.ones(dim))
+        self.register_buffer("shift", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
 
     def memory(self, neighbour: Float[Tensor, "batch dim height width"]) -> Memory:
         """Keys, values and tokens of a neighbouring map, once for all positions."""
         cells = neighbour.flatten(2).mT
-        tokens = self.embed((cells - self.centre) / self.spread)
+        tokens = self.embed((cells - self.shift) / self.scale)
         return Memory(tokens, self.keys(tokens), self.values(tokens), tuple(neighbour.shape[-2:]))
 
     def forward(
         self, memory: Memory, shape: tuple[int, int], positions: Int[Tensor, " positions"]
     ) -> Float[Tensor, "batch positions width"]:
-        """Answer the contexts of some positions of a level of size `shape`, counted row by row."""
+        """The contexts of some positions of a level of size `shape`, counted row by row."""
         around = window(shape, memory.shape, positions)
         own = self._own_place(around)
         h = memory.tokens[:, around.nearest] + self.place(own.to(memory.tokens.dtype))
@@ -149,6 +150,6 @@ class LocalAttention(nn.Module):
 
     @staticmethod
     def _own_place(around: Window) -> Tensor:
-        """Offset of the nearest cell, (P, 2): it tells the children of a parent apart."""
+        """Offset of the nearest cell, (P, 2): it is different for each child of a parent."""
         found = (around.index == around.nearest.unsqueeze(-1)) & around.inside
         return around.offset[torch.arange(len(found), device=found.device), found.int().argmax(-1)]

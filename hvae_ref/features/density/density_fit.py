@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hvae_ref.features.density.em import fit_mixture
 from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.kmeans import Reservoir
-from hvae_ref.features.validation import checked_features, rows_of
+from hvae_ref.features.validation import checked_features, feature_vectors
 
 Features = Mapping[str, Tensor]
 
@@ -82,7 +82,7 @@ def fit_density(
             raise ValueError(f"{name}: expected at least {least}, got {value}")
     if isinstance(features, Iterator) or isinstance(validation, Iterator):
         raise ValueError("features: expected maps or batches that can be iterated over again, got an iterator")
-    learned = density.learned
+    learned = density.trainable_groups
     if epochs and not all(any(p.requires_grad for p in part.parameters()) for part in learned.values()):
         raise ValueError("density: expected parameters that can learn, got frozen ones; call its requires_grad_(True)")
     generator = torch.Generator().manual_seed(seed)
@@ -117,13 +117,13 @@ def _start(
     like = next(density.parameters())
     for batch in _batches(features, batch_size):
         for level, f in checked_features(batch, density.dims, like).items():
-            reservoirs[level].add(rows_of(f))
+            reservoirs[level].add(feature_vectors(f))
     kept = {level: reservoir.kept for level, reservoir in reservoirs.items()}
     fits = {
-        level: fit_mixture(seen, density.components[level], seed=seed, floor=density.floor_of(level))
+        level: fit_mixture(seen, density.components[level], seed=seed, min_scale=density.min_scale(level))
         for level, seen in kept.items()
     }
-    density.start({level: fit.mixture for level, fit in fits.items()}, kept)
+    density.init_from_mixtures({level: fit.mixture for level, fit in fits.items()}, kept)
     return {level: -fit.log_likelihood for level, fit in fits.items()}
 
 
@@ -135,7 +135,7 @@ def _epoch(
     generator: torch.Generator,
 ) -> dict[str, float]:
     """One pass over the features; mean −log p of the positions that were drawn."""
-    learned = [level for levels in density.learned for level in levels]
+    learned = [level for levels in density.trainable_groups for level in levels]
     totals, steps = dict.fromkeys(learned, 0.0), 0
     device = next(density.parameters()).device
     for batch in batches:
@@ -149,7 +149,7 @@ def _epoch(
             raise FloatingPointError(f"the loss is no longer finite: { ({k: v.item() for k, v in losses.items()}) }")
         optimizer.zero_grad()
         loss.backward()
-        for part in density.learned.values():
+        for part in density.trainable_groups.values():
             torch.nn.utils.clip_grad_norm_(part.parameters(), MAX_NORM)
         optimizer.step()
         steps += 1

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hvae_ref.features.density.kmeans import Reservoir, kmeans
 from hvae_ref.features.density.mixture import GaussianMixture
-from hvae_ref.features.density.mixture_head import SCALE_FLOOR
+from hvae_ref.features.density.mixture_head import MIN_SCALE
 from hvae_ref.features.pyramid.principal_components import ROUNDING
 
 ROWS_AT_ONCE = 8192
@@ -45,26 +45,27 @@ def fit_mixture(
     components: int,
     *,
     seed: int = 0,
-    floor: float = SCALE_FLOOR,
+    min_scale: float = MIN_SCALE,
     starts: int = 4,
     tolerance: float = 1e-5,
     max_steps: int = 300,
 ) -> MixtureFit:
-    r"""Fit weights, locations and full covariances by maximum likelihood, with a floor under every direction.
+    r"""Fit weights, locations and full covariances by maximum likelihood, with a least standard deviation.
 
     r_nk = P(k | x_n),   π_k = Σ_n r_nk / N,   μ_k = Σ_n r_nk x_n / Σ_n r_nk,
-    Σ_k = Σ_n r_nk (x_n − μ_k)(x_n − μ_k)ᵀ / Σ_n r_nk + floor² I
+    Σ_k = Σ_n r_nk (x_n − μ_k)(x_n − μ_k)ᵀ / Σ_n r_nk + min_scale² I
 
     All sums are in float64, and those of squares are taken around the component's last location, so that features
-    with a large mean lose no digits. Constant features give N(c, floor² I).
+    with a large mean lose no digits. Constant features give N(c, min_scale² I).
 
     Args:
         x: rows (N, D); or anything that can be iterated over again and again for chunks (n, D), such as a list of
             files' loaders: only one chunk is in memory at a time.
         components: K.
         seed: of the rows that k-means sees and of its centres.
-        floor: least standard deviation in any direction, in the units of x; floor² is scikit-learn's `reg_covar`. Below
-            the rounding of float32, 1.2e-7 of a component's size, that takes its place.
+        min_scale: least standard deviation in any direction, in the units of x; its square is scikit-learn's
+            `reg_covar`. Where it lies below the rounding of float32, 1.2e-7 of a component's size, that takes its
+            place.
         starts: how many k-means++ starts are tried on a sample; the best goes on to all data.
         tolerance: a step that gains less than this, in nats a row, is the last.
         max_steps: upper bound on the steps over all data.
@@ -81,8 +82,8 @@ def fit_mixture(
         https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     """
     _check(x, components=components, starts=starts, max_steps=max_steps)
-    if not floor > 0:
-        raise ValueError(f"floor: expected a positive number, got {floor}")
+    if not min_scale > 0:
+        raise ValueError(f"min_scale: expected a positive number, got {min_scale}")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         reservoir = Reservoir(START_ROWS, generator)
@@ -91,26 +92,26 @@ def fit_mixture(
         like, sample = reservoir.kept, _double(reservoir.kept)
         if len(sample) < components:
             raise ValueError(f"x: expected at least as many rows as components, {components}, got {len(sample)}")
-        firsts = [_first(sample, components, floor, generator) for _ in range(starts)]
-        tries = [_run(sample, first, floor, tolerance, START_STEPS) for first in firsts]
+        firsts = [_first(sample, components, min_scale, generator) for _ in range(starts)]
+        tries = [_run(sample, first, min_scale, tolerance, START_STEPS) for first in firsts]
         best = max(tries, key=lambda fit: fit.log_likelihood)
-        fit = _run(x, best.mixture, floor, tolerance, max_steps)
+        fit = _run(x, best.mixture, min_scale, tolerance, max_steps)
         parts = (part.to(like) for part in (fit.mixture.logits, fit.mixture.loc, fit.mixture.scale_tril))
     return replace(fit, mixture=GaussianMixture(*parts, validate_args=False))
 
 
-def _first(x: Tensor, components: int, floor: float, generator: torch.Generator) -> GaussianMixture:
+def _first(x: Tensor, components: int, min_scale: float, generator: torch.Generator) -> GaussianMixture:
     """The mixture that k-means' clusters give."""
     hard = torch.nn.functional.one_hot(kmeans(x, components, generator), components).to(x)
     sums = _Sums(x.new_zeros(components, x.shape[-1]))
     sums.add(x, hard)
-    return sums.mixture(floor)
+    return sums.mixture(min_scale)
 
 
 def _run(
-    x: Tensor | Iterable[Tensor], mixture: GaussianMixture, floor: float, tolerance: float, max_steps: int
+    x: Tensor | Iterable[Tensor], mixture: GaussianMixture, min_scale: float, tolerance: float, max_steps: int
 ) -> MixtureFit:
-    """EM from a mixture on; the likelihood answered is that of the mixture answered."""
+    """EM that begins with a mixture; the likelihood returned is that of the mixture returned."""
     before, step = -float("inf"), 0
     while True:
         sums, total = _Sums(mixture.loc), 0.0
@@ -124,7 +125,7 @@ def _run(
         converged = mean - before < tolerance
         if converged or step == max_steps:
             return MixtureFit(mixture, mean, step, converged)
-        before, step, mixture = mean, step + 1, sums.mixture(floor)
+        before, step, mixture = mean, step + 1, sums.mixture(min_scale)
 
 
 class _Sums:
@@ -147,7 +148,7 @@ class _Sums:
             self.first[k] += weighted.sum(0)
             self.second[k] += weighted.mT @ centred
 
-    def mixture(self, floor: float) -> GaussianMixture:
+    def mixture(self, min_scale: float) -> GaussianMixture:
         """The mixture of highest expected likelihood. A component without rows keeps its place and has no weight."""
         tiny = 10 * torch.finfo(self.count.dtype).eps
         count = self.count + tiny
@@ -155,7 +156,7 @@ class _Sums:
         covariance = self.second / count[:, None, None] - shift.unsqueeze(-1) * shift.unsqueeze(-2)
         # No direction is known more exactly than rows are in float32: what is smaller is rounding, even below 0.
         size = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
-        least = (ROUNDING**2 * size).clamp_min(floor**2)
+        least = (ROUNDING**2 * size).clamp_min(min_scale**2)
         identity = torch.eye(shift.shape[-1], dtype=shift.dtype, device=shift.device)
         scale_tril = torch.linalg.cholesky((covariance + covariance.mT) / 2 + least[:, None, None] * identity)
         return GaussianMixture(count.log(), self.origin + shift, scale_tril, validate_args=False)

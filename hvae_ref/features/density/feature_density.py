@@ -42,16 +42,26 @@ class FeatureDensity(nn.Module, ABC):
         """log p at every position given what it depends on: a map (B, H, W) for each level, nats."""
 
     @abstractmethod
-    def start(self, mixtures: Mapping[str, GaussianMixture], rows: Mapping[str, Tensor]) -> None:
-        """Begin as an unconditioned mixture a level; `rows` holds features (N, D) of each, for their scale."""
+    def init_from_mixtures(self, mixtures: Mapping[str, GaussianMixture], rows: Mapping[str, Tensor]) -> None:
+        """Set the parameters to one unconditioned mixture for each level.
+
+        Args:
+            mixtures: by level, batch shape ().
+            rows: by level, feature vectors (N, D), for their shift and scale.
+        """
 
     @property
     @abstractmethod
-    def learned(self) -> dict[tuple[str, ...], nn.Module]:
-        """What gradients have to find: modules that share no weights, by the levels whose log p they decide."""
+    def trainable_groups(self) -> dict[tuple[str, ...], nn.Module]:
+        """Modules to be trained by gradients, by the levels whose log p they decide; no weight is in two of them."""
+
+    @property
+    @abstractmethod
+    def sampling_order(self) -> tuple[str, ...]:
+        """The levels in the order they are drawn in."""
 
     @abstractmethod
-    def floor_of(self, level: str) -> float:
+    def min_scale(self, level: str) -> float:
         """Least diagonal of the level's `scale_tril`."""
 
     def stream(self, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
@@ -66,7 +76,7 @@ class FeatureDensity(nn.Module, ABC):
         return next(self.parameters())
 
     def _positions(self, maps: Mapping[str, Tensor], positions: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Positions of some levels' maps, or what does not fit."""
+        """Positions of some levels' maps, checked."""
         for level in positions:
             if level not in maps:
                 raise ValueError(f"level: expected one of {list(maps)}, got {level!r}")
@@ -81,7 +91,7 @@ class FeatureDensity(nn.Module, ABC):
         fixed: Mapping[str, Tensor] | None,
         keep: Mapping[str, Tensor] | None,
     ) -> dict[str, tuple[Tensor, Tensor | None]]:
-        """Maps (n, D, H, W) of the levels that are given and the masks of what to keep, or say what does not fit."""
+        """Maps (n, D, H, W) of the levels that are given and the masks of what to keep, checked."""
         fixed, keep = fixed or {}, keep or {}
         if shapes.keys() != self.dims.keys():
             raise ValueError(f"shapes: expected the levels {list(self.levels)}, got {list(shapes)}")

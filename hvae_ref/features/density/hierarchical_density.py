@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.level_density import LevelDensity, Shape
 from hvae_ref.features.density.mixture import GaussianMixture
-from hvae_ref.features.density.mixture_head import SCALE_FLOOR
+from hvae_ref.features.density.mixture_head import MIN_SCALE
 from hvae_ref.features.validation import checked_features, checked_positions
 
 CONDITIONS = ("coarser", "finer", None)
@@ -24,8 +24,8 @@ class HierarchicalLatentDensity(FeatureDensity):
     density and levels form a chain, so the product integrates to one.
 
     With `condition="finer"` the chain runs the other way, p(f_1) Π_l p(f_l | f_{l−1}). That is another model, and its
-    maps answer another question: how likely a coarse feature is for the fine ones it was made from. With None the
-    levels are independent of each other.
+    maps say something else: how likely a coarse feature is given the fine ones it was made from. With None the levels
+    are independent of each other.
 
     Args:
         dims: name and channels of each level, fine to coarse.
@@ -33,7 +33,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         condition: which neighbour stands behind the bar: "coarser", "finer" or None.
         heads: of the attention.
         width: size of the context that attention gives; a multiple of `heads`.
-        floor: least diagonal of every `scale_tril`, in the units of the features.
+        min_scale: least diagonal of every `scale_tril`, in the units of the features.
 
     Raises:
         ValueError: for an unknown condition, no level, or sizes that do not fit.
@@ -51,7 +51,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         condition: str | None = "coarser",
         heads: int = 4,
         width: int = 64,
-        floor: float = SCALE_FLOOR,
+        min_scale: float = MIN_SCALE,
     ) -> None:
         super().__init__(dims, components)
         if condition not in CONDITIONS:
@@ -60,7 +60,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         self.p = nn.ModuleDict()
         for level, dim in dims.items():
             count, behind = self.components[level], dims.get(self.neighbour(level))
-            self.p[level] = LevelDensity(dim, count, behind, width, heads, floor)
+            self.p[level] = LevelDensity(dim, count, behind, width, heads, min_scale)
 
     def neighbour(self, level: str) -> str | None:
         """The level behind the bar of p(f_level | ·), or None where the level stands alone."""
@@ -70,7 +70,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         return self.levels[at] if 0 <= at < len(self.levels) else None
 
     @property
-    def chain(self) -> tuple[str, ...]:
+    def sampling_order(self) -> tuple[str, ...]:
         """The levels in the order they are drawn in: each after the one it depends on."""
         return self.levels if self.condition == "finer" else self.levels[::-1]
 
@@ -83,7 +83,7 @@ class HierarchicalLatentDensity(FeatureDensity):
 
         Args:
             features: one map a level, of sizes that need not be multiples of each other.
-            positions: which positions of which levels, counted row by row, (P,); the answer is then (B, P) for each of
+            positions: which positions of which levels, counted row by row, (P,); the result is then (B, P) for each of
                 these levels. None for all.
 
         Raises:
@@ -141,7 +141,7 @@ class HierarchicalLatentDensity(FeatureDensity):
         """
         known = self._fixed(shapes, n, fixed, keep)
         drawn: dict[str, Tensor] = {}
-        for level in self.chain:
+        for level in self.sampling_order:
             given, mask = known.get(level, (None, None))
             if given is not None and mask is None:
                 drawn[level] = given.clone()
@@ -151,19 +151,19 @@ class HierarchicalLatentDensity(FeatureDensity):
         return {level: drawn[level] for level in self.levels}
 
     @torch.no_grad()
-    def start(self, mixtures: Mapping[str, GaussianMixture], rows: Mapping[str, Tensor]) -> None:
-        """Begin as an unconditioned mixture a level; `rows` holds features (N, D) of each, for their scale."""
+    def init_from_mixtures(self, mixtures: Mapping[str, GaussianMixture], rows: Mapping[str, Tensor]) -> None:
+        """Set the parameters to one unconditioned mixture for each level; `rows` holds feature vectors (N, D)."""
         for level, mixture in mixtures.items():
-            self.p[level].start(mixture, rows.get(self.neighbour(level)))
+            self.p[level].init_from_mixture(mixture, rows.get(self.neighbour(level)))
 
     @property
-    def learned(self) -> dict[tuple[str, ...], nn.Module]:
-        """The levels that depend on another, each with parameters of its own."""
+    def trainable_groups(self) -> dict[tuple[str, ...], nn.Module]:
+        """One group for each level that depends on another; each has parameters of its own."""
         return {(level,): self.p[level] for level in self.levels if self.neighbour(level) is not None}
 
-    def floor_of(self, level: str) -> float:
+    def min_scale(self, level: str) -> float:
         """Least diagonal of the level's `scale_tril`."""
-        return self.p[level].head.floor
+        return self.p[level].head.min_scale
 
     def _given(self, level: str, maps: Mapping[str, Tensor]) -> Tensor | None:
         neighbour = self.neighbour(level)

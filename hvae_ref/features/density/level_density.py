@@ -29,15 +29,15 @@ class LevelDensity(nn.Module):
         neighbour_dim: channels of f', the level behind the bar; None where nothing stands there.
         width: size of the context h.
         heads: of the attention.
-        floor: least diagonal of `scale_tril`, in the units of the features.
+        min_scale: least diagonal of `scale_tril`, in the units of the features.
     """
 
     def __init__(
-        self, dim: int, components: int, neighbour_dim: int | None, width: int, heads: int, floor: float
+        self, dim: int, components: int, neighbour_dim: int | None, width: int, heads: int, min_scale: float
     ) -> None:
         super().__init__()
         self.attention = None if neighbour_dim is None else LocalAttention(neighbour_dim, width, heads)
-        self.head = MixtureHead(0 if neighbour_dim is None else width, dim, components, floor)
+        self.head = MixtureHead(0 if neighbour_dim is None else width, dim, components, min_scale)
 
     def forward(self, neighbour: Tensor | None, shape: Shape, positions: Tensor) -> GaussianMixture:
         """The mixtures at some positions, counted row by row: batch (B, P), or () with nothing behind the bar."""
@@ -59,13 +59,13 @@ class LevelDensity(nn.Module):
         return torch.cat(drawn, 1).mT.unflatten(-1, shape)
 
     @torch.no_grad()
-    def start(self, mixture: GaussianMixture, neighbour: Tensor | None = None) -> None:
-        """Begin as an unconditioned mixture, in the units of the features; `neighbour` holds rows (N, D') of f'."""
-        self.head.start(mixture)
+    def init_from_mixture(self, mixture: GaussianMixture, neighbour: Tensor | None = None) -> None:
+        """Set the parameters to an unconditioned mixture; `neighbour` holds vectors (N, D') of f', for their scale."""
+        self.head.init_from_mixture(mixture)
         if self.attention is not None and neighbour is not None:
             spread = neighbour.std(0, correction=0)
-            self.attention.centre.copy_(neighbour.mean(0))
-            self.attention.spread.copy_(torch.where(spread > self.head.floor, spread, torch.ones_like(spread)))
+            self.attention.shift.copy_(neighbour.mean(0))
+            self.attention.scale.copy_(torch.where(spread > self.head.min_scale, spread, torch.ones_like(spread)))
 
     def _memory(self, neighbour: Tensor | None) -> Memory | None:
         if (self.attention is None) != (neighbour is None):

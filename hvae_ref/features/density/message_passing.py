@@ -1,4 +1,4 @@
-"""Message passing along a directed graph of positions, with PyTorch Geometric: who hears what of whom."""
+"""Message passing along a directed graph of positions, with PyTorch Geometric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from hvae_ref.errors import optional_import
 from hvae_ref.features.density.graph_layout import GraphLayout, Group
-from hvae_ref.nn.layers import ResidualBlock, mlp
+from hvae_ref.models.top_down_model import ResidualBlock
+from hvae_ref.nn.layers import mlp
 
 with warnings.catch_warnings():
     # It scripts some of its classes on import, which newer torch warns of.
@@ -25,9 +26,10 @@ NUMBERS_AT_ONCE = 2**22
 class MessageLayer(MessagePassing):
     r"""One round: c_i ← block(c_i + W mean_{j → i} m_ij) with m_ij = g(e_ij) ∘ V [v_j, c_j]; eq. 7.8 in the book.
 
-    v_j is made of the feature of node j and of nothing else, c_j of what j has heard. The edge's attributes e_ij, where
-    j lies from i and whether in the same map or the coarser one, open and close channels of the message: a convolution
-    whose filter is a net, so that it has values for any offset. Whatever i sends, it never hears itself.
+    v_j is a function of the feature of node j alone, c_j of the messages that j has received. The edge's attributes
+    e_ij are the offset from i to j, and whether j lies in the same map or in the coarser one; the gate g multiplies
+    each channel of the message by a function of them. That is a convolution whose filter is a net, defined for any
+    offset. The context of i never depends on what i sends.
 
     States stand as (nodes, batch, width): one graph for all images of a batch.
 
@@ -63,8 +65,8 @@ class MessageLayer(MessagePassing):
 
     def forward(self, context: Tensor, sent: Tensor, edge_index: Tensor, edge_type: Tensor, gates: Tensor) -> Tensor:
         """The next contexts of the nodes that edges end in, from their present ones and what all nodes send."""
-        heard = self.propagate(edge_index, x=sent, edge_type=edge_type, gates=gates, size=(len(sent), len(context)))
-        return self.block(context + self.join(heard))
+        received = self.propagate(edge_index, x=sent, edge_type=edge_type, gates=gates, size=(len(sent), len(context)))
+        return self.block(context + self.join(received))
 
     def message(self, x_j: Tensor, edge_type: Tensor, gates: Tensor) -> Tensor:
         """m_ij of each edge, (edges, batch, width)."""
@@ -72,41 +74,41 @@ class MessageLayer(MessagePassing):
 
 
 class ValueEmbedding(nn.Module):
-    """v_j from the feature of node j alone; `centre` and `spread` bring features to a common scale."""
+    """v_j from the feature of node j alone; features enter as (f − shift) / scale."""
 
-    centre: Tensor
-    spread: Tensor
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
         self.embed = nn.Linear(dim, width)
         self.block = ResidualBlock(width, 2 * width)
-        self.register_buffer("centre", torch.zeros(dim))
-        self.register_buffer("spread", torch.ones(dim))
+        self.register_buffer("shift", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
 
     def forward(self, f: Tensor) -> Tensor:
         """Map features (…, D) to values (…, width)."""
-        return self.block(self.embed((f - self.centre) / self.spread))
+        return self.block(self.embed((f - self.shift) / self.scale))
 
     @torch.no_grad()
-    def start(self, rows: Tensor, least: float) -> None:
-        """Take centre and spread from features (N, D); a coordinate that spreads less than `least` keeps its scale."""
+    def init_from_rows(self, rows: Tensor, least: float) -> None:
+        """Shift and scale become mean and standard deviation of vectors (N, D), and 1 where that is under `least`."""
         spread = rows.std(0, correction=0)
-        self.centre.copy_(rows.mean(0))
-        self.spread.copy_(torch.where(spread > least, spread, torch.ones_like(spread)))
+        self.shift.copy_(rows.mean(0))
+        self.scale.copy_(torch.where(spread > least, spread, torch.ones_like(spread)))
 
 
 class GraphContexts(nn.Module):
     r"""Contexts c_i of all nodes of a graph, each a function of the features of strict ancestors of i alone.
 
-    c_i starts from the level, the colour and the place of i. A feature f_i enters v_i, and v_i leaves i only along
-    edges away from it. After any number of layers c_i knows nodes from which a directed path leads to i; as there is
-    no directed cycle, i is none of them.
+    At first c_i is a function of the level, the colour and the place of i. A feature f_i enters v_i alone, and v_i is
+    sent only along edges away from i. After any number of layers c_i depends on nodes from which a directed path leads
+    to i; as there is no directed cycle, i is none of them.
 
     Args:
         dims: name and channels of each level, fine to coarse.
         width: of values, contexts and messages.
-        layers: rounds of messages, the number of edges that news can travel.
+        layers: rounds of messages: a context depends on nodes at most so many edges away.
         colours: of the graphs.
     """
 
@@ -140,7 +142,7 @@ class GraphContexts(nn.Module):
 
     @staticmethod
     def round(layer: MessageLayer, layout: GraphLayout, context: Tensor, sent: Tensor, start: int) -> Tensor:
-        """The layer's answer for the nodes from `start` on that have these contexts; so many at once as fit."""
+        """The layer's output for the nodes from `start` on that have these contexts, in chunks of bounded size."""
         stop, gates, done = start + len(context), layer.gates(layout), []
         edges = layout.first_edge[stop] - layout.first_edge[start]
         per_node = context[:1].numel() * max(1.0, edges / len(context))
@@ -154,7 +156,7 @@ class GraphContexts(nn.Module):
 class Walk:
     """Contexts of one group after the other, for features that are drawn from them; without gradients.
 
-    A group hears of earlier ones alone, so its contexts after every layer are final as soon as those have features:
+    A group receives messages from earlier ones alone, so its contexts are final as soon as those have features:
     each edge is used once a layer, as in one pass over all nodes.
 
     Args:
@@ -177,7 +179,7 @@ class Walk:
         context = self.first[group.nodes].unsqueeze(1).expand(-1, self.sent[0].shape[1], -1)
         self.after = [context]
         for layer, sent in zip(self.contexts.layers, self.sent, strict=True):
-            # What comes later has not been said yet, and nobody here listens to it.
+            # Later nodes have sent nothing yet, and no edge leads from them to this group.
             self.after.append(self.contexts.round(layer, self.layout, self.after[-1], sent, start))
         return self.after[-1]
 

@@ -16,7 +16,7 @@ MODE_STEPS = 100
 class GaussianMixture(Distribution):
     r"""p(f) = Σ_k π_k N(f; μ_k, L_k L_kᵀ), a density over feature vectors f of D numbers.
 
-    Parameters that are the same for all positions have batch shape (); those that a net answers for each position have
+    Parameters that are the same for all positions have batch shape (); those that a net gives for each position have
     the positions' shape. Points beyond the batch shape share one triangular solve, so the first kind costs no copies.
 
     Args:
@@ -65,7 +65,7 @@ class GaussianMixture(Distribution):
         return self.logits.shape[-1]
 
     def expand(self, batch_shape: Sequence[int], _instance: GaussianMixture | None = None) -> GaussianMixture:
-        """Answer the same distribution with a larger batch shape, without copying the parameters."""
+        """The same distribution with a larger batch shape, without copying the parameters."""
         shape, (k, dim) = torch.Size(batch_shape), self.loc.shape[-2:]
         return GaussianMixture(
             self.logits.expand(*shape, k),
@@ -153,7 +153,7 @@ class GaussianMixture(Distribution):
 
         The ascent is f ← (Σ_k r_k Λ_k)⁻¹ Σ_k r_k Λ_k μ_k with r_k = P(k | f) and Λ_k = Σ_k⁻¹, which is EM for f. In
         two dimensions and more a mixture can have modes that no μ_k leads to; the highest one rarely is one of them.
-        In float64: a direction on the floor beside one of large variance leaves float32 with a singular Σ_k r_k Λ_k.
+        In float64: one tiny variance beside a large one leaves float32 with a singular Σ_k r_k Λ_k.
         """
         with torch.no_grad():
             mixture = self.double()

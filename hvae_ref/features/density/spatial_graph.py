@@ -11,7 +11,7 @@ from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.graph_layout import ORDER, GraphLayout, Shape, graph_layout
 from hvae_ref.features.density.level_density import NUMBERS_AT_ONCE
 from hvae_ref.features.density.mixture import GaussianMixture
-from hvae_ref.features.density.mixture_head import SCALE_FLOOR, MixtureHead
+from hvae_ref.features.density.mixture_head import MIN_SCALE, MixtureHead
 from hvae_ref.features.validation import checked_features, checked_positions
 
 
@@ -33,7 +33,7 @@ class SpatialGraphDensity(FeatureDensity):
         width: of contexts and messages.
         layers: rounds of messages: a node depends on ancestors at most so many edges away.
         colours: 2 or 4; with 1 no edges run inside a level.
-        floor: least diagonal of every `scale_tril`, in the units of the features.
+        min_scale: least diagonal of every `scale_tril`, in the units of the features.
 
     Raises:
         ValueError: for no level, another number of colours, or sizes that do not fit.
@@ -51,7 +51,7 @@ class SpatialGraphDensity(FeatureDensity):
         width: int = 64,
         layers: int = 2,
         colours: int = 2,
-        floor: float = SCALE_FLOOR,
+        min_scale: float = MIN_SCALE,
     ) -> None:
         super().__init__(dims, components)
         for name, value in (("width", width), ("layers", layers)):
@@ -64,23 +64,23 @@ class SpatialGraphDensity(FeatureDensity):
 
         self.colours = colours
         self.p = nn.ModuleDict(
-            {level: MixtureHead(width, dim, self.components[level], floor) for level, dim in dims.items()}
+            {level: MixtureHead(width, dim, self.components[level], min_scale) for level, dim in dims.items()}
         )
         self.contexts = GraphContexts(dims, width, layers, colours)
 
     @property
-    def chain(self) -> tuple[str, ...]:
-        """The levels in the order they are drawn in, coarse to fine."""
+    def sampling_order(self) -> tuple[str, ...]:
+        """The levels in the order they are drawn in: coarse to fine."""
         return self.levels[::-1]
 
     @property
-    def learned(self) -> dict[tuple[str, ...], nn.Module]:
-        """Everything at once: messages of all levels share their nets."""
+    def trainable_groups(self) -> dict[tuple[str, ...], nn.Module]:
+        """One group with all levels, because the messages of all levels share their nets."""
         return {self.levels: self}
 
-    def floor_of(self, level: str) -> float:
+    def min_scale(self, level: str) -> float:
         """Least diagonal of the level's `scale_tril`."""
-        return self.p[level].floor
+        return self.p[level].min_scale
 
     def layout(self, shapes: Mapping[str, Shape]) -> GraphLayout:
         """The graph over maps of these sizes, where the density is."""
@@ -96,7 +96,7 @@ class SpatialGraphDensity(FeatureDensity):
 
         Args:
             features: one map a level, of sizes that need not be multiples of each other.
-            positions: which positions of which levels, counted row by row, (P,); the answer is then (B, P) for each of
+            positions: which positions of which levels, counted row by row, (P,); the result is then (B, P) for each of
                 these levels. None for all. All nodes still pass their messages.
 
         Raises:
@@ -106,15 +106,15 @@ class SpatialGraphDensity(FeatureDensity):
         wanted = {level: self._all(f) for level, f in maps.items()}
         wanted = wanted if positions is None else self._positions(maps, positions)
         context, layout = self._contexts(maps)
-        answers = {}
+        found = {}
         for level, index in wanted.items():
             values = maps[level].flatten(2).mT
             parts = self._chunks(level, len(values), index)
             log_p = [self._mixture(level, context, layout, part).log_prob(values[:, part]) for part in parts]
-            answers[level] = torch.cat(log_p, -1)
+            found[level] = torch.cat(log_p, -1)
         if positions is not None:
-            return answers
-        return {level: log_p.unflatten(-1, maps[level].shape[2:]) for level, log_p in answers.items()}
+            return found
+        return {level: log_p.unflatten(-1, maps[level].shape[2:]) for level, log_p in found.items()}
 
     def distribution(
         self, level: str, features: Mapping[str, Tensor], positions: Tensor | None = None
@@ -150,7 +150,7 @@ class SpatialGraphDensity(FeatureDensity):
             n: how many.
             fixed: maps (n, D, H, W) or (1, D, H, W) of levels that are given. A node that is drawn depends on its
                 ancestors, given or drawn. It is not inferred from given nodes that come *after* it, such as those of
-                finer levels or later colours. `log_prob` of the answer, summed over the given positions, is the
+                finer levels or later colours. `log_prob` of the result, summed over the given positions, is the
                 logarithm of the weight that a draw at temperature 1 would need for that.
             keep: for levels in `fixed`, where to keep them, booleans (H, W); the rest is drawn.
             temperature: factor on the standard deviations of every component.
@@ -176,11 +176,11 @@ class SpatialGraphDensity(FeatureDensity):
         return {level: f.unflatten(-1, sizes[level]) for level, f in drawn.items()}
 
     @torch.no_grad()
-    def start(self, mixtures: Mapping[str, GaussianMixture], rows: Mapping[str, Tensor]) -> None:
-        """Begin as an unconditioned mixture a level, in the units of the features, of which `rows` are examples."""
+    def init_from_mixtures(self, mixtures: Mapping[str, GaussianMixture], rows: Mapping[str, Tensor]) -> None:
+        """Set the parameters to one unconditioned mixture for each level; `rows` holds feature vectors (N, D)."""
         for level, mixture in mixtures.items():
-            self.p[level].start(mixture)
-            self.contexts.values[level].start(rows[level], self.p[level].floor)
+            self.p[level].init_from_mixture(mixture)
+            self.contexts.values[level].init_from_rows(rows[level], self.p[level].min_scale)
 
     def _contexts(self, maps: Mapping[str, Tensor]) -> tuple[Tensor, GraphLayout]:
         layout = self.layout({level: tuple(f.shape[2:]) for level, f in maps.items()})

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.errors import did_you_mean
-from hvae_ref.evaluation.quiet import quiet
 from hvae_ref.features.density.density_fit import DensityEpoch, fit_density
 from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
 from hvae_ref.features.latents.conv_two_level_vae import ConvTwoLevelVAE
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
 from hvae_ref.features.pyramid.reduction import Reduction
+from hvae_ref.nn.eval_mode import eval_mode
 
 INPUT_TYPES = ("features", "latents")
 TAKES = ("sample", "mean")
@@ -26,9 +26,9 @@ class ImageDensity(nn.Module):
     r"""p(f_1 … f_L) = p(f_L) Π_l p(f_l | f_{l+1}) for the maps that a source makes of an image.
 
     - input_type="features": the source is a `FeaturePyramid`. Its maps are reduced to whitened principal components.
-    - input_type="latents": the source is a trained `ConvTwoLevelVAE`, its maps are draws of z1 and z2 from the posterior.
-      With prior="standard" the density is fitted after the model (*separately*), and `as_prior` puts it in the place
-      of N(0, I); with prior="density" it is the one that the model was trained with (*jointly*).
+    - input_type="latents": the source is a trained `ConvTwoLevelVAE`, its maps are draws of z1 and z2 from the
+      posterior. With prior="standard" the density is fitted after the model (*separately*), and `as_prior` puts it in
+      the place of N(0, I); with prior="density" it is the one that the model was trained with (*jointly*).
 
     In both cases log p is a log-density of maps, in their units: of latents or features, and never of the image. Two
     sources cannot be compared by it. Only the bound of `as_prior()` is about the image.
@@ -51,9 +51,9 @@ class ImageDensity(nn.Module):
         Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020), From Variational to Deterministic Autoencoders,
         https://arxiv.org/abs/1903.12436 (ex-post density estimation)
 
-    >>> model = ConvTwoLevelVAE(data_dim=64, halvings=(1, 1))
+    >>> model = ConvTwoLevelVAE.convolutional((1, 8, 8), halvings=(1, 1))
     >>> density = ImageDensity("latents", model, components=2)
-    >>> x = torch.randint(0, 2, (20, 64)).float()
+    >>> x = torch.randint(0, 2, (20, 1, 8, 8)).float()
     >>> epochs = density.fit(x, epochs=1)
     >>> {level: tuple(log_p.shape) for level, log_p in density.log_prob(x).items()}
     {'z1': (20, 4, 4), 'z2': (20, 2, 2)}
@@ -88,7 +88,7 @@ class ImageDensity(nn.Module):
             self.reduction = Reduction(sizes, whiten=True)
         else:
             sizes = {level: shape[0] for level, shape in reversed(source.shapes.items())}
-            self.shapes = {level: source.shapes[level][1:] for level in sizes}
+            self.shapes = {level: tuple(source.shapes[level][1:]) for level in sizes}
         self.joint = isinstance(source, ConvTwoLevelVAE) and source.density is not None
         if self.joint and density is not None:
             raise ValueError("density: expected None, for this model was trained with one of its own")
@@ -103,14 +103,14 @@ class ImageDensity(nn.Module):
         """The maps (B, D, H, W) that the density is over, fine to coarse, without gradients.
 
         Args:
-            images: for features (B, 3, H, W) or (B, 1, H, W) in [0, 1]; for latents (B, D) as the VAE takes them.
+            images: for features (B, 3, H, W) or (B, 1, H, W) in [0, 1]; for latents (B, C, H, W) as the VAE takes them.
             seed: of the draws from posteriors. The caller's random state is left alone.
 
         Raises:
             ValueError: for images that the source doesn't take, and for features before `fit`.
         """
         parts = []
-        with quiet(self.source, seed):
+        with eval_mode(self.source, seed):
             for batch in images.split(BATCH) if len(images) else [images]:
                 if self.reduction is not None:
                     parts.append(self.reduction.transform(self.source(batch)))
@@ -137,7 +137,7 @@ class ImageDensity(nn.Module):
                 "fit: this density is the prior that its model was trained with; expected prior='standard'"
             )
         if self.reduction is not None:
-            with quiet(self.source):
+            with eval_mode(self.source):
                 self.reduction.fit(self.source.stream(images))
             maps = self.maps(images)
         else:
@@ -182,13 +182,8 @@ class ImageDensity(nn.Module):
         return self.source.with_density(self.density)
 
     def _latents(self, x: Tensor) -> dict[str, Tensor]:
-        model = self.source
-        r1, r2 = model.side(x)
-        q_z2 = model.q_z2_given_x(r2)
-        z2 = q_z2.mean if self.take == "mean" else q_z2.sample()
-        q_z1 = model.q_z1_given_z2_x(model.state(z2), r1)
-        z1 = q_z1.mean if self.take == "mean" else q_z1.sample()
-        return {"z1": model.as_map("z1", z1), "z2": model.as_map("z2", z2)}
+        z = self.source.latent_means(x) if self.take == "mean" else self.source.infer(x).z
+        return {"z1": z["z1"], "z2": z["z2"]}
 
     def _check_fitted(self) -> None:
         if not self.fitted:
@@ -200,7 +195,7 @@ class Draws:
 
     Args:
         density: whose `maps` are drawn.
-        images: (N, D).
+        images: (N, C, H, W).
         seed: of all passes together.
     """
 

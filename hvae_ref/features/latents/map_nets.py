@@ -4,46 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from hvae_ref.nn.convolutions import ConvBlock, Upsample2x
 
 Size = tuple[int, int]
 
 
-class Pixels(nn.Module):
-    """A map with several numbers for each channel of a pixel, as the vector that p(x|·) reads.
-
-    Args:
-        channels: of the image.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, channels · outputs, H, W) to (B, H · W · channels · outputs), the outputs of a value side by side."""
-        return x.unflatten(1, (self.channels, -1)).permute(0, 3, 4, 1, 2).flatten(1)
-
-
-class Image(nn.Module):
-    """The vector x as a map with channels in front.
-
-    Args:
-        shape: (H, W, channels) of the image.
-    """
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, H · W · channels) to (B, channels, H, W)."""
-        return x.unflatten(-1, self.shape).movedim(-1, 1)
-
-
-def downwards(channels: int, hidden: int, halvings: int) -> nn.Sequential:
+def conv_encoder(channels: int, hidden: int, halvings: int) -> nn.Sequential:
     """From a map of `channels` to one of `hidden` whose height and width are halved so many times."""
     layers: list[nn.Module] = []
     for stride in (2,) * halvings or (1,):
@@ -52,7 +20,7 @@ def downwards(channels: int, hidden: int, halvings: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def upwards(hidden: int, sizes: Sequence[Size], outputs: int | None = None) -> nn.Sequential:
+def conv_decoder(hidden: int, sizes: Sequence[Size], outputs: int | None = None) -> nn.Sequential:
     """From a map of `hidden` channels through maps of the given sizes, each about twice the one before.
 
     Args:
@@ -69,6 +37,6 @@ def upwards(hidden: int, sizes: Sequence[Size], outputs: int | None = None) -> n
     return nn.Sequential(*layers)
 
 
-def to_vector(hidden: int, outputs: int) -> nn.Sequential:
-    """From a map (B, hidden, H, W) to a vector (B, outputs · H · W), channel by channel."""
-    return nn.Sequential(ConvBlock(hidden), nn.SiLU(), nn.Conv2d(hidden, outputs, 3, padding=1), nn.Flatten(1))
+def conv_head(hidden: int, outputs: int) -> nn.Sequential:
+    """The last layers before a distribution over maps: (B, hidden, H, W) to (B, outputs, H, W)."""
+    return nn.Sequential(ConvBlock(hidden), nn.SiLU(), nn.Conv2d(hidden, outputs, 3, padding=1))

@@ -1,4 +1,4 @@
-"""A factor of a density over maps as a distribution over vectors, which is how models see their latents."""
+"""A factor of a density over maps as the prior of a latent map, and the KL of a posterior to it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, constraints, kl_divergence
+from torch.distributions import Distribution, Independent, Normal, constraints
 
-from hvae_ref.elbo import KlEstimator, analytic_kl_or_sample
+from hvae_ref.elbo import Divergence, Latent, analytic_kl_or_sample
 from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
 from hvae_ref.features.density.level_density import LevelDensity
 from hvae_ref.features.density.mixture import GaussianMixture
-from hvae_ref.nn.heads import standard_normal
 
 APART = 0.5
 """Standard deviation of the locations a density begins with; its components have what is left of a variance of 1."""
@@ -63,11 +62,10 @@ def factor_of(density: FeatureDensity, level: str) -> LevelDensity | GraphFactor
 
 
 class MapPrior(Distribution):
-    r"""p(z_l | z_{l+1}) = Π_i Σ_k π_k(h_i) N(z_{l,i}; μ_k(h_i), Σ_k(h_i)) over positions i of a map, as one vector.
+    r"""p(z_l | z_{l+1}) = Π_i Σ_k π_k(h_i) N(z_{l,i}; μ_k(h_i), Σ_k(h_i)) over the positions i of a map (C, H, W).
 
-    In a graph h_i knows positions drawn before i too. A latent map (C, H, W) is written as a vector of C·H·W numbers in
-    torch's order. There is no closed form for a KL to a mixture, so `analytic_kl_or_sample` falls back to the sample; draws carry no
-    gradient, and a bound needs none from them.
+    In a graph h_i knows positions drawn before i too. There is no closed form for a KL to a mixture, so it is taken
+    from a sample; draws carry no gradient, and a bound needs none from them.
 
     Args:
         factor: from `factor_of`.
@@ -76,41 +74,40 @@ class MapPrior(Distribution):
         shape: (C, H, W) of the level.
 
     Raises:
-        ValueError: in a call, for values of another size, or a temperature that is not positive.
+        ValueError: in a call, for values of another shape, or a temperature that is not positive.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}
-    support = constraints.real_vector
+    support = constraints.independent(constraints.real, 3)
     has_rsample = False
 
     def __init__(
         self, factor: LevelDensity | GraphFactor, above: Tensor | None, n: int, shape: tuple[int, int, int]
     ) -> None:
         alone = isinstance(factor, LevelDensity) and factor.attention is None
-        self.factor, self.above, self.shape = factor, None if alone else above, shape
-        size = shape[0] * shape[1] * shape[2]
-        super().__init__(torch.Size([n]), torch.Size([size]), validate_args=False)
+        self.factor, self.above = factor, None if alone else above
+        super().__init__(torch.Size([n]), torch.Size(shape), validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(value | z_{l+1}) for values (…, B, C·H·W): the sum over positions, nats."""
-        if value.shape[-1:] != self.event_shape:
-            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
-        draws = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)[:-1]
-        maps = value.expand(*draws, *self.batch_shape, -1).reshape(-1, *self.shape)
+        """log p(value | z_{l+1}) for values (…, B, C, H, W): the sum over positions, nats."""
+        if value.shape[-3:] != self.event_shape:
+            raise ValueError(f"value: expected maps of shape {tuple(self.event_shape)}, got {tuple(value.shape)}")
+        draws = torch.broadcast_shapes(value.shape[:-3], self.batch_shape)[:-1]
+        maps = value.expand(*draws, *self.batch_shape, *self.event_shape).reshape(-1, *self.event_shape)
         return self.factor.log_prob(maps, self._above(draws)).sum(-1).view(*draws, *self.batch_shape)
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
-        """Draw maps as vectors, sample_shape + (B, C·H·W)."""
+        """Draw maps, sample_shape + (B, C, H, W)."""
         return self._draw(torch.Size(sample_shape), 1.0)
 
     def sample_tempered(self, temperature: float) -> Tensor:
-        """One draw, (B, C·H·W), with every component's standard deviations times `temperature` > 0."""
+        """One draw, (B, C, H, W), with every component's standard deviations times `temperature` > 0."""
         return self._draw(torch.Size(), temperature)
 
     @torch.no_grad()
     def _draw(self, draws: torch.Size, temperature: float) -> Tensor:
         n = draws.numel() * self.batch_shape[0]
-        maps = self.factor.sample(self._above(draws), n, self.shape[1:], temperature)
+        maps = self.factor.sample(self._above(draws), n, self.event_shape[1:], temperature)
         return maps.reshape(*draws, *self.batch_shape, *self.event_shape)
 
     def _above(self, draws: torch.Size) -> Tensor | None:
@@ -119,22 +116,19 @@ class MapPrior(Distribution):
         return self.above.expand(*draws, *self.above.shape).flatten(0, len(draws))
 
 
-def kl_to_prior(estimate: KlEstimator, q: Independent, p: Distribution, z: Tensor) -> Tensor:
-    """One level's divergence; against a `MapPrior` KL(q ‖ N(0, I)) + log N(z; 0, I) − log p(z), nats.
+def kl_to_map_prior(latent: Latent) -> Divergence:
+    r"""KL(q ‖ N(0, I)) + log N(z; 0, I) − log p(z) where p is a `MapPrior`, else `analytic_kl_or_sample`; nats.
 
-    In expectation that is KL(q ‖ p). Only what a density has over N(0, I) is left to the sample, so it is far less
-    noisy than log q(z) − log p(z) where the two priors are alike.
-
-    Args:
-        estimate: how the divergence is taken where there is a choice; `sampled_kl` is left as it is.
-        q: posterior, batch (B,).
-        p: prior, batch (B,).
-        z: (B, D), drawn from q.
+    In expectation that is KL(q ‖ p). Only the difference between log p and log N(0, I) is left to the sample, so it is
+    far less noisy than log q(z) − log p(z) where the two priors are alike. It is a sampled divergence all the same.
     """
-    if estimate is not analytic_kl_or_sample or not isinstance(p, MapPrior):
-        return estimate(q, p, z)
-    normal = standard_normal(*z.shape, like=z)
-    return kl_divergence(q, normal) + normal.log_prob(z) - p.log_prob(z)
+    q, p, z, log_q = latent
+    if not isinstance(p, MapPrior):
+        return analytic_kl_or_sample(latent)
+    zeros = torch.zeros_like(z)
+    normal = Independent(Normal(zeros, zeros + 1), z.ndim - 1)
+    nats = analytic_kl_or_sample(Latent(q, normal, z, log_q)).nats
+    return Divergence(nats + normal.log_prob(z) - p.log_prob(z), sampled=True)
 
 
 def nearly_standard(components: int, dim: int) -> GaussianMixture:

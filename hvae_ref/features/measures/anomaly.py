@@ -61,7 +61,7 @@ class AnomalyScore:
                 raise ValueError(f"normal[{level!r}]: expected some spread, got {self.mean[level]:.4g} all over")
 
     def __call__(self, surprise: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Answer scores (B, height, width) for each level and their sum, "combined".
+        """Scores (B, height, width) for each level and their sum, "combined".
 
         Args:
             surprise: maps (B, H_l, W_l), for the levels of the normal ones.

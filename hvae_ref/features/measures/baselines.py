@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from hvae_ref.features.validation import rows_of
+from hvae_ref.features.validation import feature_vectors
 
 ROWS_AT_ONCE = 2048
 """Rows whose distances to a memory are held at once."""
@@ -87,7 +87,7 @@ class PositionGaussian:
             ValueError: for features that `aligned` does not take, or fewer than two vectors a Gaussian.
         """
         f = aligned(features)
-        rows = rows_of(f)[None] if self.shared else f.flatten(2).permute(2, 0, 1)
+        rows = feature_vectors(f)[None] if self.shared else f.flatten(2).permute(2, 0, 1)
         rows = rows.double()
         if rows.shape[1] < 2:
             raise ValueError(f"features: expected at least two vectors for each Gaussian, got {rows.shape[1]}")
@@ -116,7 +116,7 @@ class PositionGaussian:
         _check_levels(features, self._levels)
         f = f.to(self.mean)
         # (positions, D, B), or (1, D, everything) for one Gaussian.
-        columns = rows_of(f).mT[None] if self.shared else f.flatten(2).permute(2, 1, 0)
+        columns = feature_vectors(f).mT[None] if self.shared else f.flatten(2).permute(2, 1, 0)
         white = torch.linalg.solve_triangular(self.scale_tril, columns - self.mean.unsqueeze(-1), upper=False)
         distance = white.square().sum(1).sqrt()
         flat = distance[0].view(len(f), -1) if self.shared else distance.mT
@@ -153,7 +153,7 @@ class NearestNeighbour:
 
     def fit(self, features: Mapping[str, Tensor]) -> NearestNeighbour:
         """Choose the memory among normal features, (N, D_l, H_l, W_l) for each level."""
-        rows = rows_of(aligned(features))
+        rows = feature_vectors(aligned(features))
         self._levels = list(features)
         generator = torch.Generator().manual_seed(self.seed)
         pool = rows[torch.randperm(len(rows), generator=generator)[:POOL].to(rows.device)]
@@ -183,7 +183,7 @@ class NearestNeighbour:
         dtype = torch.promote_types(self.rows.dtype, torch.float32)
         # Around their mean, distances between rows have all their digits.
         centre = self.rows.to(dtype).mean(0)
-        memory, rows = self.rows.to(dtype) - centre, rows_of(f)
+        memory, rows = self.rows.to(dtype) - centre, feature_vectors(f)
         nearest = [torch.cdist(chunk.to(memory) - centre, memory).amin(1) for chunk in rows.split(ROWS_AT_ONCE)]
         return torch.cat(nearest).view(len(f), *f.shape[2:])
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from hvae_ref.features.density.mixture import GaussianMixture
+from hvae_ref.features.measures.feature_estimate import FeatureEstimate, FeaturePath, uncertainty_of
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
 from hvae_ref.features.pyramid.pixel_grid import PYRAMID_STRIDES, position_of
 from hvae_ref.features.pyramid.reduction import Reduction
@@ -34,74 +32,6 @@ class Density(Protocol):
         ...
 
 
-def gaussian_entropy(covariance: Float[Tensor, "*batch dim dim"]) -> Float[Tensor, "*batch"]:
-    """½ log det(2πe Σ) in nats: the entropy of a Gaussian, and the most that any density of covariance Σ can have."""
-    return 0.5 * torch.logdet(2 * math.pi * math.e * covariance)
-
-
-def _uncertainty(mixture: GaussianMixture) -> Tensor:
-    """½ log det(2πe Cov) of mixtures; in float64, for in float32 a direction on the floor drowns beside a wide one."""
-    return gaussian_entropy(mixture.double().covariance).to(mixture.loc)
-
-
-@dataclass(frozen=True)
-class FeatureEstimate:
-    """What the density says about one position, eq. 7.9 in the book.
-
-    Attributes:
-        level: whose map.
-        row: of the position in the map.
-        column: of the position in the map.
-        distribution: p(f_i | ·), a mixture of batch shape ().
-        mode: the most likely feature, (D,).
-        mean: E[f_i | ·], (D,).
-        std: standard deviation of each coordinate, (D,).
-        uncertainty: ½ log det(2πe Cov[f_i | ·]) in nats, which bounds the entropy from above.
-        observed: the feature that is there, (D,).
-        log_prob: log p(observed | ·), nats.
-    """
-
-    level: str
-    row: int
-    column: int
-    distribution: GaussianMixture
-    mode: Tensor
-    mean: Tensor
-    std: Tensor
-    uncertainty: float
-    observed: Tensor
-    log_prob: float
-
-    def entropy(self, draws: int = 10_000, seed: int = 0) -> tuple[float, float]:
-        """The entropy −E[log p(f)] in nats, from draws, and its standard error."""
-        if draws < 2:
-            raise ValueError(f"draws: expected at least 2, got {draws}")
-        device = self.mean.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            surprise = -self.distribution.log_prob(self.distribution.sample((draws,)))
-        return surprise.mean().item(), surprise.std().item() / math.sqrt(draws)
-
-
-@dataclass(frozen=True)
-class FeaturePath:
-    """Two ways from one place of a map to another, step by step.
-
-    Attributes:
-        places: (row, column) of each step, on the straight line between the two places, (S, 2).
-        straight: (1 − t) f_a + t f_b, the line through feature space between the two observed features, (S, D).
-        expected: the mode of the density at each step's place, (S, D).
-        observed: the feature that is at each step's place, (S, D).
-        log_prob: of "straight", "expected" and "observed" under the density at each step's place, nats, (S,) each.
-    """
-
-    places: Tensor
-    straight: Tensor
-    expected: Tensor
-    observed: Tensor
-    log_prob: dict[str, Tensor]
-
-
 class FeatureEstimator:
     r"""Reads p(f_i | ·) off a density at the positions of given feature maps.
 
@@ -111,7 +41,7 @@ class FeatureEstimator:
     before this one for `SpatialGraphDensity`. The feature at the position itself is never among it.
 
     Args:
-        density: answers `distribution(level, features, positions)`.
+        density: has the method `distribution(level, features, positions)`.
         features: maps (B, D_l, H_l, W_l) of all levels of the density, in its units.
         strides: pixels between positions of each level, for questions about pixels.
 
@@ -181,7 +111,7 @@ class FeatureEstimator:
             mixture.mode[0],
             mixture.mean[0],
             mixture.variance[0].sqrt(),
-            _uncertainty(mixture)[0].item(),
+            uncertainty_of(mixture)[0].item(),
             observed,
             mixture.log_prob(observed)[0].item(),
         )
@@ -202,7 +132,7 @@ class FeatureEstimator:
                 mixture = self._mixtures(level, example, index)
                 parts["mode"].append(mixture.mode)
                 parts["mean"].append(mixture.mean)
-                parts["uncertainty"].append(_uncertainty(mixture))
+                parts["uncertainty"].append(uncertainty_of(mixture))
                 parts["log_prob"].append(mixture.log_prob(values[index]))
         whole = {name: torch.cat(part).unflatten(0, (-1, *shape)) for name, part in parts.items()}
         return {name: values.movedim(-1, 1) if values.ndim == 4 else values for name, values in whole.items()}

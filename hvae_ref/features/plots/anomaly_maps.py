@@ -35,7 +35,7 @@ def anomaly_maps(
 
     Args:
         images: (N, 3, H, W) or (N, 1, H, W) in [0, 1].
-        scores: name to maps (N, H, W), such as `hvae_ref.evaluation.AnomalyScore` answers them; a column each.
+        scores: name to maps (N, H, W), such as `hvae_ref.features.AnomalyScore` returns them; a column each.
         masks: (N, H, W), true where the patch is.
         row_labels: text left of each row.
         title: text above all.

@@ -72,7 +72,7 @@ class FeaturePyramid(nn.Module):
         return super().train(False)
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> dict[str, Tensor]:
-        """Answer the four maps, fine to coarse.
+        """The four maps, fine to coarse.
 
         Args:
             images: (B, 3, H, W), or grey ones (B, 1, H, W) whose channel is repeated; in [0, 1].
@@ -101,7 +101,7 @@ class FeaturePyramid(nn.Module):
             batch_size: images in all dictionaries but the last.
 
         Yields:
-            What a call answers for the next images.
+            What a call returns for the next images.
 
         Raises:
             ValueError: for no image or a batch size below 1, at once; for other faults when their batch comes.

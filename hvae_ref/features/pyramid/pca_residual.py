@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from torch import Tensor
 
 
-def leading(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -> dict[str, Tensor]:
+def leading_components(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -> dict[str, Tensor]:
     """The first D_l coordinates of each level, those of largest variance: (B, D_l, H_l, W_l).
 
     Args:
-        whitened: (B, A_l, H_l, W_l), as `Reduction(…, whiten=True).transform` answers it.
+        whitened: (B, A_l, H_l, W_l), as `Reduction(…, whiten=True).transform` returns it.
         dims: D_l ≤ A_l of the levels that are wanted.
 
     Raises:
@@ -22,8 +22,8 @@ def leading(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -> dict[str
     return {level: whitened[level][:, :dim] for level, dim in dims.items()}
 
 
-def rest_log_prob(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -> dict[str, Tensor]:
-    r"""log N(r_i; 0, I) of the coordinates r that `leading` leaves out, at every position: (B, H_l, W_l), nats.
+def residual_log_prob(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -> dict[str, Tensor]:
+    r"""log N(r_i; 0, I) of the coordinates r that `leading_components` drops, at every position: (B, H_l, W_l), nats.
 
     log p(u, r) = log p(u) + log N(r; 0, I)
 

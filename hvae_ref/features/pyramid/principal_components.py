@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hvae_ref.features.pyramid.running_covariance import Moments
+from hvae_ref.features.pyramid.running_covariance import RunningCovariance
 
 ROUNDING = torch.finfo(torch.float32).eps
 """Vectors of features are known to this share of their length."""
@@ -32,24 +32,24 @@ class PrincipalComponents(nn.Module):
         self.register_buffer("variance", torch.zeros(dim))
         self.register_buffer("discarded_variance", torch.zeros(()))
 
-    def set(self, moments: Moments, whiten: bool, like: Tensor) -> None:
+    def set(self, found: RunningCovariance, whiten: bool, like: Tensor) -> None:
         """Read everything off the mean and the covariance of the vectors.
 
         Args:
-            moments: of at least one vector.
+            found: of at least one vector.
             whiten: take the standard deviations as the scale.
             like: the buffers take its dtype and device.
         """
         dim = len(self.variance)
-        variance, directions = torch.linalg.eigh(moments.covariance)
+        variance, directions = torch.linalg.eigh(found.covariance)
         variance, directions = variance.flip(0), directions.flip(1)
-        size = moments.mean.square().sum() + moments.covariance.trace()
+        size = found.mean.square().sum() + found.covariance.trace()
         variance = torch.where(variance > ROUNDING**2 * size, variance, 0)
         # A direction and its opposite are equally right: the largest entry is made positive, on every machine.
         largest = directions.abs().argmax(0, keepdim=True)
         directions = directions * directions.gather(0, largest).sign()
         scale = torch.where((variance > 0) & whiten, variance.sqrt(), 1)
-        self.mean = moments.mean.to(like)
+        self.mean = found.mean.to(like)
         self.directions = directions[:, :dim].to(like).contiguous()
         self.scale, self.variance = scale[:dim].to(like), variance[:dim].to(like)
         self.discarded_variance = variance[dim:].sum().to(like)
@@ -60,6 +60,6 @@ class PrincipalComponents(nn.Module):
         return torch.einsum("bchw,cd->bdhw", f - mean[:, None, None], reduce)
 
     def inverse(self, u: Float[Tensor, "batch dim height width"]) -> Float[Tensor, "batch channels height width"]:
-        """Answer the map (B, C, H, W) whose every vector is the nearest of those that reduce to `u` (B, D, H, W)."""
+        """The map (B, C, H, W) whose every vector is the nearest of those that reduce to `u` (B, D, H, W)."""
         mean, expand = self.mean.to(u), (self.directions * self.scale).to(u)
         return torch.einsum("bdhw,cd->bchw", u, expand) + mean[:, None, None]

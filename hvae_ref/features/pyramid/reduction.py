@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 
 from hvae_ref.features.pyramid.principal_components import PrincipalComponents
-from hvae_ref.features.pyramid.running_covariance import Moments
+from hvae_ref.features.pyramid.running_covariance import RunningCovariance
 
 
 class Reduction(nn.Module):
@@ -56,29 +56,29 @@ class Reduction(nn.Module):
             ValueError: for no features, values that are not finite, batches with different levels or channels, levels
                 other than those of `dims`, or fewer channels than dimensions.
         """
-        moments: dict[str, Moments] = {}
+        found: dict[str, RunningCovariance] = {}
         like: dict[str, Tensor] = {}
         for batch in [features] if isinstance(features, Mapping) else features:
-            if not moments:
-                moments = {level: self._moments(level, f) for level, f in batch.items()}
+            if not found:
+                found = {level: self._empty_covariance(level, f) for level, f in batch.items()}
                 like = {level: f.new_zeros(()) for level, f in batch.items()}
-            if batch.keys() != moments.keys():
-                raise ValueError(f"features: expected the levels {', '.join(moments)}, got {', '.join(batch)}")
-            self._check(batch, {level: len(m.mean) for level, m in moments.items()}, "channels")
+            if batch.keys() != found.keys():
+                raise ValueError(f"features: expected the levels {', '.join(found)}, got {', '.join(batch)}")
+            self._check(batch, {level: len(c.mean) for level, c in found.items()}, "channels")
             for level, f in batch.items():
                 # An image at a time: the copies in float64 then stay small.
                 for image in f:
-                    moments[level].update(image.flatten(1).T)
-        if not moments or not all(m.count for m in moments.values()):
+                    found[level].update(image.flatten(1).T)
+        if not found or not all(c.count for c in found.values()):
             raise ValueError("features: expected at least one position on every level, got none")
-        if isinstance(self.dims, dict) and self.dims.keys() != moments.keys():
-            raise ValueError(f"features: expected the levels {', '.join(self.dims)}, got {', '.join(moments)}")
+        if isinstance(self.dims, dict) and self.dims.keys() != found.keys():
+            raise ValueError(f"features: expected the levels {', '.join(self.dims)}, got {', '.join(found)}")
         components = {}
-        for level, found in moments.items():
-            if not found.scatter.isfinite().all():
+        for level, covariance in found.items():
+            if not covariance.scatter.isfinite().all():
                 raise ValueError(f"features[{level!r}]: expected finite values, got NaN or infinite ones")
-            components[level] = PrincipalComponents(len(found.mean), self._dim(level))
-            components[level].set(found, self.whiten, like[level])
+            components[level] = PrincipalComponents(len(covariance.mean), self._dim(level))
+            components[level].set(covariance, self.whiten, like[level])
         self.components = nn.ModuleDict(components)
         return self
 
@@ -92,7 +92,7 @@ class Reduction(nn.Module):
         return {level: self.components[level](f) for level, f in features.items()}
 
     def inverse(self, reduced: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Answer the maps (B, C_l, H_l, W_l) nearest to those that `reduced` (B, D_l, H_l, W_l) may have come from.
+        """The maps (B, C_l, H_l, W_l) nearest to those that `reduced` (B, D_l, H_l, W_l) may have come from.
 
         Raises:
             ValueError: before `fit`, and for a level or a number of dimensions that it has not seen.
@@ -122,7 +122,7 @@ class Reduction(nn.Module):
         """log |det| of the division by the scale at one position: −Σ log scale in nats, and 0 without whitening."""
         return {level: -float(c.scale.log().sum()) for level, c in self.components.items()}
 
-    def _moments(self, level: str, f: Tensor) -> Moments:
+    def _empty_covariance(self, level: str, f: Tensor) -> RunningCovariance:
         if f.ndim != 4 or not f.is_floating_point():
             raise ValueError(
                 f"features[{level!r}]: expected floating-point values of shape (B, C, H, W), got {f.dtype} "
@@ -132,7 +132,7 @@ class Reduction(nn.Module):
             raise ValueError(
                 f"dims: expected at most {f.shape[1]} on {level}, its number of channels, got {self._dim(level)}"
             )
-        return Moments(f.shape[1])
+        return RunningCovariance(f.shape[1])
 
     def _dim(self, level: str) -> int:
         if isinstance(self.dims, int):

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-class Moments:
+class RunningCovariance:
     """The number, mean and scatter Σ (x − mean)(x − mean)ᵀ of vectors, updated piece by piece.
 
     Two sets with means a, b of n and m vectors have the scatter S_a + S_b + (b − a)(b − a)ᵀ n m / (n + m): no large
@@ -20,10 +20,10 @@ class Moments:
         Chan, Golub and LeVeque (1983), Algorithms for Computing the Sample Variance,
         https://doi.org/10.1080/00031305.1983.10483115
 
-    >>> moments = Moments(1)
+    >>> running = RunningCovariance(1)
     >>> for piece in ([[1.0], [2.0]], [[6.0]]):
-    ...     moments.update(torch.tensor(piece))
-    >>> moments.count, float(moments.mean), float(moments.covariance)
+    ...     running.update(torch.tensor(piece))
+    >>> running.count, float(running.mean), float(running.covariance)
     (3, 3.0, 4.666666666666667)
     """
 

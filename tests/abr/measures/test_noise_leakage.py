@@ -20,10 +20,10 @@ class Repeats(nn.Module):
         super().__init__()
         self.share, self.signal = share, signal
 
-    def encode(self, x, condition):
+    def encode(self, x, *, condition):
         return {"z_global": SimpleNamespace(mean=x)}
 
-    def decode(self, z, condition):
+    def decode(self, z, *, condition):
         return SimpleNamespace(mean=self.share * z["z_global"] + (1 - self.share) * self.signal)
 
 

@@ -11,22 +11,22 @@ L = 6
 SOME = ("level", "rate", "sweeps")
 
 KINDS: dict[str, Callable[..., ResponseModel]] = {
-    "hierarchical": lambda **k: HierarchicalResponseCVAE(
+    "hierarchical": lambda **k: HierarchicalResponseCVAE.dense(
         L, global_latent_dim=2, local_latent_dim=3, hidden=(10, 9), **k
     ),
-    "concatenating": lambda **k: HierarchicalResponseCVAE(
+    "concatenating": lambda **k: HierarchicalResponseCVAE.dense(
         L, global_latent_dim=2, local_latent_dim=3, hidden=(10,), use_film=False, **k
     ),
-    "cvae": lambda **k: ResponseCVAE(L, latent_dim=3, hidden=(10,), **k),
-    "some-statics": lambda **k: HierarchicalResponseCVAE(L, SOME, 2, 2, hidden=(10,), **k),
-    "correlated": lambda **k: HierarchicalResponseCVAE(
+    "cvae": lambda **k: ResponseCVAE.dense(L, latent_dim=3, hidden=(10,), **k),
+    "some-covariates": lambda **k: HierarchicalResponseCVAE.dense(L, SOME, 2, 2, hidden=(10,), **k),
+    "correlated": lambda **k: HierarchicalResponseCVAE.dense(
         L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), noise="correlated", **k
     ),
-    "conditional-prior": lambda **k: HierarchicalResponseCVAE(
+    "conditional-prior": lambda **k: HierarchicalResponseCVAE.dense(
         L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), prior="conditional", **k
     ),
-    "blind-encoder": lambda **k: HierarchicalResponseCVAE(
-        L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), encoder_sees_statics=False, **k
+    "blind-encoder": lambda **k: HierarchicalResponseCVAE.dense(
+        L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), encoder_sees_covariates=False, **k
     ),
 }
 
@@ -70,4 +70,4 @@ def targets(n: int, seed: int = 4, dtype: torch.dtype = torch.float64) -> tuple[
 
 def own(model: ResponseModel, condition: torch.Tensor) -> torch.Tensor:
     """The columns of a whole condition that a model reads."""
-    return condition[:, [STATIC_NAMES.index(name) for name in model.statics]]
+    return condition[:, [STATIC_NAMES.index(name) for name in model.covariates]]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hvae_ref.abr.data import STATIC_NAMES, STATICS
+from hvae_ref.abr.models.covariates import ScaledCovariates
 from hvae_ref.abr.models.response_heads import (
     HEAD_HIDDEN,
     START_LATENCY,
@@ -16,7 +17,6 @@ from hvae_ref.abr.models.response_heads import (
     presence_nll,
     static_error,
 )
-from hvae_ref.abr.models.response_parts import ScaledCovariates
 from tests.abr.models.responses import conditions
 
 
@@ -55,31 +55,33 @@ def test_the_static_part_counts_a_twentieth_of_each_range_as_one_half() -> None:
     true = torch.zeros(1, 7)
     torch.testing.assert_close(static_error(true + 0.1, true), torch.tensor([3.5]))
     low, high = (torch.tensor([[float(getattr(p, bound)) for p in STATICS]]) for bound in ("low", "high"))
-    scaled = ScaledCovariates(STATIC_NAMES)
-    step = scaled.inverse(scaled(low) + 0.1) - low
+    covariates = ScaledCovariates(STATIC_NAMES)
+    step = covariates.inverse(covariates.scale(low) + 0.1) - low
     torch.testing.assert_close(step[:, :6], ((high - low) / 20)[:, :6])
 
 
 def test_statics_fill_minus_one_to_one_and_come_back() -> None:
-    scaled = ScaledCovariates(STATIC_NAMES).double()
+    covariates = ScaledCovariates(STATIC_NAMES).double()
     low, high = (torch.tensor([[float(getattr(p, bound)) for p in STATICS]]).double() for bound in ("low", "high"))
-    torch.testing.assert_close(scaled(low), -torch.ones(1, 7).double())
-    torch.testing.assert_close(scaled(high), torch.ones(1, 7).double())
+    torch.testing.assert_close(covariates.scale(low), -torch.ones(1, 7).double())
+    torch.testing.assert_close(covariates.scale(high), torch.ones(1, 7).double())
     c = conditions(50)
-    torch.testing.assert_close(scaled.inverse(scaled(c)), c)
+    torch.testing.assert_close(covariates.inverse(covariates.scale(c)), c)
     middle = c.clone()
     middle[:, -1] = 2000.0
-    torch.testing.assert_close(scaled(middle)[:, -1], torch.zeros(50).double(), atol=1e-12, rtol=0)  # √(500 · 8000)
+    torch.testing.assert_close(
+        covariates.scale(middle)[:, -1], torch.zeros(50).double(), atol=1e-12, rtol=0
+    )  # √(500 · 8000)
     assert not ScaledCovariates(("level",)).state_dict()
 
 
 def test_scaled_statics_and_their_way_back_have_finite_gradients() -> None:
-    scaled = ScaledCovariates(STATIC_NAMES)
+    covariates = ScaledCovariates(STATIC_NAMES)
     c = conditions(5).float().requires_grad_()
-    scaled(c).sum().backward()
+    covariates.scale(c).sum().backward()
     assert torch.isfinite(c.grad).all() and (c.grad > 0).all()
     u = (100 * torch.randn(5, 7)).clamp(-20, 20).requires_grad_()
-    scaled.inverse(u).sum().backward()
+    covariates.inverse(u).sum().backward()
     assert torch.isfinite(u.grad).all() and (u.grad > 0).all()
 
 

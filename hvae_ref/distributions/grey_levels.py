@@ -1,0 +1,22 @@
+"""A categorical over numbers: grey levels, which have a mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical
+
+
+class GreyLevels(Categorical):
+    """A categorical over the grey levels 0 … V − 1 that also has the mean of its *values*."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected grey level, batch shape."""
+        return (self.probs * torch.arange(self.probs.shape[-1], device=self.probs.device)).sum(-1)
+
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
+        """Draw grey levels in the dtype of the logits, as the data sets hold them."""
+        return super().sample(sample_shape).to(self.logits.dtype)

@@ -1,0 +1,80 @@
+"""Exercise 3.8: who knows more?
+
+Asked for are I(x; z2) and I(x; z1) in nats, each (B,), under q(z2|x) = N(a x, s2²) and
+q(z1|z2, x) = N(b x + c z2, s1²), where x ~ N(0, 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvae_ref.exercises.engine.exercise import Exercise
+from hvae_ref.exercises.engine.inputs import normal, size, uniform
+from hvae_ref.exercises.engine.misconceptions import Misconceptions
+
+_SECTION = "3.11 · Claims, examined"
+
+
+def _half_log(signal: Tensor, noise: Tensor) -> Tensor:
+    return 0.5 * torch.log1p(signal**2 / noise)
+
+
+def _known(a: Tensor, s2: Tensor, b: Tensor, c: Tensor, s1: Tensor) -> tuple[Tensor, Tensor]:
+    return _half_log(a, s2**2), _half_log(b + c * a, c**2 * s2**2 + s1**2)
+
+
+def _linear_posterior(rng: np.random.Generator) -> tuple[Tensor, ...]:
+    batch = size(rng)
+    a, b, c = (normal(rng, batch, dtype=torch.float64) for _ in range(3))
+    s2, s1 = (uniform(rng, batch, low=0.3, high=1.5, dtype=torch.float64) for _ in range(2))
+    return a, s2, b, c, s1
+
+
+wrong = Misconceptions(_SECTION)
+
+
+@wrong("S5")
+def _known_along_the_chain(a: Tensor, s2: Tensor, b: Tensor, c: Tensor, s1: Tensor) -> tuple[Tensor, Tensor]:
+    """z1 is treated as if x could reach it through z2 alone. In q(z1|z2, x) it has a path of its own."""
+    return _known(a, s2, 0 * b, c, s1)
+
+
+@wrong("S5")
+def _known_limited(a: Tensor, s2: Tensor, b: Tensor, c: Tensor, s1: Tensor) -> tuple[Tensor, Tensor]:
+    """z2 is capped at what z1 knows. That inequality belongs to a chain x → z1 → z2, and this posterior
+    draws z2 first.
+    """
+    at_top, at_bottom = _known(a, s2, b, c, s1)
+    return torch.minimum(at_top, at_bottom), at_bottom
+
+
+@wrong("S2")
+def _known_from_the_mean(a: Tensor, s2: Tensor, b: Tensor, c: Tensor, s1: Tensor) -> tuple[Tensor, Tensor]:
+    """z1 is computed as if it were given the mean of z2. The noise of the sample adds to its own."""
+    return _half_log(a, s2**2), _half_log(b + c * a, s1**2)
+
+
+@wrong("S5")
+def _known_given_z2(a: Tensor, s2: Tensor, b: Tensor, c: Tensor, s1: Tensor) -> tuple[Tensor, Tensor]:
+    """This is what z1 says of x beyond z2, or some of it. Asked for is I(x; z1), with z2 unknown."""
+    return _half_log(a, s2**2), _half_log(b, s1**2) + 0 * c
+
+
+@wrong("O14")
+def _known_doubled(a: Tensor, s2: Tensor, b: Tensor, c: Tensor, s1: Tensor) -> tuple[Tensor, Tensor]:
+    """Twice too much: a Gaussian channel carries half a logarithm."""
+    at_top, at_bottom = _known(a, s2, b, c, s1)
+    return 2 * at_top, 2 * at_bottom
+
+
+EXERCISE = Exercise(
+    id="3.8",
+    title="Who knows more?",
+    kind="derive",
+    section=_SECTION,
+    reference=_known,
+    inputs=_linear_posterior,
+    misconceptions=wrong,
+)

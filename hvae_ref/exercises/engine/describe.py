@@ -1,0 +1,103 @@
+"""What to say of a difference on one input: its kind, the shapes, an exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from hvae_ref.exercises.engine.evaluate import Leaf, Outcome, UnsupportedAnswerError, is_blank
+from hvae_ref.exercises.engine.readable import clipped
+
+
+def describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
+    """Say how an answer differs from what is expected on one input.
+
+    Args:
+        kind: Kind of difference, other than ``"value"``.
+        expected: What the reference gave.
+        actual: What the answer gave.
+
+    Returns:
+        The kind, and a sentence that says it.
+    """
+    if is_blank(actual.value):
+        return "structure", "On this input the function returns nothing."
+    if kind == "structure":
+        return kind, f"The answer has another form than what is asked: {mismatch(expected, actual)}."
+    if kind == "shape":
+        return kind, f"The shape differs: {mismatch(expected, actual)}.{_shape_hint(expected, actual)}"
+    if kind == "nan":
+        return kind, "NaN or infinity where a finite number is expected."
+    if kind == "dtype":
+        return kind, "Whole numbers or truth values where real numbers are expected: check the dtype."
+    if kind == "gradient missing":
+        return kind, (
+            "The values are right, but no gradient reaches an input: something on the way is detached, "
+            "copied through NumPy or drawn without reparameterisation."
+        )
+    return kind, "The values are right, but the gradient with respect to the inputs is not."
+
+
+def mismatch(expected: Outcome, actual: Outcome) -> str:
+    """Say what form was expected and what form came.
+
+    Args:
+        expected: What the reference gave.
+        actual: What the answer gave.
+
+    Returns:
+        Part of a sentence, such as ``"expected shape (2,), got a single number"``.
+    """
+    if expected.leaves.keys() != actual.leaves.keys():
+        return f"expected {_form(expected)}, got {_form(actual)}"
+    for place, leaf in expected.leaves.items():
+        wanted, found = _shape(leaf), _shape(actual.leaves[place])
+        if wanted != found:
+            return f"expected {wanted}, got {found}" + (f" at {place}" if place else "")
+    return f"expected {_form(expected)}, got {_form(actual)}"
+
+
+def _shape_hint(expected: Outcome, actual: Outcome) -> str:
+    for place, leaf in expected.leaves.items():
+        found = actual.leaves[place]
+        if not isinstance(leaf, Tensor) or not isinstance(found, Tensor) or leaf.shape == found.shape:
+            continue
+        if found.ndim > leaf.ndim:
+            return " An axis is left that should have been reduced or squeezed away."
+        if found.ndim < leaf.ndim:
+            return " One axis too many has been reduced."
+        if sorted(found.shape) == sorted(leaf.shape):
+            return " Two axes are transposed."
+        return ""
+    return ""
+
+
+def _form(outcome: Outcome) -> str:
+    if list(outcome.leaves) == [""]:
+        return _shape(outcome.leaves[""])
+    return "parts " + ", ".join(outcome.leaves) if outcome.leaves else "nothing"
+
+
+def _shape(leaf: Leaf) -> str:
+    if not isinstance(leaf, Tensor):
+        return "nothing" if leaf is None else "a word"
+    return f"shape {tuple(leaf.shape)}" if leaf.ndim else "a single number"
+
+
+def error_message(error: Exception | None, inputs: tuple[Any, ...], names: tuple[str, ...]) -> str:
+    """Say what exception an answer raised, and on inputs of which shapes.
+
+    Args:
+        error: The exception.
+        inputs: The arguments.
+        names: Their names.
+
+    Returns:
+        One or two sentences.
+    """
+    if isinstance(error, UnsupportedAnswerError):
+        return f"The answer cannot be compared: {error}."
+    shapes = [f"{n} {tuple(v.shape)}" for n, v in zip(names, inputs, strict=True) if isinstance(v, Tensor)]
+    where = f" The inputs' shapes: {', '.join(shapes)}." if shapes else ""
+    return f"The function stopped with {type(error).__name__}: {clipped(str(error), 300)}.{where}"

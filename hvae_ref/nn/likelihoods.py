@@ -1,0 +1,141 @@
+"""Likelihoods: how many numbers a net gives for each value of x, what they mean, and how a net sees x."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Distribution, Independent, constraints
+from torch.distributions import Normal as TorchNormal
+
+from hvae_ref.nn.heads import bounded_log_sigma
+
+
+class Likelihood(ABC):
+    """p(x_d|·) of one value x_d of an example, from the numbers that a net gives for it.
+
+    Attributes:
+        outputs: how many numbers the net gives for each value of x.
+        num_values: V where x takes the whole numbers 0 … V − 1; None for real values.
+        support: the values that x may take.
+        wanted: the same in words, with what to do about others.
+    """
+
+    outputs: int
+    num_values: int | None = None
+    support: constraints.Constraint = constraints.real
+    wanted: str = "finite numbers; remove or replace the others"
+
+    @abstractmethod
+    def distribution(self, parameters: Tensor) -> Distribution:
+        """The distribution of each value, batch shape (…), from `outputs` numbers each, (…, outputs)."""
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(a, b) for which a x + b is of the order of 1: what nets see of x."""
+        return 1.0, 0.0
+
+    def embed(self, x: Tensor) -> Tensor:
+        """a x + b, what nets see of x, same shape."""
+        scale, shift = self.affine
+        return x * scale + shift
+
+
+@dataclass(frozen=True)
+class Bernoulli(Likelihood):
+    """x in {0, 1}, from logits: no sigmoid and no clamp on the way to the loss."""
+
+    outputs: ClassVar[int] = 1
+    num_values: ClassVar[int] = 2
+    support: ClassVar[constraints.Constraint] = constraints.boolean
+    wanted: ClassVar[str] = (
+        "0 and 1; binarise the data (load(…, binarize='dynamic')), or build the model with likelihood=Categorical(V) "
+        "or LogisticMixture(V) for V grey levels, or Normal() for real values"
+    )
+
+    def distribution(self, parameters: Tensor) -> TorchBernoulli:
+        """Logits (…, 1)."""
+        return TorchBernoulli(logits=parameters.squeeze(-1))
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """{0, 1} to {−1, 1}."""
+        return 2.0, -1.0
+
+
+@dataclass(frozen=True)
+class Normal(Likelihood):
+    """Real-valued x: N(μ, σ²) with μ from the net, and σ from the net too or fixed.
+
+    Nets see (x − center) / unit and say μ and σ in that unit; densities are in the data's own unit.
+
+    Args:
+        scale: σ of every value, in the data's unit; None for one that the net says, with a floor of 0.0025 units.
+        center: what the net should see as 0, such as the mean of the data.
+        unit: what the net should see as 1, such as the standard deviation of the data.
+
+    Raises:
+        ValueError: for a scale or unit that is not positive, or a center that is not finite.
+    """
+
+    scale: float | None = None
+    center: float = 0.0
+    unit: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "unit"):
+            value = getattr(self, name)
+            if not (name == "scale" and value is None) and not 0 < float(value) < float("inf"):
+                raise ValueError(f"{name}: expected a number > 0, got {value!r}")
+        if not math.isfinite(self.center):
+            raise ValueError(f"center: expected a finite number, got {self.center!r}")
+
+    @property
+    def outputs(self) -> int:
+        """μ, and log σ where no scale is fixed."""
+        return 2 if self.scale is None else 1
+
+    def distribution(self, parameters: Tensor) -> TorchNormal:
+        """Normal from (…, 1) or (…, 2)."""
+        loc = self.center + self.unit * parameters[..., 0]
+        if self.scale is not None:
+            return TorchNormal(loc, self.scale)
+        return TorchNormal(loc, self.unit * bounded_log_sigma(parameters[..., 1]).exp())
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(x − center) / unit."""
+        return 1.0 / self.unit, -self.center / self.unit
+
+
+class ConditionalLikelihood(nn.Module):
+    """p(x|·) from a net and a likelihood.
+
+    Args:
+        net: maps what stands behind the bar to (B, C · likelihood.outputs, *size): for each channel of x (or each
+            value of a vector x) its numbers in a row.
+        likelihood: reads the net's output.
+
+    Raises:
+        ValueError: in a call, where the net's channels are no multiple of `likelihood.outputs`.
+    """
+
+    def __init__(self, net: nn.Module, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.net, self.likelihood = net, likelihood
+
+    def forward(self, *given: Tensor) -> Independent:
+        """p(x|given), batch (B,), event (C, *size)."""
+        raw, outputs = self.net(*given), self.likelihood.outputs
+        if raw.ndim < 2 or raw.shape[1] % outputs:
+            raise ValueError(
+                f"net: expected a multiple of {outputs} outputs, which {self.likelihood!r} needs for each value of x, "
+                f"got shape {tuple(raw.shape)}"
+            )
+        raw = raw.to(torch.promote_types(raw.dtype, torch.float32)).unflatten(1, (-1, outputs)).movedim(2, -1)
+        return Independent(self.likelihood.distribution(raw), raw.ndim - 2)

@@ -15,8 +15,7 @@ from torch.distributions.constraints import Constraint
 from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample, sampled_kl
 from hvae_ref.models.latents import Inference, LatentSource, check_latents, from_prior, randomness_from
 from hvae_ref.nn.eval_mode import eval_mode
-from hvae_ref.nn.likelihoods import Likelihood
-from hvae_ref.nn.observation import Observation, event_shape
+from hvae_ref.nn.likelihoods import Likelihood, Observation, event_shape
 
 Shape = int | Sequence[int]
 """An event shape: D for a vector, (C, H, W) for a map."""
@@ -106,7 +105,7 @@ class LatentVariableModel(nn.Module, ABC):
         """
         if n < 1:
             raise ValueError(f"n: expected at least one sample, got {n}")
-        self.observe.check(x, self.like)
+        self.observe(x, condition, self.like)
         self.observe.given(condition, len(x))
         if condition is not None and len(condition) == len(x):
             condition = condition.repeat(n, *[1] * (condition.ndim - 1))

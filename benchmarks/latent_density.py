@@ -132,7 +132,7 @@ def measured(ready: Run, model: ConvTwoLevelVAE, data: str, prior: str, seed: in
 def drawn(model: ConvTwoLevelVAE) -> str:
     """Expected images of latents drawn from the prior, (10, D) bytes in base64."""
     with eval_mode(model, seed=0):
-        mean = model.decode(model.sample_latents(DRAWN)).mean * (255 / (model.num_values - 1))
+        mean = model.decode(model.sample_latents(DRAWN)).mean * (255 / (model.likelihood.num_values - 1))
     return base64.b64encode(mean.round().clamp(0, 255).to(torch.uint8).numpy().tobytes()).decode()
 
 

@@ -90,7 +90,7 @@ def test_missing_truncated_and_foreign_files_are_named(path, tmp_path):
 
 def test_parts_that_do_not_fit_are_named(bundle, path):
     header = {
-        "version": 1,
+        "version": 2,
         "backbone": "x",
         "reduction": {"dims": DIMS, "whiten": True},
         "decoder": {"dims": DIMS, "width": 8},

@@ -52,7 +52,7 @@ def test_the_joint_integrates_to_one(condition):
 def test_the_joint_integrates_to_one_in_six_dimensions(condition):
     dims, shapes = {"level1": 2, "level2": 2}, {"level1": (2, 1), "level2": (1, 1)}
     density = random_density(dims, condition, scale=0.3)
-    integral, error = integral_by_importance(density, dims, shapes, wider=1.5, min_scale=0.3, count=200_000)
+    integral, error = integral_by_importance(density, dims, shapes, wider=1.5, floor=0.3, count=200_000)
     assert error < 0.03
     assert abs(integral - 1) < 4 * error
 

@@ -69,8 +69,8 @@ class BothWays(SpatialGraphDensity):
 class NumberHead(SpatialGraphDensity):
     """D2: a net looks at the context and the feature and answers a number, which is called a log-density."""
 
-    def __init__(self, dims, components, width, layers, colours, floor):
-        super().__init__(dims, components, width, layers, colours, floor)
+    def __init__(self, dims, components, width, layers, colours, min_scale):
+        super().__init__(dims, components, width, layers, colours, min_scale)
         self.number = nn.Sequential(nn.Linear(width + 1, 16), nn.SiLU(), nn.Linear(16, 1))
 
     def log_prob(self, features, positions=None):
@@ -93,7 +93,7 @@ def test_what_is_no_density_does_not_pass_that_test(kind, shapes):
 def test_the_joint_integrates_to_one_in_many_dimensions(colours):
     dims, shapes = {"level1": 2, "level2": 1}, {"level1": (2, 2), "level2": (1, 1)}
     density = random_density(dims, colours, scale=0.15)
-    integral, error = integral_by_importance(density, dims, shapes, wider=1.4, min_scale=0.2, count=100_000)
+    integral, error = integral_by_importance(density, dims, shapes, wider=1.4, floor=0.2, count=100_000)
     assert error < 0.03
     assert abs(integral - 1) < 4 * error
 

@@ -56,13 +56,32 @@ def code_hash(notebook: Notebook) -> str:
     return digest.hexdigest()[:16]
 
 
+NEEDS = {"abr": "abr", "features": "features", "training.tensorboard": "tensorboard"}
+"""Parts of the package that a chapter may use, and the extra that brings what they need beyond `[course]`."""
+
+
+def needs(path: Path, package: Path = ROOT / "hvae_ref") -> str:
+    """The extras of hvae-ref that a chapter needs, as its first cell writes them: "course,features"."""
+    used = stamp(path, package)["modules"]
+    more = {extra for part, extra in NEEDS.items() if any(f"{module}.".startswith(f"{part}.") for module in used)}
+    return ",".join(["course", *sorted(more)])
+
+
+def first_cell(path: Path) -> str:
+    """The first code cell of a chapter: the template, with the extras that the chapter needs."""
+    template = TEMPLATE.read_text(encoding="utf-8").strip()
+    return template.replace('needs = "course"', f'needs = "{needs(path)}"', 1)
+
+
 def stamp(path: Path, package: Path = ROOT / "hvae_ref") -> dict[str, Any]:
     """What the chapter's outputs depend on today: the hash of its code, and of each module and file that it uses.
 
     `tools.freshness` says which these are.
     """
     notebook = read(path)
-    sources = [cell["source"] for cell in code_cells(notebook)]
+    # The first cell installs the package; of what it prints, the version is the package's.
+    cells = [cell["source"] for cell in code_cells(notebook)][1:]
+    sources = ["import hvae_ref\nhvae_ref.__version__", *cells]
     return {
         "code_hash": code_hash(notebook),
         "modules": freshness.dependencies(sources, int(path.name[:2]), Package(package)),
@@ -100,8 +119,11 @@ def _about_the_frame(path: Path, notebook: Notebook) -> Iterator[str]:
     if not cells or cells[0]["cell_type"] != "markdown" or configured().colab(path.stem) not in cells[0]["source"]:
         yield f"the first cell must be Markdown with a link to {configured().colab(path.stem)}"
     first = next(code_cells(notebook), {"source": ""})
-    if first["source"].strip() != TEMPLATE.read_text(encoding="utf-8").strip():
-        yield "the first code cell is not tools/templates/first_cell.py: python -m tools.notebooks --first-cell"
+    if first["source"].strip() != first_cell(path):
+        yield (
+            f"the first code cell is not tools/templates/first_cell.py with needs = {needs(path)!r}: "
+            "python -m tools.notebooks --first-cell"
+        )
     if len(ids := [cell.get("id") for cell in cells]) != len(set(ids)) or None in ids:
         yield "cells need ids of their own"
 

@@ -78,7 +78,7 @@ def rehearse(chapter: Path, interpreter: Path, wheel: Path) -> str | None:
     subprocess.run(remove, check=True, capture_output=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment["PATH"] = f"{interpreter.parent}{os.pathsep}{environment['PATH']}"
-    environment["HVAE_REF_SOURCE"] = str(wheel)
+    environment["HVAE_REF_SOURCE"] = wheel.as_uri()
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(chapter, folder)
         environment["HVAE_REF_PROGRESS"] = str(Path(folder, "progress.json"))

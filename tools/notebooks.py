@@ -95,13 +95,12 @@ def run(paths: list[Path]) -> int:
 
 
 def write_first_cells(paths: list[Path]) -> None:
-    """Put the template into the first code cell of every chapter."""
-    template = chapters.TEMPLATE.read_text(encoding="utf-8").rstrip("\n")
+    """Put the template, with the extras that it needs, into the first code cell of every chapter."""
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-        if first.source != template:
-            first.source = template
+        if first.source != (wanted := chapters.first_cell(path)):
+            first.source = wanted
             write(notebook, path)
             print(f"{path.name}: first code cell written")
 

@@ -60,7 +60,7 @@ def test_a_mean_image_moves_with_the_pixels_it_is_decoded_to() -> None:
     with torch.no_grad():
         model.p_x_given_state.net[-1].net.bias[1] += 1.0
     change = (model.decode(z).mean - before)[0]
-    assert (change[1] > 0).all() and (change[[0, 2]] == 0).all()
+    assert (change[1] > 1e-5).all() and (change[[0, 2]].abs() < 1e-6).all()
 
 
 def test_any_likelihood_and_any_nets_will_do() -> None:
@@ -75,7 +75,7 @@ def test_any_likelihood_and_any_nets_will_do() -> None:
     for model in (built, other):
         torch.manual_seed(3)
         bounds.append(model.elbo(images(4)).value)
-    assert torch.equal(*bounds)
+    torch.testing.assert_close(*bounds)
 
 
 def test_with_a_standard_prior_nothing_but_x_connects_the_levels() -> None:
@@ -226,7 +226,8 @@ def test_another_prior_leaves_nets_and_the_first_model_as_they_were() -> None:
     a = model.elbo(x)
     torch.manual_seed(4)
     b = other.elbo(x)
-    assert torch.equal(a.log_px, b.log_px) and not torch.equal(a.kl["z1"], b.kl["z1"])
+    torch.testing.assert_close(a.log_px, b.log_px)
+    assert not torch.allclose(a.kl["z1"], b.kl["z1"], rtol=1e-3)
     for parameter in other.parameters():
         parameter.zero_()
     torch.manual_seed(4)

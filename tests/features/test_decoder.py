@@ -97,7 +97,7 @@ def test_a_position_reaches_the_pixels_that_influence_says_and_no_other(level, p
     with torch.no_grad():
         difference = (decoder(maps | {level: other}) - decoder(maps)).abs().amax((0, 1))
     reach = decoder.influence({level: changed}, size)
-    assert (difference[~reach] == 0).all() and (~reach).any()
+    assert (difference[~reach] < 1e-9).all() and (~reach).any()
     # Generic weights leave nothing within reach unchanged: the bound is the receptive field, not an upper estimate.
     assert (difference[reach] > 0).all()
     row, column = (edge % n for edge, n in zip(place, changed.shape, strict=True))
@@ -140,7 +140,8 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     fresh = FeatureDecoder(DIMS, width=8).double()
     fresh.load_state_dict(torch.load(tmp_path / "decoder.pt", weights_only=True))
     maps = random_maps(decoder)
-    assert torch.equal(fresh(maps), decoder(maps))
+    assert all(torch.equal(value, decoder.state_dict()[name]) for name, value in fresh.state_dict().items())
+    torch.testing.assert_close(fresh(maps), decoder(maps))
 
 
 def test_devices_and_half_precision(device):
@@ -265,7 +266,7 @@ def test_a_fit_repeats_and_leaves_the_random_state_alone():
         fit_decoder(decoder, features, images, steps=3, seed=5)
         assert torch.equal(torch.random.get_rng_state(), state)
         weights.append(decoder.state_dict())
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    torch.testing.assert_close(weights[0], weights[1])
 
 
 def test_decoding_in_batches_is_decoding():

@@ -95,8 +95,8 @@ def test_a_patch_of_the_same_picture_is_from_another_place():
 
 def test_pasted_reads_the_part_it_is_asked_for_and_follows_its_seed():
     first = textures.pasted("brick", "grass", 32, 4, seed=0)[0]
-    assert torch.equal(first, textures.pasted("brick", "grass", 32, 4, seed=0, part="test")[0])
-    assert not torch.equal(first, textures.pasted("brick", "grass", 32, 4, seed=0, part="train")[0])
-    assert not torch.equal(first, textures.pasted("brick", "grass", 32, 4, seed=1)[0])
+    torch.testing.assert_close(first, textures.pasted("brick", "grass", 32, 4, seed=0, part="test")[0])
+    assert not torch.allclose(first, textures.pasted("brick", "grass", 32, 4, seed=0, part="train")[0], atol=1e-2)
+    assert not torch.allclose(first, textures.pasted("brick", "grass", 32, 4, seed=1)[0], atol=1e-2)
     with pytest.raises(ValueError, match="got 'gras'; did you mean 'grass'"):
         textures.pasted("brick", "gras", 32, 1)

@@ -104,7 +104,8 @@ def test_latents_are_draws_that_a_seed_decides() -> None:
     density = ImageDensity("latents", model, components=2)
     a, b, c = density.maps(x, 1), density.maps(x, 1), density.maps(x, 2)
     assert list(a) == ["z1", "z2"] and a["z1"].shape == (250, 2, 3, 3) and a["z2"].shape == (250, 3, 2, 2)
-    assert all(torch.equal(a[level], b[level]) and not torch.equal(a[level], c[level]) for level in a)
+    torch.testing.assert_close(a, b)
+    assert not any(torch.allclose(a[level], c[level], rtol=1e-2) for level in a)
     # Around the posterior's mean, with the posterior's spread.
     with torch.no_grad():
         q = model.q_z2_given_r2(model.side_path(x)[1])
@@ -148,8 +149,9 @@ def test_the_prior_is_the_fitted_density() -> None:
     prior, maps = density.as_prior(), density.maps(x, 4)
     with torch.no_grad():
         log_p = {level: value.flatten(1).sum(1) for level, value in density.log_prob(x, 4).items()}
-        torch.testing.assert_close(prior.p_z2(60).log_prob(maps["z2"]), log_p["z2"])
-        torch.testing.assert_close(prior.p_z1_given_z2(maps["z2"]).log_prob(maps["z1"]), log_p["z1"])
+        close = {"rtol": 1e-4, "atol": 1e-3}  # sums over many positions
+        torch.testing.assert_close(prior.p_z2(60).log_prob(maps["z2"]), log_p["z2"], **close)
+        torch.testing.assert_close(prior.p_z1_given_z2(maps["z2"]).log_prob(maps["z1"]), log_p["z1"], **close)
     drawn = density.sample(4)
     assert drawn["z1"].shape == (4, 2, 3, 3) and drawn["z2"].shape == (4, 3, 2, 2)
     assert prior.decode(drawn).mean.shape == (4, 1, 6, 6)
@@ -186,7 +188,7 @@ def test_a_jointly_trained_density_is_the_models_own() -> None:
     density = ImageDensity("latents", model)
     assert density.density is model.density
     expected = model.density.log_prob(density.maps(x, 1))
-    assert all(torch.equal(value, expected[level]) for level, value in density.log_prob(x, 1).items())
+    torch.testing.assert_close(dict(density.log_prob(x, 1)), dict(expected), rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="fit: this density is the prior that its model was trained with"):
         density.fit(x)
     with pytest.raises(ValueError, match="density: expected None, for this model was trained with one of its own"):
@@ -202,7 +204,7 @@ def test_a_saved_and_loaded_density_gives_the_same_numbers(pyramid, on_features,
         with pytest.raises(ValueError, match="density: not fitted yet; call fit first"):
             other.sample(1)
         other.load_state_dict(density.state_dict())
-        assert all(torch.equal(a, other.log_prob(images)[level]) for level, a in density.log_prob(images).items())
+        torch.testing.assert_close(density.log_prob(images), other.log_prob(images), rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="shapes: expected .* for each of level1, level2, level3, level4, got None"):
         fresh[1].sample(1)
 

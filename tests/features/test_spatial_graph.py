@@ -116,7 +116,7 @@ def test_maps_are_what_a_loop_without_graph_library_says(colours):
                 tril += np.diag(np.log1p(np.exp(diagonal.reshape(k, d)[c]))) + head.min_scale * np.eye(d)
                 part = multivariate_normal(loc.reshape(k, d)[c], tril @ tril.T).logpdf(features[level][b, :, y, x])
                 log_p = np.logaddexp(log_p, logits[c] - np.logaddexp.reduce(logits) + part)
-            assert abs(maps[level][b, y, x].item() - log_p) < 1e-6
+            assert maps[level][b, y, x].item() == pytest.approx(log_p, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("colours", [1, 2, 4])

@@ -13,6 +13,8 @@ from hvae_ref.features.pyramid.pixel_grid import crop_features, position_of, reg
 DIMS = {"level1": 2, "level2": 3, "level3": 2}
 STRIDES = {"level1": 4, "level2": 8, "level3": 16}
 SIZE = (96, 80)
+NOISE = 1e-5
+"""What two computations of one picture may differ by."""
 
 
 @pytest.fixture
@@ -49,13 +51,13 @@ def box(top, left, bottom, right, size=SIZE):
 def test_all_levels_or_some_are_decoded(decoder):
     features = maps_of(decoder, n=2)
     whole = synthesize(decoder, features)
-    assert torch.equal(whole.images, decoder(features).detach())
+    torch.testing.assert_close(whole.images, decoder(features).detach())
     assert not whole.may_differ.any() and not any(mask.any() for mask in whole.replaced.values())
     alone = synthesize(decoder, features, levels=("level3",))
     assert list(alone.features) == list(alone.replaced) == ["level3"]
     torch.testing.assert_close(alone.images, decoder({"level3": features["level3"]}, SIZE).detach())
     given = synthesize(decoder, {"level3": features["level3"]})
-    assert torch.equal(given.images, alone.images)
+    torch.testing.assert_close(given.images, alone.images)
 
 
 def test_progressive_images_end_in_the_image(decoder):
@@ -88,7 +90,7 @@ def test_a_region_changes_in_its_place_alone(decoder, density, levels):
         assert torch.equal(same, ~wanted.expand(2, -1, -1))
     before = decoder({level: f.expand(2, -1, -1, -1) for level, f in features.items()}).detach()
     difference = (made.images - before).abs().amax((0, 1))
-    assert (difference[~made.may_differ] == 0).all() and (~made.may_differ).any()
+    assert (difference[~made.may_differ] < NOISE).all() and (~made.may_differ).any()
     assert (difference[region] > 0).all() and made.may_differ[region].all()
 
 
@@ -124,7 +126,8 @@ def test_everything_drawn_repeats_with_its_seed(decoder, density):
     a, b, c = (synthesize(decoder, density=density, size=(33, 50), n=2, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert a.images.shape == (2, 3, 33, 50) and a.may_differ.all()
-    assert torch.equal(a.images, b.images) and not torch.equal(a.images, c.images)
+    torch.testing.assert_close(a.images, b.images)
+    assert not torch.allclose(a.images, c.images, atol=1e-3)
     wide = synthesize(decoder, density=density, size=(64, 64), seed=0, temperature=1.0)
     cold = synthesize(decoder, density=density, size=(64, 64), seed=0, temperature=1e-3)
     assert cold.features["level3"].std() < wide.features["level3"].std()

@@ -1,17 +1,27 @@
-# The same in every chapter: finds hvae_ref, or installs it beside the torch and numpy that are already here.
+# The same in every chapter but for `needs`. Installs what is missing, and replaces nothing that is already here.
+needs = "course"
+
 import os
 import subprocess
 import sys
+import warnings
 from importlib import invalidate_caches, metadata, util
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # libraries that would like ipywidgets
 
 import torch
 
-if util.find_spec("hvae_ref") is None:
-    repository = "https://github.com/ladders-of-latents/ladders-of-latents"
-    source = os.environ.get("HVAE_REF_SOURCE", f"hvae-ref @ git+{repository}")
-    keep = {"torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "ipython"}
-    held = [f"{d.name}=={d.version}" for d in metadata.distributions() if (d.name or "").lower() in keep]
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", source, *held], check=True)
+signs = {"course": "jupyterquiz", "abr": "scipy", "features": "torch_geometric", "tensorboard": "tensorboard"}
+if None in map(util.find_spec, ["hvae_ref", *(signs[extra] for extra in needs.split(","))]):
+    source = os.environ.get("HVAE_REF_SOURCE", "git+https://github.com/ladders-of-latents/ladders-of-latents")
+    keep = {"torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "pillow", "ipython"}
+    here = {}  # one version of each: the first on the path, unless another one is imported
+    for found in metadata.distributions():
+        name = (found.name or "").lower()
+        if name in keep and (name not in here or found.version == getattr(sys.modules.get(name), "__version__", "")):
+            here[name] = found.version
+    held = [f"{name}=={version}" for name, version in here.items()]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"hvae-ref[{needs}] @ {source}", *held], check=True)
     invalidate_caches()
 
 import hvae_ref

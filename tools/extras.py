@@ -30,16 +30,15 @@ MODULES = {"scikit-learn": "sklearn", "scikit-image": "skimage", "ipython": "IPy
 
 TRY = {
     "core": """
-        import numpy as np, torch
-        from hvae_ref.cli.recipes import load
-        from hvae_ref.cli.recipes.schema import model_class
+        import numpy as np
+        from hvae_ref.cli import recipes
+        from hvae_ref.models import VAE
+        from hvae_ref.nn import LogisticMixture
         from hvae_ref.training import TrainConfig, fit
-        recipe, digits = load("digits-vae"), np.load(DIGITS)
-        settings = {key: value for key, value in recipe.model.items() if key != "name"}
-        model = model_class(recipe.model)(data_dim=64, **settings)
-        x = torch.from_numpy(digits).float()
-        x = x if model.num_values > 2 else (x >= 8).float()
-        history = fit(model, x, config=TrainConfig(epochs=2, device="cpu", progress=False))
+        recipe = recipes.load("digits-vae")
+        model = VAE.dense(64, recipe.model["latent_dims"], recipe.model["hidden"], LogisticMixture(17, 3))
+        config = TrainConfig(**{**recipe.training, "epochs": 2, "device": "cpu", "progress": False})
+        history = fit(model, np.load(DIGITS).astype("float32"), config=config)
         assert model.sample(5).shape == (5, 64) and history.last.train.negative_elbo > 0
         """,
     "viz": "from hvae_ref import viz; import numpy as np; viz.image_grid(np.zeros((4, 64)), (8, 8), 17)",
@@ -113,7 +112,8 @@ def measure(name: str, wheel: Path, torch: str, base: str, scratch: Path) -> str
     subprocess.run([*pip, f"torch=={torch}"], check=True)
     before, size = installed(interpreter), megabytes(folder)
     source = str(wheel) if name == "core" else f"{wheel}[{name}]"
-    if subprocess.run([*pip, source]).returncode != 0:
+    # As the first cell of a chapter does: or a newer torchvision would bring a newer torch.
+    if subprocess.run([*pip, source, f"torch=={torch}"]).returncode != 0:
         return "pip could not install it"
     after = installed(interpreter)
     added, grown = len(after) - len(before), megabytes(folder) - size

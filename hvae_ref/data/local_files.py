@@ -87,7 +87,7 @@ def socket_timeout(seconds: float) -> Iterator[None]:
 
 def _download(name: str) -> None:
     try:
-        datasets = optional_import("torchvision.datasets", extra="data", wanted_by="the download")
+        datasets = optional_import("torchvision.datasets", extra="features", wanted_by="the download")
         with socket_timeout(DOWNLOAD_TIMEOUT_S):
             getattr(datasets, TORCHVISION_CLASS[name])(str(data_folder()), download=True)
     except (ImportError, OSError, RuntimeError) as error:

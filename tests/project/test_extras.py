@@ -49,9 +49,11 @@ WORKS = {
     "fit": """
         import torch
         from hvae_ref.models import VAE
+        from hvae_ref.nn import Categorical
         from hvae_ref.training import TrainConfig, fit
         from hvae_ref.evaluation import evaluate
-        model, x = VAE(64, (2,), (8,), 'categorical', 17), torch.randint(0, 17, (40, 64)).float()
+        model = VAE.dense(64, (2,), (8,), Categorical(17))
+        x = torch.randint(0, 17, (40, 64)).float()
         fit(model, x, config=TrainConfig(epochs=1, batch_size=20, device="cpu", progress=False))
         assert model.sample(3).shape == (3, 64) and evaluate(model, x, iwae_samples=2).negative_elbo > 0
         """,

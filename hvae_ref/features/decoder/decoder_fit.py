@@ -1,4 +1,4 @@
-"""Fitting a decoder of features: images from random sets of levels, so that each set is decoded as well as it can be."""
+"""Fitting a decoder of features: images from random sets of levels, so that each set is decoded as well as can be."""
 
 from __future__ import annotations
 

@@ -106,7 +106,6 @@ class LatentVariableModel(nn.Module, ABC):
         if n < 1:
             raise ValueError(f"n: expected at least one sample, got {n}")
         self.observe(x, condition, self.like)
-        self.observe.given(condition, len(x))
         if condition is not None and len(condition) == len(x):
             condition = condition.repeat(n, *[1] * (condition.ndim - 1))
         many = x.repeat(n, *[1] * (x.ndim - 1))

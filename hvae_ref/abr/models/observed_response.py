@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hvae_ref.abr.data import SAMPLE_INTERVAL_MS
 from hvae_ref.abr.models.covariates import ScaledCovariates
-from hvae_ref.nn.likelihoods import Observation
+from hvae_ref.nn.observation import Observation
 
 SIGNAL_UNIT = 0.2
 """µV, the size of a typical wave: nets read and write signals in this unit, everything outside them is in µV."""
@@ -27,26 +27,18 @@ class ObservedResponse(Observation):
         super().__init__(x_shape, None, condition)
         self.scale = 1 / SIGNAL_UNIT
 
-    def forward(self, x: Tensor, condition: Tensor | None, like: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def check(self, x: Tensor, like: Tensor) -> None:
         """As in `Observation`; a value that is no number is named by its row and sample.
 
         Raises:
             ValueError: as `Observation`.
         """
-        self._check_samples(x, like)
-        return super().forward(x, condition, like)
-
-    def _check_samples(self, x: Tensor, like: Tensor) -> None:
-        """Refuse a signal with a value that is no number; other faults are left to `Observation`."""
-        fits = (
-            isinstance(x, Tensor) and x.shape[1:] == self.x_shape and (x.dtype, x.device) == (like.dtype, like.device)
-        )
-        if not fits or torch.compiler.is_compiling():
-            return
-        wrong = (~torch.isfinite(x)).nonzero()
-        if len(wrong):
+        fits = isinstance(x, Tensor) and x.shape[1:] == self.x_shape
+        fits = fits and (x.dtype, x.device) == (like.dtype, like.device)
+        if fits and not torch.compiler.is_compiling() and len(wrong := (~torch.isfinite(x)).nonzero()):
             row, sample = wrong[0].tolist()
             raise ValueError(
                 f"x: expected finite values in µV, got {x[row, sample].item()} in row {row}, sample {sample} "
                 f"({sample * SAMPLE_INTERVAL_MS:.2f} ms)"
             )
+        super().check(x, like)

@@ -9,9 +9,8 @@ from hvae_ref.models.base import Shape
 from hvae_ref.models.vae import VAE
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.heads import StandardNormal
-from hvae_ref.nn.likelihoods import Bernoulli, Likelihood
+from hvae_ref.nn.likelihoods import Bernoulli, Likelihood, event_shape
 from hvae_ref.nn.made import MADE, ConditionalAutoregressive
-from hvae_ref.nn.observation import event_shape
 
 
 class AutoregressiveVAE(VAE):

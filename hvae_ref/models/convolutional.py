@@ -13,8 +13,7 @@ from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.convolutions import BottleneckBlock, Enlarge, halved, shrink
 from hvae_ref.nn.heads import ConditionalNormal, LadderPosterior, RelativePosterior, StandardNormal
 from hvae_ref.nn.layers import Joined, mlp
-from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood
-from hvae_ref.nn.observation import event_shape
+from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood, event_shape
 
 Size = tuple[int, ...]
 """(H, W) of a map, () of a vector."""

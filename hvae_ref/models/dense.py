@@ -12,8 +12,7 @@ from hvae_ref.models.base import Shape
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.heads import ConditionalNormal
 from hvae_ref.nn.layers import Flattened, Scale, mlp
-from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood
-from hvae_ref.nn.observation import event_shape
+from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood, event_shape
 
 Flow = str | Mapping[str, str] | None
 """A family's name for all levels, or names by level; levels without one keep their Gaussian."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hvae_ref.abr.data import SAMPLE_INTERVAL_MS
 from hvae_ref.abr.models.covariates import ScaledCovariates
-from hvae_ref.nn.observation import Observation
+from hvae_ref.nn.likelihoods import Observation
 
 SIGNAL_UNIT = 0.2
 """µV, the size of a typical wave: nets read and write signals in this unit, everything outside them is in µV."""
@@ -27,7 +27,7 @@ class ObservedResponse(Observation):
         super().__init__(x_shape, None, condition)
         self.scale = 1 / SIGNAL_UNIT
 
-    def check(self, x: Tensor, like: Tensor) -> None:
+    def forward(self, x: Tensor, condition: Tensor | None, like: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """As in `Observation`; a value that is no number is named by its row and sample.
 
         Raises:
@@ -41,4 +41,4 @@ class ObservedResponse(Observation):
                 f"x: expected finite values in µV, got {x[row, sample].item()} in row {row}, sample {sample} "
                 f"({sample * SAMPLE_INTERVAL_MS:.2f} ms)"
             )
-        super().check(x, like)
+        return super().forward(x, condition, like)

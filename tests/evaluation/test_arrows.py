@@ -6,6 +6,7 @@ import torch
 from hvae_ref import viz
 from hvae_ref.evaluation import arrows
 from hvae_ref.models import VAE, BottomUpVAE, LadderVAE, TopDownVAE, TwoLevelVAE
+from hvae_ref.nn import Covariates
 
 CHAIN = {("z2", "z1"), ("z1", "x")}
 X = (torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.5).float()
@@ -45,6 +46,20 @@ def test_a_residual_path_joins_every_level_to_all_below():
     everything = {(a, b) for i, a in enumerate(below) for b in below[i + 1 :]}
     assert found.generative == everything
     assert found.inference == {(a, b) for a, b in everything if b != "x"} | {("x", level) for level in below[:3]}
+
+
+def test_a_condition_is_a_variable_too():
+    model = TwoLevelVAE.dense(12, (3, 2), (8,), (8,), condition=Covariates(2))
+    found = arrows(model, X, torch.randn(6, 2))
+    assert found.generative == CHAIN | {("c", "z1"), ("c", "x")}
+    assert found.inference == {("x", "z1"), ("z1", "z2"), ("c", "z1"), ("c", "z2")}
+
+
+def test_arrows_among_maps():
+    model = TopDownVAE.convolutional((1, 4, 5), ((2, 2, 3), 3), 4)
+    found = arrows(model, torch.bernoulli(torch.full((6, 1, 4, 5), 0.5)))
+    assert found.generative == CHAIN | {("z2", "x")}
+    assert found.inference == {("x", "z2"), ("x", "z1"), ("z2", "z1")}
 
 
 def test_looking_leaves_no_trace():

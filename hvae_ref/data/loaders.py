@@ -1,0 +1,127 @@
+"""Sources that read their data bit by bit: data sets of items, and loaders of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch.utils.data import DistributedSampler, default_collate
+
+from hvae_ref.data.batch import as_batch, batch_size_of, cast, map_batch
+from hvae_ref.data.examples import in_words
+from hvae_ref.data.source import Share, Source, own_rows
+
+T = TypeVar("T")
+
+
+class ItemSource(Source):
+    """A data set that gives one item at a time, by number; it is never held in memory as a whole."""
+
+    def __init__(self, name: str, dataset: Any, dtype: torch.dtype, conditional: bool) -> None:  # noqa: ANN401
+        self.name, self.dataset, self.dtype, self.conditional = name, dataset, dtype, conditional
+        if len(dataset) == 0:
+            raise ValueError(f"{name}: expected at least one example, got an empty {type(dataset).__name__}")
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def steps(self, batch_size: int) -> int:
+        """⌈N / batch_size⌉."""
+        return -(-len(self) // batch_size)
+
+    def shares(
+        self, batch_size: int, seed: int | None = None, epoch: int = 0, process: int = 0, processes: int = 1
+    ) -> Iterator[Share]:
+        """The same order as of a tensor; only the items of this process are asked for."""
+        order = torch.arange(len(self))
+        if seed is not None:
+            order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        _tell_epoch(epoch, self.dataset)
+
+        def batches() -> Iterator[Share]:
+            for chosen in order.split(batch_size):
+                rows, weight = own_rows(0, len(chosen), process, processes)
+                yield Share(self._batch(chosen[rows].tolist()), weight)
+
+        yield from in_own_stream(batches, seed or 0)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Class and length of the data set."""
+        return {"dataset": type(self.dataset).__qualname__, "examples": len(self)}
+
+    def _batch(self, rows: list[int]) -> Any:  # noqa: ANN401
+        many = getattr(self.dataset, "__getitems__", None)
+        items = many(rows) if callable(many) else [self.dataset[row] for row in rows]
+        try:
+            collated = default_collate(items)
+        except TypeError as error:
+            raise ValueError(
+                f"{self.name}: expected items made of arrays, tensors and numbers, got {in_words(items[0])}; give the "
+                f"data set a transform that makes tensors of them ({error})"
+            ) from error
+        return cast(as_batch(self.name, collated, self.conditional), self.dtype)
+
+
+class LoaderSource(Source):
+    """A `DataLoader`, or anything else that gives its batches anew whenever it is iterated over."""
+
+    def __init__(self, name: str, loader: Iterable[Any], dtype: torch.dtype, conditional: bool) -> None:
+        self.name, self.loader, self.dtype, self.conditional = name, loader, dtype, conditional
+        if isinstance(getattr(loader, "sampler", None), DistributedSampler):
+            raise ValueError(
+                f"{name}: expected a loader without DistributedSampler, because every batch is shared between the "
+                "processes here; give the loader of a single process"
+            )
+
+    def steps(self, batch_size: int) -> int | None:
+        """`len(loader)` where it has one."""
+        try:
+            return len(self.loader)
+        except (TypeError, NotImplementedError):
+            return None
+
+    def shares(
+        self, batch_size: int, seed: int | None = None, epoch: int = 0, process: int = 0, processes: int = 1
+    ) -> Iterator[Share]:
+        """The loader's batches.
+
+        A loader that draws from torch's global random numbers, as `shuffle=True` does, draws the same for the same
+        seed, in every process. One with a `generator` of its own draws on from where that is.
+        """
+        _tell_epoch(epoch, self.loader, *(getattr(self.loader, part, None) for part in ("sampler", "dataset")))
+        for raw in in_own_stream(lambda: self.loader, seed or 0):
+            batch = cast(as_batch(self.name, raw, self.conditional), self.dtype)
+            if processes == 1:
+                yield Share(batch, 1.0)
+                continue
+            rows, weight = own_rows(0, batch_size_of(batch), process, processes)
+            yield Share(map_batch(lambda v, r=rows: v[r], batch) if isinstance(batch, Mapping) else batch[rows], weight)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Number of batches, None where it has no length."""
+        return {"loader": type(self.loader).__qualname__, "batches": self.steps(1)}
+
+
+def in_own_stream(make: Callable[[], Iterable[T]], seed: int) -> Iterator[T]:
+    """Iterate under random numbers of its own: torch's global state outside is not moved, and does not matter."""
+    state = torch.Generator().manual_seed(seed).get_state()
+    iterator = None
+    while True:
+        outside = torch.get_rng_state()
+        torch.set_rng_state(state)
+        try:
+            iterator = iter(make()) if iterator is None else iterator
+            item = next(iterator)
+        except StopIteration:
+            return
+        finally:
+            state = torch.get_rng_state()
+            torch.set_rng_state(outside)
+        yield item
+
+
+def _tell_epoch(epoch: int, *parts: Any) -> None:  # noqa: ANN401
+    for part in parts:
+        if callable(getattr(part, "set_epoch", None)):
+            part.set_epoch(epoch)

@@ -27,7 +27,7 @@ from hvae_ref.nn.heads import ConditionalAutoregressive
 from hvae_ref.nn.made import MADE
 from hvae_ref.objectives import FreeBits, LinearWarmup, NegativeElbo
 from hvae_ref.results.record import FOLDER, Record, command_line
-from hvae_ref.training import TrainConfig, fit
+from hvae_ref.training import ElboStep, TrainConfig, fit
 
 COMMON = {"data": "mnist5k, dynamic binarisation", "batch_size": 128, "iwae_samples": 64}
 SETTINGS = {
@@ -148,7 +148,8 @@ def run(study: str, task: Task) -> dict[str, Any]:
     given = {name: SETTINGS[study][name] for name in TRAINING if name in SETTINGS[study]}
     config = TrainConfig(**given, seed=task.key["seed"], device="cpu", progress=False)
     start = time.perf_counter()
-    history = fit(task.model, train, objective=task.objective, config=config, bound=task.bound)
+    step = ElboStep(task.objective, lambda model, batch: getattr(model, task.bound)(batch.x))
+    history = fit(task.model, train, step=step, config=config)
     seconds = time.perf_counter() - start
     result = evaluate(task.model, test.x, iwae_samples=SETTINGS[study]["iwae_samples"], chunk=8, seed=task.key["seed"])
     with torch.no_grad():

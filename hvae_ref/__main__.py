@@ -1,6 +1,7 @@
 """The command line: `python -m hvae_ref train|evaluate|sample|info`, over the package's recipes.
 
-Trains on several processes too: `accelerate launch --cpu --num_processes 2 -m hvae_ref train digits-vae --out runs/a`.
+Trains on several processes too, on CPUs and on GPUs: `torchrun --nproc_per_node 2 -m hvae_ref train digits-vae --out
+runs/a`. `accelerate launch` does the same on GPUs; on CPUs it starts a single process, which is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from hvae_ref.cli import commands, launch
+from hvae_ref.cli import commands
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
     train = subparsers.add_parser("train", help="train a recipe and keep checkpoints in a folder")
     train.add_argument("recipe", help="name of a recipe (see info), or a .toml or .json file")
-    train.add_argument("--out", metavar="DIR", help="folder for the checkpoint and the history (runs/RECIPE)")
+    train.add_argument("--out", required=True, metavar="DIR", help="folder for the checkpoint and the history")
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="such as training.epochs=3"
     )
@@ -57,8 +58,7 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "--condition",
         metavar="NAME=VALUE,…",
-        help="for a conditional model: label=3 (without it, all labels in turn), or for responses level=70,sex=1 "
-        "(what is left open is the data's median)",
+        help="for a conditional model, such as level=70,sex=1; what is left open is the data's median",
     )
     sample.set_defaults(run=commands.sample)
 
@@ -81,8 +81,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = arguments.pop("run")
     arguments.pop("command")
     try:
-        if argv is None and (count := launch.missing_processes()):
-            return launch.start(count, launch.again())
         run(**arguments)
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         # All processes of a group meet the same error; the first one tells it.

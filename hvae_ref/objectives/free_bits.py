@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hvae_ref.objectives.schedules import Progress
+from hvae_ref.objectives.training_state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class FreeBits:
         if self.over not in ("batch", "example"):
             raise ValueError(f'over: expected "batch" or "example", got {self.over!r}')
 
-    def __call__(self, level: str, kl: Tensor, progress: Progress | None = None) -> Tensor:
+    def __call__(self, level: str, kl: Tensor, state: TrainingState | None = None) -> Tensor:
         """The level's charged KL.
 
         Args:
             level: name of the level, such as "z1".
             kl: (B,) nats.
-            progress: knows how to average over processes; None with one.
+            state: knows how to average over processes; None with one.
 
         Returns:
             A scalar, nats.
@@ -63,7 +63,7 @@ class FreeBits:
         if self.over == "example":
             return kl.clamp(min=floor).mean()
         mean = kl.mean()
-        everywhere = mean.detach() if progress is None else progress.average(mean.detach())
+        everywhere = mean.detach() if state is None else state.average(mean.detach())
         # The floor is written with the mean's own graph, so that every parameter still gets its (zero) gradient.
         return torch.where(everywhere > floor, mean, 0 * mean + floor)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from hvae_ref.elbo import Elbo
 from hvae_ref.objectives.mmd import LatentSamples
 from hvae_ref.objectives.rate import RateObjective
-from hvae_ref.objectives.schedules import Progress
+from hvae_ref.objectives.training_state import TrainingState
 
 _SMALLEST, _LARGEST = 1e-4, 1e4
 
@@ -60,27 +60,31 @@ class Geco(RateObjective):
             raise ValueError(f"rate_of_change: expected a number > 0, got {self.rate_of_change!r}")
         if not 0 <= self.decay < 1:
             raise ValueError(f"decay: expected a number in [0, 1), got {self.decay!r}")
+        self.reset()
+
+    def reset(self) -> None:
+        """λ = 1 and no moving average."""
         self._multiplier = torch.ones(())
         self._excess: Tensor | None = None
 
-    def __call__(self, elbo: Elbo, progress: Progress | None = None, latents: LatentSamples | None = None) -> Tensor:
+    def __call__(self, elbo: Elbo, state: TrainingState | None = None, latents: LatentSamples | None = None) -> Tensor:
         """The loss of a batch, a scalar."""
         excess = -elbo.log_px.mean() - self.constraint
-        return self._multiplier.to(excess.device) * excess + self.rate(elbo, progress or Progress(), latents)
+        return self._multiplier.to(excess.device) * excess + self.rate(elbo, state or TrainingState(), latents)
 
     @torch.no_grad()
-    def update(self, elbo: Elbo, progress: Progress) -> None:
+    def update(self, elbo: Elbo, state: TrainingState) -> None:
         """Move λ by what this step's reconstructions miss the constraint by."""
-        excess = progress.average(-elbo.log_px.mean().float() - self.constraint)
+        excess = state.average(-elbo.log_px.mean().float() - self.constraint)
         if self._excess is not None:
             excess = self.decay * self._excess.to(excess.device) + (1 - self.decay) * excess
         self._excess = excess
         moved = self._multiplier.to(excess.device) * torch.exp(self.rate_of_change * excess)
         self._multiplier = moved.clamp(_SMALLEST, _LARGEST)
 
-    def report(self, levels: tuple[str, ...], progress: Progress) -> dict[str, float]:
+    def report(self, levels: tuple[str, ...], state: TrainingState) -> dict[str, float]:
         """The weights in force: β of each level and λ under "multiplier"."""
-        return super().report(levels, progress) | {"multiplier": float(self._multiplier)}
+        return super().report(levels, state) | {"multiplier": float(self._multiplier)}
 
     def state_dict(self) -> dict[str, Tensor]:
         """λ and the moving average of the constraint (not a number before the first step)."""

@@ -15,8 +15,8 @@ class LatentSamples:
     """Samples of each level from the two distributions that a penalty compares.
 
     Attributes:
-        posterior: z_l ~ q(z_l) = E_x q(z_l|x), one sample for each example, (B, D_l).
-        prior: z_l ~ p(z_l), ancestral samples, (n, D_l).
+        posterior: z_l ~ q(z_l) = E_x q(z_l|x), one sample for each example, (B, *event).
+        prior: z_l ~ p(z_l), ancestral samples, (n, *event).
     """
 
     posterior: Mapping[str, Tensor]
@@ -79,7 +79,8 @@ class MmdPenalty:
     `weight` = α + λ − 1 beside β = 1 − α. Each level's marginals are compared, not the joint of the levels: matching
     marginals is necessary for matching joints, and can be estimated from `encode` alone.
 
-    With several processes each takes the estimate from its own share of the batch; their mean is still unbiased.
+    With several processes each takes the estimate from its own share of the batch; their mean is still unbiased. A
+    single sample has no pairs to compare, so a batch of one example is not charged.
 
     Args:
         weight: nats for a unit of MMD²; a useful value is of the order of the reconstruction term.
@@ -112,5 +113,10 @@ class MmdPenalty:
         unknown = [level for level in levels if level not in latents.posterior]
         if unknown:
             raise ValueError(f"levels: expected names among {list(latents.posterior)}, got {unknown}")
-        terms = [mmd(latents.posterior[level], latents.prior[level], self.kernel) for level in levels]
+        terms = []
+        for level in levels:
+            posterior, prior = latents.posterior[level].flatten(1), latents.prior[level].flatten(1)
+            enough = len(posterior) > 1 and len(prior) > 1
+            # Zero with the samples' own graph, so that every parameter still gets its gradient.
+            terms.append(mmd(posterior, prior, self.kernel) if enough else 0 * posterior.sum())
         return self.weight * torch.stack(terms).sum()

@@ -9,7 +9,7 @@ from torch import Tensor
 from hvae_ref.elbo import Elbo
 from hvae_ref.objectives.mmd import LatentSamples
 from hvae_ref.objectives.rate import RateObjective
-from hvae_ref.objectives.schedules import Progress
+from hvae_ref.objectives.training_state import TrainingState
 
 
 @dataclass
@@ -43,6 +43,6 @@ class NegativeElbo(RateObjective):
     (6.0, 5.0)
     """
 
-    def __call__(self, elbo: Elbo, progress: Progress | None = None, latents: LatentSamples | None = None) -> Tensor:
+    def __call__(self, elbo: Elbo, state: TrainingState | None = None, latents: LatentSamples | None = None) -> Tensor:
         """The loss of a batch, a scalar in nats for an example."""
-        return self.rate(elbo, progress or Progress(), latents) - elbo.log_px.mean()
+        return self.rate(elbo, state or TrainingState(), latents) - elbo.log_px.mean()

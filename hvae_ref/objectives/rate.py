@@ -11,7 +11,8 @@ from hvae_ref.elbo import Elbo
 from hvae_ref.objectives.free_bits import FreeBits
 from hvae_ref.objectives.mmd import LatentSamples, MmdPenalty
 from hvae_ref.objectives.objective import Objective
-from hvae_ref.objectives.schedules import Progress, Schedule, as_schedule
+from hvae_ref.objectives.schedules import Schedule, as_schedule
+from hvae_ref.objectives.training_state import TrainingState
 
 Beta = float | Schedule | Mapping[str, float | Schedule]
 """One weight or schedule for all levels, or one for each level by name."""
@@ -43,22 +44,22 @@ class RateObjective(Objective):
         """Whether calling needs samples of the latents."""
         return self.mmd is not None
 
-    def beta_of(self, level: str, progress: Progress) -> float:
+    def beta_of(self, level: str, state: TrainingState) -> float:
         """β_l(t), the weight of one level at this step."""
         if not isinstance(self.beta, Mapping):
-            return as_schedule(self.beta)(progress)
+            return as_schedule(self.beta)(state)
         if level not in self.beta:
             raise ValueError(f"beta: expected a weight for level {level!r}, got weights for {sorted(self.beta)}")
-        return as_schedule(self.beta[level])(progress)
+        return as_schedule(self.beta[level])(state)
 
-    def rate(self, elbo: Elbo, progress: Progress, latents: LatentSamples | None) -> Tensor:
+    def rate(self, elbo: Elbo, state: TrainingState, latents: LatentSamples | None) -> Tensor:
         """Everything that is charged for the latents, a scalar in nats."""
         if isinstance(self.beta, Mapping) and (unknown := sorted(set(self.beta) - set(elbo.kl))):
             raise ValueError(f"beta: expected the levels {list(elbo.kl)}, got {unknown} as well")
         terms = []
         for level, kl in elbo.kl.items():
-            beta = self.beta_of(level, progress)
-            charged = kl.mean() if self.free_bits is None else self.free_bits(level, kl, progress)
+            beta = self.beta_of(level, state)
+            charged = kl.mean() if self.free_bits is None else self.free_bits(level, kl, state)
             terms.append(charged if beta == 1.0 else beta * charged)
         if self.mmd is not None:
             if latents is None:
@@ -66,6 +67,6 @@ class RateObjective(Objective):
             terms.append(self.mmd(latents))
         return sum(terms[1:], start=terms[0])
 
-    def report(self, levels: tuple[str, ...], progress: Progress) -> dict[str, float]:
+    def report(self, levels: tuple[str, ...], state: TrainingState) -> dict[str, float]:
         """The weights in force, for the history: one `beta/<level>` a level, and what the objective learns."""
-        return {f"beta/{level}": self.beta_of(level, progress) for level in levels}
+        return {f"beta/{level}": self.beta_of(level, state) for level in levels}

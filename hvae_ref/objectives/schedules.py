@@ -6,35 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
+from hvae_ref.objectives.training_state import TrainingState
 
-
-def _own(value: Tensor) -> Tensor:
-    return value
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where training stands when an objective is asked for its value.
-
-    Attributes:
-        step: optimiser steps taken so far, 0 at the first batch.
-        total: optimiser steps in the whole run.
-        average: mean of a tensor over the processes that share a batch; the tensor itself with one process.
-    """
-
-    step: int = 0
-    total: int = 1
-    average: Callable[[Tensor], Tensor] = _own
-
-    @property
-    def fraction(self) -> float:
-        """Share of the run that is done, in [0, 1]."""
-        return min(self.step / max(self.total, 1), 1.0)
-
-
-Schedule = Callable[[Progress], float]
-"""A weight as a function of progress."""
+Schedule = Callable[[TrainingState], float]
+"""A weight as a function of where training stands."""
 
 
 def _non_negative(name: str, value: float) -> None:
@@ -46,7 +21,7 @@ def _non_negative(name: str, value: float) -> None:
 class Constant:
     """The same weight from the first step to the last: β(t) = value.
 
-    >>> Constant(0.5)(Progress(step=7, total=10))
+    >>> Constant(0.5)(TrainingState(step=7, total=10))
     0.5
     """
 
@@ -55,7 +30,7 @@ class Constant:
     def __post_init__(self) -> None:
         _non_negative("value", self.value)
 
-    def __call__(self, progress: Progress) -> float:
+    def __call__(self, state: TrainingState) -> float:
         """The weight at this step."""
         return self.value
 
@@ -89,7 +64,7 @@ class LinearWarmup:
         Sønderby et al. (2016), Ladder Variational Autoencoders, https://arxiv.org/abs/1602.02282
 
     >>> warmup = LinearWarmup(fraction=0.5)
-    >>> [warmup(Progress(step, total=100)) for step in (0, 25, 50, 99)]
+    >>> [warmup(TrainingState(step, total=100)) for step in (0, 25, 50, 99)]
     [0.0, 0.5, 1.0, 1.0]
     """
 
@@ -112,12 +87,12 @@ class LinearWarmup:
         if self.fraction is not None and not 0 < self.fraction <= 1:
             raise ValueError(f"fraction: expected a share of the run in (0, 1], got {self.fraction}")
 
-    def __call__(self, progress: Progress) -> float:
+    def __call__(self, state: TrainingState) -> float:
         """The weight at this step."""
         if self.steps is not None:
-            risen = (progress.step - self.delay) / self.steps
+            risen = (state.step - self.delay) / self.steps
         else:
-            risen = (progress.fraction - self.delay) / (0.3 if self.fraction is None else self.fraction)
+            risen = (state.fraction - self.delay) / (0.3 if self.fraction is None else self.fraction)
         return self.start + (self.end - self.start) * min(max(risen, 0.0), 1.0)
 
 
@@ -140,7 +115,7 @@ class Cyclic:
         Fu et al. (2019), Cyclical Annealing Schedule, https://arxiv.org/abs/1903.10145
 
     >>> cyclic = Cyclic(cycles=2, rise=0.5)
-    >>> [cyclic(Progress(step, total=80)) for step in (0, 10, 30, 40, 50, 79, 80)]
+    >>> [cyclic(TrainingState(step, total=80)) for step in (0, 10, 30, 40, 50, 79, 80)]
     [0.0, 0.5, 1.0, 0.0, 0.5, 1.0, 1.0]
     """
 
@@ -157,10 +132,10 @@ class Cyclic:
         if not 0 < self.rise <= 1:
             raise ValueError(f"rise: expected a share of the cycle in (0, 1], got {self.rise}")
 
-    def __call__(self, progress: Progress) -> float:
+    def __call__(self, state: TrainingState) -> float:
         """The weight at this step."""
         # The run's last point belongs to the last cycle, it does not open a new one.
-        within = 1.0 if progress.fraction >= 1 else (progress.fraction * self.cycles) % 1.0
+        within = 1.0 if state.fraction >= 1 else (state.fraction * self.cycles) % 1.0
         return self.start + (self.end - self.start) * min(within / self.rise, 1.0)
 
 
@@ -183,7 +158,7 @@ class ThreePhases:
         ValueError: for a negative weight, or phases that don't fit into the run.
 
     >>> phases = ThreePhases(0.1, 1.0, first=0.25, second=0.5)
-    >>> [round(phases(Progress(step, total=100)), 2) for step in (0, 25, 50, 75, 100)]
+    >>> [round(phases(TrainingState(step, total=100)), 2) for step in (0, 25, 50, 75, 100)]
     [0.1, 0.1, 0.55, 1.0, 1.0]
     """
 
@@ -205,7 +180,7 @@ class ThreePhases:
                 f"first, second: expected shares that add up to at most 1, got {self.first} + {self.second}"
             )
 
-    def __call__(self, progress: Progress) -> float:
+    def __call__(self, state: TrainingState) -> float:
         """The weight at this step."""
-        risen = (progress.fraction - self.first) / self.second
+        risen = (state.fraction - self.first) / self.second
         return self.start + (self.end - self.start) * min(max(risen, 0.0), 1.0)

@@ -12,7 +12,8 @@ from hvae_ref.elbo import Elbo
 from hvae_ref.errors import did_you_mean
 from hvae_ref.objectives.mmd import LatentSamples
 from hvae_ref.objectives.objective import Objective
-from hvae_ref.objectives.schedules import Progress, Schedule, as_schedule
+from hvae_ref.objectives.schedules import Schedule, as_schedule
+from hvae_ref.objectives.training_state import TrainingState
 
 RECONSTRUCTION = "reconstruction"
 
@@ -76,9 +77,9 @@ class WeightedLoss(Objective):
         # A copy, which nobody else can change.
         self.weights = dict(self.weights)
 
-    def __call__(self, elbo: Elbo, progress: Progress | None = None, latents: LatentSamples | None = None) -> Tensor:
+    def __call__(self, elbo: Elbo, state: TrainingState | None = None, latents: LatentSamples | None = None) -> Tensor:
         """The loss of a batch, a scalar."""
-        weighted = list(self.weighted(elbo, progress or Progress()).values())
+        weighted = list(self.weighted(elbo, state or TrainingState()).values())
         return sum(weighted[1:], start=weighted[0])
 
     def parts(self, elbo: Elbo) -> dict[str, Tensor]:
@@ -93,13 +94,13 @@ class WeightedLoss(Objective):
         self.check(tuple(values))
         return {name: value.mean() for name, value in values.items()}
 
-    def weighted(self, elbo: Elbo, progress: Progress) -> dict[str, Tensor]:
+    def weighted(self, elbo: Elbo, state: TrainingState) -> dict[str, Tensor]:
         """What each part adds to the loss at this step; in this order they add up to it exactly."""
-        return {name: self.weight_of(name, progress) * part for name, part in self.parts(elbo).items()}
+        return {name: self.weight_of(name, state) * part for name, part in self.parts(elbo).items()}
 
-    def weight_of(self, name: str, progress: Progress) -> float:
+    def weight_of(self, name: str, state: TrainingState) -> float:
         """w_name(t), the weight of one part at this step."""
-        return as_schedule(self.weights[name])(progress)
+        return as_schedule(self.weights[name])(state)
 
     def check(self, parts: tuple[str, ...]) -> None:
         """Refuse weights for other parts than these, and parts without a weight."""
@@ -113,6 +114,6 @@ class WeightedLoss(Objective):
                 f"weights: expected a weight for every part, got none for {', '.join(missing)}; 0 leaves a part out"
             )
 
-    def report(self, levels: tuple[str, ...], progress: Progress) -> dict[str, float]:
+    def report(self, levels: tuple[str, ...], state: TrainingState) -> dict[str, float]:
         """The weights in force: one `weight/<part>` a part."""
-        return {f"weight/{name}": self.weight_of(name, progress) for name in self.weights}
+        return {f"weight/{name}": self.weight_of(name, state) for name in self.weights}

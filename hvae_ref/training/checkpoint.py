@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
+from hvae_ref.training.checkpoint_tensors import GROUPS, flatten, unflatten
 from hvae_ref.training.history import History
+from hvae_ref.training.weights import Weights, set_weights, weights_of
 
-FORMAT, VERSION = "hvae_ref.checkpoint", 1
-
-Weights = dict[str, Tensor]
+FORMAT, VERSION = "hvae_ref.checkpoint", 2
+LEFT_BEHIND_AFTER = 3600.0
+"""Seconds after which a temporary file belongs to no writer any more."""
 
 
 class CheckpointError(ValueError):
@@ -32,22 +37,24 @@ class Checkpoint:
         model: the model's `state_dict` as training left it.
         ema: moving average of the weights, or None.
         best: weights of the best epoch on the validation set, kept where patience is in use, or None.
-        optimizer: `state_dict` of the optimiser, or None for a checkpoint that is only to be read.
-        objective: what the objective has learned.
+        optimizers: `state_dict` of each phase's optimiser; empty for a checkpoint that is only to be read.
+        step: what the step, or its objective, has learned.
         history: all epochs so far; their number is where training goes on.
         config: the `TrainConfig` as a dict.
-        objective_name: the objective in words, to notice another one.
+        settings: the step by value.
+        data: what tells the training data from others.
         recipe: the recipe that the run was built from, or None.
     """
 
     model: Weights
     ema: Weights | None = None
     best: Weights | None = None
-    optimizer: dict[str, Any] | None = None
-    objective: Weights = field(default_factory=dict)
+    optimizers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    step: Weights = field(default_factory=dict)
     history: History = field(default_factory=History)
     config: dict[str, Any] = field(default_factory=dict)
-    objective_name: str = ""
+    settings: Any = None
+    data: Any = None
     recipe: dict[str, Any] | None = None
 
     @property
@@ -64,41 +71,46 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint | nn.Module) -> Non
         checkpoint: a run's state, or just a model.
 
     Raises:
-        CheckpointError: where the folder does not exist, cannot be written to, or has no space left.
+        CheckpointError: where the folder does not exist, cannot be written to, or has no space left, where the path is
+            a folder, or where the recipe is not what JSON can hold.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise CheckpointError(f"{path}: expected an existing folder; create {path.parent} first")
     if isinstance(checkpoint, nn.Module):
-        checkpoint = Checkpoint(model=checkpoint.state_dict())
-    tensors, optimizer = _flatten(checkpoint)
-    header = {
-        "optimizer": optimizer,
-        "history": checkpoint.history.to_dict(),
-        "config": checkpoint.config,
-        "objective_name": checkpoint.objective_name,
-        "recipe": checkpoint.recipe,
-    }
-    metadata = {"format": FORMAT, "version": str(VERSION), "header": json.dumps(header)}
-    # One fixed name: a file left behind by a killed process is overwritten by the next.
-    temporary = path.with_name(f".{path.name}.tmp")
+        checkpoint = Checkpoint(model=weights_of(checkpoint))
+    tensors, optimizers = flatten({name: getattr(checkpoint, name) for name in GROUPS}, checkpoint.optimizers)
+    metadata = {"format": FORMAT, "version": str(VERSION), "header": _header(path, checkpoint, optimizers)}
+    # A name of its own for every writer, so that several can write the same file; the last one wins.
+    temporary = _temporary(path)
     try:
         save_file(tensors, temporary, metadata)
+        # The library makes the file readable for its owner alone; a checkpoint is as public as any other result.
+        temporary.chmod(0o644)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
     except SafetensorError as error:
         raise CheckpointError(
             f"{path}: could not be written, what was there is kept ({error}); free some space or choose another folder"
         ) from error
-    # The library makes the file readable for its owner alone; a checkpoint is as public as any other result.
-    temporary.chmod(0o644)
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, checkpoint: Checkpoint) -> None:
+    """Refuse, before anything is trained, a path or settings that could not be written later.
+
+    Raises:
+        CheckpointError: as `save_checkpoint` would.
+    """
+    _header(path, checkpoint, {phase: values["param_groups"] for phase, values in checkpoint.optimizers.items()})
+    _temporary(path).unlink()
 
 
 def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpoint:
     """Read a checkpoint and, where a model is given, set its weights to `Checkpoint.weights`.
 
-    Nothing is changed where the file or the model does not fit.
+    Nothing is changed where the file or the model does not fit. What `torch.compile` or a wrapper for several processes
+    puts before the names of weights makes no difference, on either side.
 
     Args:
         path: file written by `save_checkpoint`.
@@ -129,7 +141,17 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
             f"{path}: written in version {metadata.get('version')} of the format, "
             f"this package reads version {VERSION}; install the package version that wrote it"
         )
-    checkpoint = _unflatten(tensors, json.loads(metadata["header"]))
+    header = json.loads(metadata["header"])
+    groups, optimizers = unflatten(tensors, header.pop("optimizers"))
+    checkpoint = Checkpoint(
+        model=groups["model"],
+        ema=groups["ema"] or None,
+        best=groups["best"] or None,
+        optimizers=optimizers,
+        step=groups["step"],
+        history=History.from_dict(header.pop("history")),
+        **header,
+    )
     if model is not None:
         load_weights(model, checkpoint.weights, str(path))
     return checkpoint
@@ -146,116 +168,53 @@ def load_weights(model: nn.Module, weights: Weights, source: str) -> None:
     Raises:
         CheckpointError: listing the tensors that are missing, unexpected or of another shape.
     """
-    own = model.state_dict()
-    wrong = [f"missing {name}" for name in own if name not in weights]
-    wrong += [f"unexpected {name}" for name in weights if name not in own]
-    wrong += [
-        f"{name} has shape {tuple(weights[name].shape)}, the model's is {tuple(own[name].shape)}"
-        for name in own
-        if name in weights and own[name].shape != weights[name].shape
-    ]
-    if wrong:
-        shown = "; ".join(wrong[:6]) + (f"; and {len(wrong) - 6} more" if len(wrong) > 6 else "")
+    try:
+        set_weights(model, weights)
+    except ValueError as error:
         raise CheckpointError(
-            f"{source}: belongs to another model ({shown}); build the model with the settings it was trained with"
-        )
-    model.load_state_dict(weights)
+            f"{source}: belongs to another model ({error}); build the model with the settings it was trained with"
+        ) from error
 
 
-def check_config(path: str | Path, checkpoint: Checkpoint, config: Mapping[str, Any], objective_name: str) -> None:
-    """Refuse to go on with other settings than the run began with.
-
-    A run may be made longer, and what does not change its numbers may differ.
-
-    Raises:
-        CheckpointError: naming what differs.
-    """
-    free = {"epochs", "progress", "device", "checkpoint_every"}
-    differs = [
-        f"{name} was {checkpoint.config.get(name)!r} and is {value!r}"
-        for name, value in config.items()
-        if name not in free and checkpoint.config.get(name) != value
-    ]
-    if checkpoint.objective_name != objective_name:
-        differs.append(f"the objective was {checkpoint.objective_name} and is {objective_name}")
-    if checkpoint.optimizer is None:
-        differs.append("it holds no optimiser state")
-    if differs:
-        raise CheckpointError(
-            f"{path}: cannot resume with other settings ({'; '.join(differs)}); "
-            "use the run's own settings, or train into another folder"
-        )
+def _header(path: Path, checkpoint: Checkpoint, optimizers: Mapping[str, Any]) -> str:
+    header = {"history": checkpoint.history.to_dict(), "optimizers": optimizers}
+    for name in ("config", "settings", "data", "recipe"):
+        try:
+            header[name] = json.loads(json.dumps(getattr(checkpoint, name), default=_as_json))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path}: {name}: expected text, numbers, lists and dicts, which JSON can hold, got others ({error})"
+            ) from error
+    try:
+        return json.dumps(header)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: the optimiser's settings cannot be written as JSON ({error})") from error
 
 
-def _flatten(checkpoint: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """All tensors by a prefixed name, and the part of the optimiser's state that is not tensors."""
-    groups: dict[str, Mapping[str, Tensor] | None] = {
-        "model": checkpoint.model,
-        "ema": checkpoint.ema,
-        "best": checkpoint.best,
-        "objective": checkpoint.objective,
-    }
-    plain = None
-    if checkpoint.optimizer is not None:
-        state = checkpoint.optimizer["state"]
-        groups["optimizer"] = {
-            f"{index}.{name}": value
-            for index, values in state.items()
-            for name, value in values.items()
-            if isinstance(value, Tensor)
-        }
-        plain = {"param_groups": checkpoint.optimizer["param_groups"]}
-    # Cloned, because the format refuses tensors that share memory, such as tied weights.
-    tensors = {
-        f"{group}.{name}": value.detach().cpu().clone().contiguous()
-        for group, values in groups.items()
-        for name, value in (values or {}).items()
-    }
-    return tensors, plain
+def _as_json(value: Any) -> Any:  # noqa: ANN401
+    """A number of NumPy's as Python's own, a path as text."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is neither")
 
 
-def _unflatten(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Checkpoint:
-    groups: dict[str, Weights] = {name: {} for name in ("model", "ema", "best", "objective", "optimizer")}
-    for name, value in tensors.items():
-        group, _, rest = name.partition(".")
-        groups[group][rest] = value
-    optimizer = header["optimizer"]
-    if optimizer is not None:
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in groups["optimizer"].items():
-            index, _, key = name.partition(".")
-            state.setdefault(int(index), {})[key] = value
-        optimizer = {"state": state, **optimizer}
-    return Checkpoint(
-        model=groups["model"],
-        ema=groups["ema"] or None,
-        best=groups["best"] or None,
-        optimizer=optimizer,
-        objective=groups["objective"],
-        history=History.from_dict(header["history"]),
-        config=header["config"],
-        objective_name=header["objective_name"],
-        recipe=header["recipe"],
-    )
-
-
-def copy_weights(model: nn.Module) -> Weights:
-    """A copy of a model's `state_dict` that training does not change."""
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def config_dict(config: Any) -> dict[str, Any]:  # noqa: ANN401  (any dataclass)
-    """A dataclass as JSON would give it back, so that two can be compared."""
-    return json.loads(json.dumps(asdict(config)))
-
-
-__all__ = [
-    "Checkpoint",
-    "CheckpointError",
-    "check_config",
-    "config_dict",
-    "copy_weights",
-    "load_checkpoint",
-    "load_weights",
-    "save_checkpoint",
-]
+def _temporary(path: Path) -> Path:
+    """A new file beside `path`; those that killed writers left behind are removed."""
+    if not path.parent.is_dir():
+        raise CheckpointError(f"{path}: expected an existing folder; create {path.parent} first")
+    if path.is_dir():
+        raise CheckpointError(f"{path}: expected a file to write, got a folder; give the path of a file in it")
+    for old in path.parent.glob(f".{path.name}.*.tmp"):
+        try:
+            if time.time() - old.stat().st_mtime > LEFT_BEHIND_AFTER:
+                old.unlink()
+        except FileNotFoundError:  # another writer was faster
+            continue
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written ({error}); choose a folder that can be written to") from error
+    os.close(handle)
+    return Path(name)

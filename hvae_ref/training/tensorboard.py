@@ -8,16 +8,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from hvae_ref.data import Examples, Source, source_of
+from hvae_ref.data.batch import dtype_of, is_conditional
 from hvae_ref.errors import optional_import
 from hvae_ref.evaluation.information import posterior_mean_variance
 from hvae_ref.objectives import part_names
-from hvae_ref.training.examples import HasExamples, examples_of
 from hvae_ref.training.history import EpochRecord, Terms
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+MOST_EXAMPLES = 10_000
+"""So many examples, the first ones, are enough for a variance."""
 
 
 class TensorBoardScalars:
@@ -46,19 +50,17 @@ class TensorBoardScalars:
     ...     fit(model, train, validation, callbacks=[scalars])
     """
 
-    def __init__(self, folder: str | Path, data: HasExamples | Tensor | None = None) -> None:
+    def __init__(self, folder: str | Path, data: Any = None) -> None:  # noqa: ANN401  (see `source_of`)
         # torch's writer needs it, and says so less plainly.
         optional_import("tensorboard", extra="tensorboard", wanted_by="hvae_ref.training.TensorBoardScalars")
         self.folder = Path(folder)
         for part in (self.folder, *self.folder.parents):
             if part.exists() and not part.is_dir():
                 raise ValueError(f"folder: expected a folder, {part} is a file")
-        self.examples = None
+        self.data = data
         if data is not None:
-            examples, transform = examples_of("data", data)
-            # Drawn once, so that two epochs differ by the model alone.
-            noise = torch.Generator(examples.x.device).manual_seed(0)
-            self.examples = examples.transformed(transform, noise)
+            source_of("data", data)  # what does not fit is told here, not after an epoch
+        self._examples: Examples | None = None
         self._writer: SummaryWriter | None = None
 
     def __call__(self, record: EpochRecord, model: nn.Module) -> None:
@@ -101,19 +103,39 @@ class TensorBoardScalars:
         return self._writer
 
     def _variances(self, model: nn.Module) -> dict[str, float]:
-        if self.examples is None:
+        if self.data is None or not hasattr(model, "encode"):
             return {}
-        examples = self.examples.to(next(model.parameters()).device)
+        if self._examples is None:
+            # Drawn once, so that two epochs differ by the model alone.
+            self._examples = first_examples(source_of("data", self.data, dtype_of(model), is_conditional(model)))
+        examples = self._examples.to(next(model.parameters()).device)
         variances = posterior_mean_variance(model, examples.x, condition=examples.condition)
         return {level: value.mean().item() for level, value in variances.items()}
 
 
-def parts(terms: Terms) -> dict[str, float]:
-    """The parts that `WeightedLoss` weighs, from an epoch's terms, and their `total_kl`.
+def first_examples(source: Source, at_most: int = MOST_EXAMPLES) -> Examples:
+    """The first examples of a source as one batch, transformed with a seed of 0."""
+    batches: list[Examples] = []
+    for batch, _ in source.shares(1000):
+        if not isinstance(batch, Examples):
+            raise ValueError(f"{source.name}: expected examples with x, got {type(batch).__name__}")
+        batches.append(batch)
+        if sum(map(len, batches)) >= at_most:
+            break
+    x = torch.cat([batch.x for batch in batches])
+    condition = None if batches[0].condition is None else torch.cat([batch.condition for batch in batches])
+    noise = torch.Generator(x.device).manual_seed(0)
+    return Examples(x, condition)[:at_most].transformed(source.transform, noise)
 
-    >>> parts(Terms(log_px=-3.0, kl={"z_global": 2.0, "z_local": 1.0}, auxiliary={"peak": 0.5}))
+
+def parts(terms: Terms) -> dict[str, float]:
+    """The parts that `WeightedLoss` weighs, from an epoch's terms, and their `total_kl`; of another step, its terms.
+
+    >>> parts(Terms.of_elbo(log_px=-3.0, kl={"z_global": 2.0, "z_local": 1.0}, auxiliary={"peak": 0.5}))
     {'reconstruction': 3.0, 'global_kl': 2.0, 'local_kl': 1.0, 'peak': 0.5, 'total_kl': 3.0}
     """
+    if "log_px" not in terms.terms:
+        return dict(terms.terms)
     values = (-terms.log_px, *terms.kl.values(), *terms.auxiliary.values())
     named = dict(zip(part_names(terms.kl, terms.auxiliary), values, strict=True))
     return named | {"total_kl": sum(terms.kl.values())}

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 from ladders_site.docstrings import escape, readable
-from ladders_site.reference import Name, Sources, readable_type
+from ladders_site.reference import Sources, readable_type
 
 IMPORTANT = [
     "hvae_ref.elbo.Elbo",
@@ -253,11 +253,6 @@ def test_a_name_stands_under_its_shortest_path_and_keeps_the_others(shapes):
         "p.point.move": ("p.point.move", ()),
         "p.area.area": ("p.area", ("p.area.area",)),
     }
-
-
-@pytest.mark.parametrize(("path", "home"), [("p.a.f", "p.a.b.f"), ("p.z.f", "p.z.f"), ("p.a.b.f", "p.a.b.f")])
-def test_what_another_part_exports_stands_on_its_page(path, home):
-    assert Name(path, "p.a.b.f").home == home
 
 
 def test_exported_names_come_first_and_may_stand_alone(shapes):

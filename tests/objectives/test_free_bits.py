@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from hvae_ref.objectives import FreeBits, Progress
+from hvae_ref.objectives import FreeBits, TrainingState
 
 
-def charged(free_bits, values, progress=None):
+def charged(free_bits, values, state=None):
     kl = torch.tensor(values, requires_grad=True)
-    loss = free_bits("z1", kl, progress)
+    loss = free_bits("z1", kl, state)
     loss.backward()
     return loss.item(), kl.grad.tolist()
 
@@ -37,7 +37,7 @@ def test_each_level_may_have_its_own_floor():
 
 def test_with_several_processes_the_mean_of_all_decides():
     """This process lies under the floor, all together above it: the gradient must flow as with one process."""
-    together = Progress(average=lambda mean: mean + 10.0)
+    together = TrainingState(average=lambda mean: mean + 10.0)
     assert charged(FreeBits(3.0), [0.0, 4.0], together) == (2.0, [0.5, 0.5])
 
 

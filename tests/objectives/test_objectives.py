@@ -12,10 +12,10 @@ from hvae_ref.objectives import (
     LinearWarmup,
     MmdPenalty,
     NegativeElbo,
-    Progress,
+    TrainingState,
 )
 
-HALF_WAY = Progress(step=50, total=100)
+HALF_WAY = TrainingState(step=50, total=100)
 
 
 @pytest.fixture
@@ -103,17 +103,17 @@ def test_geco_follows_the_paper_step_by_step():
     multiplier, average = 1.0, None
     for value in (30.0, 10.0, 25.0):
         assert geco(distortion(value)).item() == pytest.approx(multiplier * (value - 20.0), rel=1e-6)
-        geco.update(distortion(value), Progress())
+        geco.update(distortion(value), TrainingState())
         average = value - 20.0 if average is None else 0.9 * average + 0.1 * (value - 20.0)
         multiplier *= torch.tensor(0.01 * average).exp().item()
-    assert geco.report(("z1",), Progress())["multiplier"] == pytest.approx(multiplier, rel=1e-6)
+    assert geco.report(("z1",), TrainingState())["multiplier"] == pytest.approx(multiplier, rel=1e-6)
 
 
 def test_the_multiplier_stays_within_its_limits():
     for value, limit in ((1e6, 1e4), (-1e6, 1e-4)):
         geco = Geco(constraint=0.0)
         for _ in range(20):
-            geco.update(distortion(value), Progress())
+            geco.update(distortion(value), TrainingState())
         assert geco.state_dict()["multiplier"].item() == pytest.approx(limit)
 
 
@@ -130,7 +130,7 @@ def test_geco_reaches_its_constraint():
         (gradient,) = torch.autograd.grad(geco(elbo), w)
         with torch.no_grad():
             w -= 0.02 * gradient
-        geco.update(elbo, Progress())
+        geco.update(elbo, TrainingState())
     assert w.item() == pytest.approx(0.5, abs=1e-3)
     assert geco.state_dict()["multiplier"].item() == pytest.approx(2 * 0.5 / (8 * 0.5), abs=1e-3)
 
@@ -138,23 +138,23 @@ def test_geco_reaches_its_constraint():
 def test_geco_goes_on_from_its_state():
     first = Geco(constraint=3.0)
     for value in (9.0, 5.0):
-        first.update(distortion(value), Progress())
+        first.update(distortion(value), TrainingState())
     second = Geco(constraint=3.0)
     second.load_state_dict(first.state_dict())
     for geco in (first, second):
-        geco.update(distortion(4.0), Progress())
+        geco.update(distortion(4.0), TrainingState())
     assert all(
         torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     )
     fresh = Geco(constraint=3.0)
     fresh.load_state_dict(Geco(constraint=3.0).state_dict())
-    fresh.update(distortion(4.0), Progress())
+    fresh.update(distortion(4.0), TrainingState())
     assert fresh.state_dict()["excess"].item() == pytest.approx(1.0)
 
 
 def test_with_several_processes_all_learn_the_same_multiplier():
     geco = Geco(constraint=0.0, rate_of_change=0.1)
-    geco.update(distortion(1.0), Progress(average=lambda excess: excess + 4.0))
+    geco.update(distortion(1.0), TrainingState(average=lambda excess: excess + 4.0))
     assert geco.state_dict()["multiplier"].item() == pytest.approx(torch.tensor(0.5).exp().item())
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvae_ref.objectives import Constant, Cyclic, LinearWarmup, Progress, ThreePhases
+from hvae_ref.objectives import Constant, Cyclic, LinearWarmup, ThreePhases, TrainingState
 
 
 def at(schedule, step, total=100):
-    return schedule(Progress(step, total))
+    return schedule(TrainingState(step, total))
 
 
 def test_linear_warmup_by_steps_does_not_depend_on_the_length_of_the_run():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hvae_ref.elbo import Elbo
-from hvae_ref.objectives import Constant, LinearWarmup, NegativeElbo, Progress, ThreePhases, WeightedLoss
+from hvae_ref.objectives import Constant, LinearWarmup, NegativeElbo, ThreePhases, TrainingState, WeightedLoss
 
 WEIGHTS = {
     "reconstruction": 1.0,
@@ -24,17 +24,17 @@ def elbo():
 
 @pytest.mark.parametrize("step", [0, 30, 45, 100])
 def test_the_weighted_parts_add_up_to_the_loss_exactly(elbo, step):
-    objective, progress = WeightedLoss(WEIGHTS), Progress(step, 100)
+    objective, state = WeightedLoss(WEIGHTS), TrainingState(step, 100)
     parts = objective.parts(elbo)
     assert list(parts) == ["reconstruction", "global_kl", "local_kl", "static", "peak"]
     assert all(part.shape == () for part in parts.values())
-    total = sum(objective.weight_of(name, progress) * part for name, part in parts.items())
-    assert torch.equal(objective(elbo, progress), total)
-    assert torch.equal(objective(elbo, progress), sum(objective.weighted(elbo, progress).values()))
+    total = sum(objective.weight_of(name, state) * part for name, part in parts.items())
+    assert torch.equal(objective(elbo, state), total)
+    assert torch.equal(objective(elbo, state), sum(objective.weighted(elbo, state).values()))
 
 
 def test_the_loss_by_hand(elbo):
-    loss = WeightedLoss(WEIGHTS)(elbo, Progress(45, 100))
+    loss = WeightedLoss(WEIGHTS)(elbo, TrainingState(45, 100))
     by_hand = -elbo.log_px + 0.55 * elbo.kl["z_global"] + 0.9 * elbo.kl["z_local"] + 0.3 * elbo.auxiliary["peak"]
     assert loss.item() == pytest.approx(by_hand.mean().item(), rel=1e-6)
 
@@ -58,7 +58,7 @@ def test_a_part_without_weight_gets_gradients_of_zero():
 
 
 def test_the_report_gives_every_weight():
-    report = WeightedLoss(WEIGHTS).report(("z_global", "z_local"), Progress(45, 100))
+    report = WeightedLoss(WEIGHTS).report(("z_global", "z_local"), TrainingState(45, 100))
     assert report == pytest.approx(
         {
             "weight/reconstruction": 1.0,
@@ -74,7 +74,7 @@ def test_weights_are_a_copy():
     weights = dict(WEIGHTS)
     objective = WeightedLoss(weights)
     weights["peak"] = 7.0
-    assert objective.weight_of("peak", Progress()) == 0.3
+    assert objective.weight_of("peak", TrainingState()) == 0.3
     assert objective == WeightedLoss(WEIGHTS) and objective != WeightedLoss(weights)
 
 

@@ -1,17 +1,29 @@
 """Checkpoints: they give back what went in, refuse what does not fit, and are never half written."""
 
-import json
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from hvae_ref.objectives import Geco, NegativeElbo
-from hvae_ref.training import Checkpoint, CheckpointError, History, TrainConfig, fit, load_checkpoint, save_checkpoint
+from hvae_ref.objectives import Geco
+from hvae_ref.training import (
+    Checkpoint,
+    CheckpointError,
+    ElboStep,
+    History,
+    TrainConfig,
+    fit,
+    load_checkpoint,
+    save_checkpoint,
+)
 from hvae_ref.training import checkpoint as module
+from hvae_ref.training.checkpoint import load_weights
+from tests.training.linear_models import doubled
 
 CONFIG = TrainConfig(epochs=2, batch_size=20, ema_decay=0.9, patience=2, device="cpu")
 
@@ -32,10 +44,11 @@ def test_a_checkpoint_gives_back_what_went_in(path, tmp_path):
     first = load_checkpoint(path)
     save_checkpoint(tmp_path / "copy.safetensors", first)
     second = load_checkpoint(tmp_path / "copy.safetensors")
-    for name in ("model", "ema", "best", "objective"):
+    for name in ("model", "ema", "best", "step"):
         assert getattr(first, name) and equal(getattr(first, name), getattr(second, name)), name
-    assert first.optimizer["param_groups"] == second.optimizer["param_groups"]
-    states = first.optimizer["state"], second.optimizer["state"]
+    optimizers = [each.optimizers["train"] for each in (first, second)]
+    assert optimizers[0]["param_groups"] == optimizers[1]["param_groups"]
+    states = [optimizer["state"] for optimizer in optimizers]
     assert states[0].keys() == states[1].keys() == {0, 1, 2, 3}
     assert all(equal(states[0][index], states[1][index]) for index in states[0])
     assert first.history == second.history and len(first.history) == 2
@@ -81,7 +94,7 @@ def test_foreign_files_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="not written by hvae_ref"):
         load_checkpoint(foreign)
     save_file({"weight": torch.zeros(2)}, foreign, {"format": "hvae_ref.checkpoint", "version": "99"})
-    with pytest.raises(CheckpointError, match="version 99.*reads version 1"):
+    with pytest.raises(CheckpointError, match="version 99.*reads version 2"):
         load_checkpoint(foreign)
     foreign.write_text("not a checkpoint at all, but long enough to have a header")
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):
@@ -118,8 +131,12 @@ def test_an_existing_checkpoint_is_not_overwritten_unasked(path, linear, x):
     ("settings", "told"),
     [
         ({"config": TrainConfig(epochs=5, batch_size=20, device="cpu")}, "ema_decay was 0.9 and is None"),
-        ({"objective": NegativeElbo()}, "the objective was elbo: Geco.* and is elbo: NegativeElbo"),
-        ({"bound": "doubled"}, "the objective was elbo: .* and is doubled: "),
+        ({"step": ElboStep()}, "step.objective was Geco and is NegativeElbo"),
+        ({"step": ElboStep(Geco(constraint=2.0))}, "step.objective.constraint was 1.0 and is 2.0"),
+        (
+            {"step": ElboStep(Geco(constraint=1.0), doubled)},
+            "step.bound.function was .*elbo_of_model' and is .*doubled'",
+        ),
     ],
 )
 def test_a_run_does_not_go_on_with_other_settings(path, linear, x, settings, told):
@@ -129,7 +146,7 @@ def test_a_run_does_not_go_on_with_other_settings(path, linear, x, settings, tol
             linear(),
             x,
             x,
-            **{"objective": Geco(constraint=1.0), "config": CONFIG} | settings,
+            **{"step": ElboStep(Geco(constraint=1.0)), "config": CONFIG} | settings,
             checkpoint=path,
             resume=True,
         )
@@ -158,7 +175,7 @@ def test_an_interrupted_write_leaves_the_old_file(path, linear, monkeypatch, ste
     monkeypatch.setattr(*((module, step) if step == "save_file" else (os, step.removeprefix("os."))), fail)
     with pytest.raises(OSError, match="no space left"):
         save_checkpoint(path, Checkpoint(model=linear().state_dict(), history=History()))
-    assert path.read_bytes() == content
+    assert path.read_bytes() == content and list(path.parent.iterdir()) == [path]
 
 
 def test_a_full_disk_is_told_and_keeps_the_old_file(path, linear, monkeypatch):
@@ -172,10 +189,13 @@ def test_a_full_disk_is_told_and_keeps_the_old_file(path, linear, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_what_a_killed_writer_left_behind_is_overwritten(path, linear):
-    (path.parent / f".{path.name}.tmp").write_bytes(b"half a checkpoint")
+def test_what_a_killed_writer_left_behind_is_removed_and_what_another_writes_is_not(path, linear):
+    old, new = (path.with_name(f".{path.name}.{name}.tmp") for name in ("old", "new"))
+    for file in (old, new):
+        file.write_bytes(b"half a checkpoint")
+    os.utime(old, (time.time() - 2 * 3600,) * 2)
     save_checkpoint(path, linear())
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, new.name])
 
 
 def test_the_folder_must_exist(tmp_path, linear):
@@ -183,13 +203,74 @@ def test_the_folder_must_exist(tmp_path, linear):
         save_checkpoint(tmp_path / "nowhere" / "run.safetensors", linear())
 
 
-def test_a_checkpoint_from_before_there_were_auxiliary_terms_still_loads(path):
-    with safe_open(path, framework="pt") as file:
-        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    header = json.loads(metadata["header"])
-    for record in header["history"]["epochs"]:
-        assert record["train"].pop("auxiliary") == record["validation"].pop("auxiliary") == {}
-    save_file(tensors, path, metadata | {"header": json.dumps(header)})
-    history = load_checkpoint(path).history
-    assert len(history) == 2 and history.last.train.auxiliary == history.last.validation.auxiliary == {}
-    assert history.last.train.negative_elbo > 0
+WRITES = """
+import sys, torch
+from torch import nn
+from hvae_ref.training import save_checkpoint
+
+model = nn.Sequential(*[nn.Linear(200, 200) for _ in range(20)])
+nn.init.constant_(model[0].bias, float(sys.argv[2]))
+for _ in range(25):
+    save_checkpoint(sys.argv[1], model)
+"""
+
+
+@pytest.mark.slow
+def test_several_processes_that_write_one_file_do_not_meet(tmp_path):
+    path = tmp_path / "run.safetensors"
+    command = [sys.executable, "-c", WRITES, str(path)]
+    writers = [subprocess.Popen([*command, str(number)], stderr=subprocess.PIPE, text=True) for number in range(3)]
+    errors = [writer.communicate(timeout=300)[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0], errors
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    bias = load_checkpoint(path).model["0.bias"]
+    assert bias[0] in (0, 1, 2) and (bias == bias[0]).all()
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_the_names_that_wrappers_give_make_no_difference(tmp_path, linear, prefix):
+    model, path = linear(), tmp_path / "run.safetensors"
+    wrapped = {f"{prefix}{name}": value for name, value in model.state_dict().items()}
+    save_checkpoint(path, Checkpoint(model=wrapped))
+    other = linear()
+    nn.init.zeros_(other.encoder.weight)
+    load_checkpoint(path, other)
+    assert equal(model.state_dict(), other.state_dict())
+
+
+def test_a_part_called_module_is_a_part(tmp_path):
+    def build():
+        model = nn.Module()
+        model.module, model.weight = nn.Linear(2, 2), nn.Parameter(torch.zeros(2))
+        return model
+
+    model, other = build(), build()
+    save_checkpoint(tmp_path / "run.safetensors", model)
+    load_checkpoint(tmp_path / "run.safetensors", other)
+    assert equal(model.state_dict(), other.state_dict())
+    with pytest.raises(CheckpointError, match="missing module.weight"):
+        load_weights(other, {"weight": torch.zeros(2), "module.bias": torch.zeros(2)}, "here")
+
+
+def test_every_optimizer_comes_back(tmp_path, linear, x):
+    """States that are no tensors, or of another depth than Adam's."""
+    kinds = {
+        "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9),
+        "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1, amsgrad=True),
+        "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, lr=0.1),
+        "rprop": lambda parameters: torch.optim.Rprop(parameters, lr=0.1),
+    }
+    for name, make in kinds.items():
+
+        class Own(ElboStep):
+            def optimizer(self, model, phase, config, make=make):
+                return make(model.parameters())
+
+        ends = []
+        for parts in ((4,), (2, 4)):
+            path = tmp_path / f"{name}-{len(parts)}.safetensors"
+            for epochs in parts:
+                model, config = linear(), TrainConfig(epochs=epochs, batch_size=20, device="cpu")
+                fit(model, x, step=Own(), config=config, checkpoint=path, resume=True)
+            ends.append(model.state_dict())
+        assert equal(*ends), name

@@ -5,13 +5,19 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hvae_ref.data import source_of
 from hvae_ref.elbo import Elbo
 from hvae_ref.objectives import Geco, LinearWarmup, MmdPenalty, NegativeElbo, ThreePhases, WeightedLoss
-from hvae_ref.training import Batches, Examples, TrainConfig, fit, load_checkpoint
+from hvae_ref.training import Batches, ElboStep, TrainConfig, fit, load_checkpoint
+from tests.training.linear_models import with_targets_bound
 
 QUICK = TrainConfig(epochs=4, batch_size=20, learning_rate=0.01, device="cpu")
 BOUND = {"reconstruction": 1.0, "global_kl": ThreePhases(0.1, 1.0), "local_kl": LinearWarmup()}
 WEIGHTS = BOUND | {"peak": 0.5, "static": 0.1}
+
+
+def with_targets_step(objective=None):
+    return ElboStep(WeightedLoss(WEIGHTS) if objective is None else objective, with_targets_bound, auxiliary=True)
 
 
 @pytest.fixture
@@ -25,9 +31,9 @@ def weights(model):
 
 def test_fit_is_the_loop_one_would_write(conditional, data):
     ours, bare = conditional(), conditional()
-    history = fit(ours, data, objective=WeightedLoss(WEIGHTS), config=QUICK, bound="elbo_with_targets")
+    history = fit(ours, data, step=with_targets_step(), config=QUICK)
     optimizer = torch.optim.AdamW(bare.parameters(), lr=0.01, weight_decay=0.0)
-    batches, step, losses = Batches(Examples(data.x, data.condition, data.targets), 20, seed=0), 0, []
+    batches, step, losses = Batches(source_of("train", data), 20, seed=0), 0, []
     for epoch in range(4):
         losses.append(0.0)
         for batch in batches.epoch(epoch):
@@ -51,7 +57,7 @@ def test_the_history_keeps_the_auxiliary_terms_and_every_weight(conditional, dat
     objective = WeightedLoss(WEIGHTS)
     seen = []
     history = fit(
-        model, data, data, objective=objective, config=QUICK, bound="elbo_with_targets", checkpoint=path,
+        model, data, data, step=with_targets_step(objective), config=QUICK, checkpoint=path,
         callbacks=[lambda record, model: seen.append(record)],
     )  # fmt: skip
     elbo = model.elbo_with_targets(data.x, data.condition, **data.targets)
@@ -69,7 +75,7 @@ def test_the_history_keeps_the_auxiliary_terms_and_every_weight(conditional, dat
 def test_the_loss_of_an_epoch_is_made_of_its_reported_parts(conditional, data):
     """One step an epoch with weights that don't move: the history's own numbers add up to the loss."""
     constant = {"reconstruction": 1.0, "global_kl": 0.4, "local_kl": 0.7, "peak": 0.5, "static": 0.1}
-    history = fit(conditional(), data, objective=WeightedLoss(constant), config=QUICK, bound="elbo_with_targets")
+    history = fit(conditional(), data, step=with_targets_step(WeightedLoss(constant)), config=QUICK)
     for record in history.epochs:
         terms = record.train
         parts = [-terms.log_px, *terms.kl.values(), *terms.auxiliary.values()]
@@ -100,18 +106,20 @@ def test_validation_without_targets_has_no_auxiliary_terms(conditional, data):
     model = conditional()
     objective = WeightedLoss(WEIGHTS)
     held_out = replace(data, targets={})
-    history = fit(model, data, held_out, objective=objective, config=QUICK, bound="elbo_with_targets")
+    history = fit(model, data, held_out, step=with_targets_step(objective), config=QUICK)
     assert history.last.train.auxiliary and history.last.validation.auxiliary == {}
 
 
 def test_validation_is_elbo_whatever_the_bound_says(conditional, data):
     """A bound whose terms are not those of `elbo` changes what is minimised and not what is measured."""
     model = conditional()
-    model.elbo_with_targets = lambda x, condition, peaks: replace(
-        Elbo(3 * model.elbo(x, condition).log_px, model.elbo(x, condition).kl), auxiliary={"peak": peaks[:, 0, 0]}
-    )
-    weights = BOUND | {"peak": 0.0}
-    history = fit(model, data, data, objective=WeightedLoss(weights), config=QUICK, bound="elbo_with_targets")
+
+    def bound(model, batch):
+        elbo = model.elbo(batch.x, condition=batch.condition)
+        return Elbo(3 * elbo.log_px, elbo.kl, {"peak": batch.targets["peaks"][:, 0, 0]})
+
+    step = ElboStep(WeightedLoss(BOUND | {"peak": 0.0}), bound, auxiliary=True)
+    history = fit(model, data, data, step=step, config=QUICK)
     assert history.last.validation.log_px == pytest.approx(
         model.elbo(data.x, data.condition).log_px.mean().item(), rel=1e-5
     )
@@ -129,8 +137,8 @@ def test_a_resumed_run_ends_bit_by_bit_like_one_that_never_stopped(conditional, 
     def start(name, callbacks=(), resume=False):
         model = conditional()
         history = fit(
-            model, data, data, objective=WeightedLoss(WEIGHTS), config=replace(QUICK, epochs=6),
-            bound="elbo_with_targets", checkpoint=tmp_path / name, callbacks=callbacks, resume=resume,
+            model, data, data, step=with_targets_step(), config=replace(QUICK, epochs=6),
+            checkpoint=tmp_path / name, callbacks=callbacks, resume=resume,
         )  # fmt: skip
         return weights(model), [replace(record, seconds=0.0) for record in history.epochs]
 
@@ -148,7 +156,7 @@ def test_bfloat16_keeps_conditions_and_targets_as_they_are(conditional, data, de
     for precision in ("float32", "bfloat16"):
         model = conditional()
         config = TrainConfig(epochs=20, batch_size=20, learning_rate=0.01, precision=precision, device=device.type)
-        history = fit(model, data, data, objective=WeightedLoss(WEIGHTS), config=config, bound="elbo_with_targets")
+        history = fit(model, data, data, step=with_targets_step(), config=config)
         ends.append((history.last.validation.negative_elbo, history.last.validation.auxiliary["peak"]))
         assert data.condition.dtype == torch.float32 and data.targets["present"].dtype == torch.bool
     # bfloat16 has 8 significant bits, so the two differ, by relative errors of a few 2⁻⁸.
@@ -157,32 +165,30 @@ def test_bfloat16_keeps_conditions_and_targets_as_they_are(conditional, data, de
 
 
 @pytest.mark.parametrize(
-    ("change", "settings", "told"),
+    ("change", "told"),
     [
-        ({"condition": None}, {}, "train: expected a data set with a condition because .*elbo reads it, got none"),
-        (
-            {"targets": {}},
-            {"bound": "elbo_with_targets"},
-            "train: expected the targets peaks, present because .*elbo_with_targets reads them, got none",
-        ),
-        ({"condition": torch.zeros(59, 2)}, {}, r"train.condition: expected a row for each of the 60 examples"),
+        ({"condition": None}, "condition: expected numbers .*, got None"),
+        ({"condition": torch.zeros(59, 2)}, r"train.condition: expected a row for each of the 60 examples"),
+        ({"targets": torch.zeros(60)}, r"train.targets: expected arrays by name, .* got shape \(60,\)"),
     ],
 )
-def test_data_that_lack_what_the_bound_reads_are_refused(conditional, data, change, settings, told):
+def test_data_that_lack_what_the_bound_reads_are_refused(conditional, data, change, told):
     model = conditional()
     before = weights(model)
     with pytest.raises(ValueError, match=f"^{told}"):
-        fit(model, replace(data, **change), config=QUICK, **settings)
+        fit(model, replace(data, **change), config=QUICK)
     assert all(torch.equal(value, before[name]) for name, value in weights(model).items())
 
 
 def test_validation_needs_its_condition_too(conditional, data):
-    with pytest.raises(ValueError, match="^validation: expected a data set with a condition"):
-        fit(conditional(), data, data.x, config=QUICK)
+    seen = []
+    with pytest.raises(ValueError, match="^condition: expected numbers"):
+        fit(conditional(), data, data.x, config=QUICK, callbacks=[lambda record, model: seen.append(record)])
+    assert seen == []
 
 
 def test_a_model_that_takes_no_condition_is_not_given_one(linear, data):
-    with pytest.raises(ValueError, match=r"^train: expected examples without a condition because .*elbo takes none"):
+    with pytest.raises(ValueError, match=r"^condition: expected examples without one because LinearAut.* takes none"):
         fit(linear(), data, config=QUICK)
     assert len(fit(linear(), data.x, config=QUICK)) == 4
 

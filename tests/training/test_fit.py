@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from hvae_ref.data import source_of
 from hvae_ref.elbo import Elbo
 from hvae_ref.models import TwoLevelVAE
 from hvae_ref.objectives import FreeBits, Geco, LinearWarmup, MmdPenalty, NegativeElbo
-from hvae_ref.training import Batches, Examples, NonFiniteLoss, TrainConfig, fit, load_checkpoint
+from hvae_ref.training import Batches, ElboStep, NonFiniteLoss, TrainConfig, fit, load_checkpoint
+from tests.training.linear_models import doubled
 
 QUICK = TrainConfig(epochs=3, batch_size=20, learning_rate=0.01, device="cpu")
 
@@ -38,7 +40,7 @@ def test_fit_is_the_loop_one_would_write(linear, x):
     ours, bare = linear(), linear()
     history = fit(ours, x, objective=NegativeElbo(LinearWarmup(fraction=1.0)), config=config)
     optimizer = torch.optim.AdamW(bare.parameters(), lr=0.01, weight_decay=0.1)
-    batches, step, losses = Batches(Examples(x), 20, seed=5), 0, []
+    batches, step, losses = Batches(source_of("train", x), 20, seed=5), 0, []
     for epoch in range(4):
         losses.append(0.0)
         for batch in batches.epoch(epoch):
@@ -78,14 +80,14 @@ def test_the_history_reports_the_bound_whatever_is_minimised(linear, x):
 
 def test_another_bound_is_trained_and_the_elbo_is_validated(linear, x):
     model = linear()
-    history = fit(model, x, x, config=QUICK, bound="doubled")
+    history = fit(model, x, x, config=QUICK, step=ElboStep(bound=doubled))
     assert history.last.validation.log_px == pytest.approx(mean_terms(model, x)[0], rel=1e-5)
     assert history.epochs[0].train.log_px < 1.5 * history.epochs[0].validation.log_px
 
 
 def vae(**settings):
     torch.manual_seed(3)
-    return TwoLevelVAE(4, (3, 2), hidden=(8,), hidden_top=(8,), **settings)
+    return TwoLevelVAE.dense(4, (3, 2), hidden=(8,), hidden_top=(8,), **settings)
 
 
 @pytest.fixture
@@ -259,18 +261,21 @@ def test_a_breakdown_is_told_and_the_last_good_checkpoint_is_kept(x, tmp_path, r
 
 
 def test_other_errors_of_a_model_stay_what_they_are(x):
-    with pytest.raises(ValueError, match="^x: expected the integers"):
+    with pytest.raises(ValueError, match="^x: expected 0 and 1"):
         fit(vae(), x, config=QUICK)
 
 
 @pytest.mark.parametrize(
     ("settings", "config", "named"),
     [
-        ({"bound": "elbow"}, {}, "bound"),
+        ({"step": "elbo"}, {}, "step"),
+        ({"step": ElboStep}, {}, "step"),
+        ({"step": NegativeElbo()}, {}, "step"),
+        ({"step": ElboStep(), "objective": NegativeElbo()}, {}, "objective"),
         ({}, {"patience": 2}, "validation"),
-        ({}, {"batch_size": 61}, "batch_size"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_arguments_that_do_not_fit_are_refused_by_name(linear, x, settings, config, named):
     with pytest.raises(ValueError, match=f"^{named}: expected"):
         fit(linear(), x, config=TrainConfig(**config), **settings)

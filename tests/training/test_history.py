@@ -13,8 +13,10 @@ def history():
         EpochRecord(
             epoch=epoch,
             loss=10.0 / epoch,
-            train=Terms(log_px=-9.0 / epoch, kl={"z2": 1.0, "z1": 2.0 * epoch}, auxiliary={"peak": 3.0 * epoch}),
-            validation=Terms(log_px=-8.0, kl={"z2": 0.5, "z1": 1.5}) if epoch == 2 else None,
+            train=Terms.of_elbo(
+                log_px=-9.0 / epoch, kl={"z2": 1.0, "z1": 2.0 * epoch}, auxiliary={"peak": 3.0 * epoch}
+            ),
+            validation=Terms.of_elbo(log_px=-8.0, kl={"z2": 0.5, "z1": 1.5}) if epoch == 2 else None,
             weights={"beta/z2": 0.1 * epoch},
             learning_rate=1e-3,
             seconds=0.5,

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from hvae_ref.objectives import FreeBits, Geco, NegativeElbo, ThreePhases, WeightedLoss
-from hvae_ref.training import TrainConfig, fit, load_checkpoint
+from hvae_ref.training import ElboStep, TrainConfig, fit, load_checkpoint
+from tests.training.linear_models import with_targets_bound
+from tests.training.test_steps import Adversarial, Pair
 
 ROOT = Path(__file__).parents[2]
 CONFIG = TrainConfig(
@@ -24,13 +27,15 @@ OBJECTIVES = {
 # Heads that the bound does not reach, and a part that is reached with a weight of 0.
 BOUND = {"reconstruction": 1.0, "global_kl": ThreePhases(0.1, 1.0), "local_kl": 1.0}
 CONDITIONAL = {
-    "elbo": WeightedLoss(BOUND),
-    "elbo_with_targets": WeightedLoss(BOUND | {"peak": 0.0, "static": 0.3}),
+    "elbo": ElboStep(WeightedLoss(BOUND)),
+    "elbo_with_targets": ElboStep(
+        WeightedLoss(BOUND | {"peak": 0.0, "static": 0.3}), with_targets_bound, auxiliary=True
+    ),
 }
 
 SCRIPT = """
 import sys, torch
-from tests.training.conftest import Conditional, ConditionalAutoencoder, LinearAutoencoder
+from tests.training.linear_models import Conditional, ConditionalAutoencoder, LinearAutoencoder
 from tests.training.test_processes import CONDITIONAL, CONFIG, OBJECTIVES
 from hvae_ref.training import fit
 
@@ -40,12 +45,38 @@ for name, objective in OBJECTIVES.items():
     torch.manual_seed(3)
     path = f"{sys.argv[1]}/{name}.safetensors"
     fit(LinearAutoencoder(), x, x[:31], objective=objective, config=CONFIG, checkpoint=path)
-for bound, objective in CONDITIONAL.items():
+for bound, step in CONDITIONAL.items():
     torch.manual_seed(3)
     path = f"{sys.argv[1]}/{bound}.safetensors"
     data, held_out = Conditional.of(x), Conditional.of(x[:31])
-    fit(ConditionalAutoencoder(), data, held_out, objective=objective, config=CONFIG, bound=bound, checkpoint=path)
+    fit(ConditionalAutoencoder(), data, held_out, step=step, config=CONFIG, checkpoint=path)
 """
+
+
+STEPS = """
+import sys, torch
+from torch.utils.data import DataLoader, TensorDataset
+from tests.training.linear_models import LinearAutoencoder
+from tests.training.test_processes import CONFIG, EXACT
+from tests.training.test_steps import Adversarial, Pair
+from hvae_ref.training import fit
+
+x = torch.randn(61, 4, generator=torch.Generator().manual_seed(1))
+folder = sys.argv[1]
+for name, objective in EXACT.items():
+    torch.manual_seed(3)
+    fit(LinearAutoencoder(), x, x[:31], objective=objective, config=CONFIG, checkpoint=f"{folder}/{name}.safetensors")
+torch.manual_seed(3)
+loader = DataLoader(TensorDataset(x), batch_size=20, shuffle=True)
+fit(LinearAutoencoder(), loader, DataLoader(TensorDataset(x), batch_size=7), config=CONFIG,
+    checkpoint=f"{folder}/loader.safetensors")
+fit(Pair(), x, x, step=Adversarial(), config=CONFIG, checkpoint=f"{folder}/pair.safetensors")
+"""
+EXACT = {
+    "uneven": NegativeElbo(2.0),
+    "uneven free bits": NegativeElbo(2.0, free_bits=FreeBits(0.6)),
+    "uneven geco": Geco(constraint=1.5, rate_of_change=0.05, decay=0.5),
+}
 
 
 def free_port():
@@ -54,13 +85,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.mark.slow
-def test_two_processes_take_the_steps_of_one(linear, conditional, with_targets, x, tmp_path):
-    """A bound without sampling: only the order of sums differs, so float32 agrees to 1e-4 after all steps."""
+def run_two(script, folder):
+    """A script in two processes that form a group, without a launcher."""
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(tmp_path)],
+            [sys.executable, "-c", script, str(folder)],
             cwd=ROOT,
             env=os.environ | group | {"RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
             stderr=subprocess.PIPE,
@@ -70,15 +100,41 @@ def test_two_processes_take_the_steps_of_one(linear, conditional, with_targets, 
     ]
     errors = [process.communicate(timeout=200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one_whatever_the_step_and_the_data(linear, tmp_path):
+    """A last batch of one example, of which one process has nothing; a shuffled loader; two optimisers."""
+    run_two(STEPS, tmp_path)
+    x = torch.randn(61, 4, generator=torch.Generator().manual_seed(1))
+    curves = ("loss", "train.kl.z1", "validation.negative_elbo")
+    for name, objective in EXACT.items():
+        model = linear()
+        history = fit(model, x, x[:31], objective=objective, config=CONFIG)
+        assert_same(load_checkpoint(tmp_path / f"{name}.safetensors"), history, model, objective, curves)
+    model, step = linear(), ElboStep()
+    loader = DataLoader(TensorDataset(x), batch_size=20, shuffle=True)
+    history = fit(model, loader, DataLoader(TensorDataset(x), batch_size=7), step=step, config=CONFIG)
+    assert_same(load_checkpoint(tmp_path / "loader.safetensors"), history, model, step, curves)
+    pair, step = Pair(), Adversarial()
+    history = fit(pair, x, x, step=step, config=CONFIG)
+    found = load_checkpoint(tmp_path / "pair.safetensors")
+    assert_same(found, history, pair, step, ("loss", "train.terms.loss/critic", "train.terms.fooled"))
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(linear, conditional, with_targets, x, tmp_path):
+    """A bound without sampling: only the order of sums differs, so float32 agrees to 1e-4 after all steps."""
+    run_two(SCRIPT, tmp_path)
     for name, objective in OBJECTIVES.items():
         model = linear()
         history = fit(model, x, x[:31], objective=objective, config=CONFIG)
         found = load_checkpoint(tmp_path / f"{name}.safetensors")
         assert_same(found, history, model, objective, ("loss", "train.kl.z1", "validation.negative_elbo"))
-    for bound, objective in CONDITIONAL.items():
-        model = conditional()
+    for bound, step in CONDITIONAL.items():
+        model, objective = conditional(), step.objective
         data, held_out = with_targets(x), with_targets(x[:31])
-        history = fit(model, data, held_out, objective=objective, config=CONFIG, bound=bound)
+        history = fit(model, data, held_out, step=step, config=CONFIG)
         found = load_checkpoint(tmp_path / f"{bound}.safetensors")
         auxiliary = [f"{split}.auxiliary.{name}" for split in ("train", "validation") for name in ("peak", "static")]
         curves = ["loss", "train.kl.z_local", "validation.log_px", *(auxiliary if "targets" in bound else ())]
@@ -91,4 +147,4 @@ def assert_same(found, history, model, objective, curves):
     for key, value in model.state_dict().items():
         torch.testing.assert_close(found.weights[key], value, rtol=1e-4, atol=1e-5)
     for key, value in objective.state_dict().items():
-        torch.testing.assert_close(found.objective[key], value, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found.step[key], value, rtol=1e-4, atol=1e-5)

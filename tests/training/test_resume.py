@@ -4,13 +4,17 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from hvae_ref.models import TwoLevelVAE
-from hvae_ref.objectives import Cyclic, Geco
-from hvae_ref.training import TrainConfig, fit, load_checkpoint
+from hvae_ref.objectives import Cyclic, Geco, NegativeElbo, Objective
+from hvae_ref.training import CheckpointError, TrainConfig, fit, load_checkpoint
+
+ROOT = Path(__file__).parents[2]
 
 CONFIG = TrainConfig(
     epochs=6, batch_size=20, learning_rate=0.01, schedule="cosine", warmup=0.2, weight_decay=0.01, gradient_clip=5.0,
@@ -24,7 +28,7 @@ class Stop(Exception):
 
 def start(x, path, callbacks=(), config=CONFIG, resume=False):
     torch.manual_seed(3)
-    model = TwoLevelVAE(4, (3, 2), hidden=(8,), hidden_top=(8,), dropout=0.2)
+    model = TwoLevelVAE.dense(4, (3, 2), hidden=(8,), hidden_top=(8,), dropout=0.2)
     binary = (x > 0).float()
     objective = Geco(Cyclic(cycles=2), constraint=2.0, decay=0.9)
     history = fit(
@@ -39,12 +43,12 @@ def without_time(history):
 
 def assert_same_run(a, b):
     assert without_time(a.history) == without_time(b.history)
-    for name in ("model", "ema", "best", "objective"):
-        for key, value in getattr(a, name).items():
+    for name in ("model", "ema", "best", "step"):
+        for key, value in (getattr(a, name) or {}).items():
             assert torch.equal(value, getattr(b, name)[key]), (name, key)
-    for index, values in a.optimizer["state"].items():
+    for index, values in a.optimizers["train"]["state"].items():
         for key, value in values.items():
-            assert torch.equal(value, b.optimizer["state"][index][key]), (index, key)
+            assert torch.equal(value, b.optimizers["train"]["state"][index][key]), (index, key)
 
 
 @pytest.mark.parametrize("stop_after", [1, 4])
@@ -92,14 +96,174 @@ def test_checkpoints_are_as_rare_as_asked_and_the_end_is_kept(x, tmp_path):
     assert seen == [0, 0, 2, 2, 4] and len(load_checkpoint(path).history) == 5
 
 
+class Weight:
+    """A schedule of the user's own, an object without a repr but its address."""
+
+    def __init__(self, height):
+        self.height = height
+
+    def __call__(self, state):
+        return self.height * state.fraction
+
+
+class OwnObjective(Objective):
+    """An objective of the user's own."""
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+        self._seen = torch.zeros(())
+
+    def __call__(self, elbo, state=None, latents=None):
+        return self.schedule(state) * elbo.total_kl.mean() - elbo.log_px.mean()
+
+    def report(self, levels, state):
+        return {"weight": self.schedule(state)}
+
+    def reset(self):
+        self._seen = torch.zeros(())
+
+    def update(self, elbo, state):
+        self._seen = self._seen + len(elbo.log_px)
+
+    def state_dict(self):
+        return {"seen": self._seen}
+
+    def load_state_dict(self, state):
+        self._seen = state["seen"]
+
+
+def rising(state):
+    return state.fraction
+
+
+OBJECTIVES = {
+    "function": lambda: NegativeElbo(rising),
+    "lambda": lambda: NegativeElbo(lambda state: 0.5 + state.fraction),
+    "object": lambda: NegativeElbo({"z2": Weight(2.0), "z1": rising}),
+    "own objective": lambda: OwnObjective(Weight(0.5)),
+}
+
+
+def start_own(name, path, epochs=6, callbacks=(), objective=None):
+    """A run with an objective of the user's own, gone on with where it was."""
+    torch.manual_seed(3)
+    model = TwoLevelVAE.dense(4, (3, 2), hidden=(8,), hidden_top=(8,))
+    x = (torch.randn(60, 4, generator=torch.Generator().manual_seed(1)) > 0).float()
+    objective = OBJECTIVES[name]() if objective is None else objective
+    config = TrainConfig(epochs=epochs, batch_size=25, learning_rate=0.01, device="cpu")
+    return fit(model, x, objective=objective, config=config, checkpoint=path, resume=True, callbacks=callbacks)
+
+
+IN_A_PROCESS = """
+import os, signal, sys
+from tests.training.test_resume import OBJECTIVES, start_own
+
+def kill(record, model):
+    if record.epoch == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+folder, killed = sys.argv[1], sys.argv[2] == "killed"
+for name in OBJECTIVES:
+    child = os.fork() if killed else 0
+    if child == 0:
+        start_own(name, f"{folder}/{name}.safetensors", callbacks=[kill] if killed else [])
+    else:
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+"""
+
+
+@pytest.mark.slow
+def test_schedules_and_objectives_of_ones_own_resume_in_another_process_after_a_kill(tmp_path):
+    for how in ("killed", "resumed"):
+        process = subprocess.run(
+            [sys.executable, "-c", IN_A_PROCESS, str(tmp_path), how],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert process.returncode == 0, process.stderr
+        kept = {name: len(load_checkpoint(tmp_path / f"{name}.safetensors").history) for name in OBJECTIVES}
+        assert set(kept.values()) == {2 if how == "killed" else 6}
+    for name in OBJECTIVES:
+        start_own(name, tmp_path / f"whole {name}.safetensors")
+        assert_same_run(*(load_checkpoint(tmp_path / f"{kind}{name}.safetensors") for kind in ("whole ", "")))
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [
+        ("function", NegativeElbo(Weight(1.0))),
+        ("lambda", NegativeElbo(lambda state: 0.25 + state.fraction)),
+        ("object", NegativeElbo({"z2": Weight(3.0), "z1": rising})),
+        ("own objective", OwnObjective(Weight(0.25))),
+    ],
+)
+def test_another_schedule_or_objective_of_ones_own_is_noticed(tmp_path, name, objective):
+    path = tmp_path / "run.safetensors"
+    start_own(name, path, epochs=1)
+    with pytest.raises(CheckpointError, match="cannot resume with other settings: step.objective"):
+        start_own(name, path, objective=objective)
+    assert len(start_own(name, path, epochs=2)) == 2
+
+
+def test_the_same_objective_may_be_used_to_resume(tmp_path):
+    """In one process: what it has learned meanwhile is no other setting."""
+    objective = OwnObjective(Weight(0.5))
+    start_own("", tmp_path / "run.safetensors", epochs=2, objective=objective)
+    assert objective.state_dict()["seen"] == 120
+    start_own("", tmp_path / "run.safetensors", epochs=3, objective=objective)
+    assert objective.state_dict()["seen"] == 180
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda x: x[:30], r"train.x.shape was \[60, 4\] and is \[30, 4\]"),
+        (lambda x: 1 - x, "train.x.hash was"),
+        (lambda x: x.double(), "train.x.dtype was 'torch.float32' and is 'torch.float64'"),
+        (lambda x: DataLoader(TensorDataset(x), batch_size=20), "train.loader was None and is 'DataLoader'"),
+        (
+            lambda x: SimpleNamespace(x=x, batch_transform=lambda x, noise: 1 - x),
+            "train.transform was None and is .*lambda",
+        ),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_data(x, tmp_path, change, told):
+    path = tmp_path / "run.safetensors"
+    start(x, path, config=replace(CONFIG, epochs=1))
+    content = path.read_bytes()
+    binary = (x > 0).float()
+    torch.manual_seed(3)
+    model = TwoLevelVAE.dense(4, (3, 2), hidden=(8,), hidden_top=(8,), dropout=0.2)
+    objective = Geco(Cyclic(cycles=2), constraint=2.0, decay=0.9)
+    with pytest.raises(CheckpointError, match=f"cannot resume with other training data: .*{told}"):
+        fit(model, change(binary), binary, objective=objective, config=CONFIG, checkpoint=path, resume=True)
+    assert path.read_bytes() == content
+    fit(model, binary.numpy(), binary[:5], objective=objective, config=CONFIG, checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize("n", [50, 60])
+def test_a_loader_is_gone_on_with_bit_by_bit(x, tmp_path, n):
+    def run(name, epochs):
+        loader = DataLoader(TensorDataset((x[:n] > 0).float()), batch_size=20, shuffle=True)
+        torch.manual_seed(3)
+        model = TwoLevelVAE.dense(4, (3, 2), hidden=(8,), hidden_top=(8,))
+        config = replace(CONFIG, epochs=epochs, patience=None, schedule="constant", warmup=0.0)
+        torch.manual_seed(epochs)
+        fit(model, loader, config=config, checkpoint=tmp_path / name, resume=True)
+        return load_checkpoint(tmp_path / name)
+
+    run("parts.safetensors", 2)
+    assert_same_run(run("whole.safetensors", 4), run("parts.safetensors", 4))
+
+
 KILLED = """
 import os, random, signal, sys, time
 import torch
 from tests.training.test_resume import start, replace, CONFIG
 from hvae_ref.training import load_checkpoint
-from hvae_ref.training.loop import make_accelerator
 
-make_accelerator(CONFIG)  # what it loads, it loads here once, and not in each child
 folder, random_seed = sys.argv[1], int(sys.argv[2])
 x = torch.randn(60, 4, generator=torch.Generator().manual_seed(1))
 config = replace(CONFIG, epochs=60, patience=60)
@@ -139,9 +303,8 @@ print(kills)
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_if_it_never_was(x, tmp_path):
     """SIGKILL at random moments: at most one epoch is lost each time, and the end is the same bit by bit."""
-    root = Path(__file__).parents[2]
     process = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), "7"], cwd=root, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", KILLED, str(tmp_path), "7"], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert process.returncode == 0, process.stderr
     assert int(process.stdout) >= 2

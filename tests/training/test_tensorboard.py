@@ -13,8 +13,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hvae_ref.models import VAE
 from hvae_ref.objectives import ThreePhases, WeightedLoss
-from hvae_ref.training import TensorBoardScalars, TrainConfig, fit
+from hvae_ref.training import ElboStep, TensorBoardScalars, TrainConfig, fit
 from hvae_ref.training.history import EpochRecord, Terms
+from tests.training.linear_models import with_targets_bound
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = {"reconstruction": 1.0, "global_kl": ThreePhases(0.1, 1.0), "local_kl": 1.0, "peak": 0.5, "static": 0.1}
@@ -28,8 +29,8 @@ def scalars(folder):
 
 
 def run(model, data, callback, **settings):
-    settings = {"objective": WeightedLoss(WEIGHTS), "bound": "elbo_with_targets", "config": CONFIG} | settings
-    return fit(model, data, data, callbacks=[callback], **settings)
+    step = ElboStep(WeightedLoss(WEIGHTS), with_targets_bound, auxiliary=True)
+    return fit(model, data, data, callbacks=[callback], **{"step": step, "config": CONFIG} | settings)
 
 
 def test_every_part_is_written_under_its_name_for_every_epoch(conditional, with_targets, x, tmp_path):
@@ -72,7 +73,7 @@ def test_a_model_with_numbered_levels_and_drawn_batches(x, tmp_path):
 
     data = Drawn(x.sigmoid())
     with TensorBoardScalars(tmp_path, data) as callback:
-        fit(VAE(4, (2,), hidden=(8,)), data, callbacks=[callback], config=CONFIG)
+        fit(VAE.dense(4, (2,), hidden=(8,)), data, callbacks=[callback], config=CONFIG)
     assert set(scalars(tmp_path)) == {
         "Hierarchical_Loss/reconstruction_train",
         "Hierarchical_Loss/z1_kl_train",
@@ -108,7 +109,7 @@ import os, signal, sys
 import torch
 from hvae_ref.training import TensorBoardScalars, TrainConfig, fit
 from hvae_ref.training.history import EpochRecord, Terms
-from tests.training.conftest import ConditionalAutoencoder, Conditional
+from tests.training.linear_models import ConditionalAutoencoder, Conditional
 
 data = Conditional.of(torch.randn(60, 4))
 def kill(record, model):
@@ -157,7 +158,7 @@ def test_without_tensorboard_the_error_names_what_to_install(tmp_path, monkeypat
 def test_two_runs_within_a_second_are_read_in_their_order(tmp_path):
     earlier = tmp_path / f"events.out.tfevents.{int(time.time()):010d}.zzz.1.0"
     earlier.touch()
-    record = EpochRecord(1, 1.0, Terms(-1.0, {"z1": 1.0}), None, {}, 1e-3, 0.1)
+    record = EpochRecord(1, 1.0, Terms.of_elbo(-1.0, {"z1": 1.0}), None, {}, 1e-3, 0.1)
     with TensorBoardScalars(tmp_path) as later:
         later(record, torch.nn.Linear(1, 1))
     assert sorted(file.name for file in tmp_path.iterdir())[0] == earlier.name

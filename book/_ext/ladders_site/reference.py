@@ -34,12 +34,6 @@ class Name:
         """Whether a package gives the name a shorter path than its module does."""
         return self.path != self.definition
 
-    @property
-    def home(self) -> str:
-        """The path that decides on which page it stands: where it is defined, or the floor above that exports it."""
-        floors = {path.split(".")[1] for path in (self.path, self.definition)}
-        return self.definition if len(floors) == 1 else self.path
-
 
 class Sources:
     """What sphinx-autoapi has read.
@@ -127,7 +121,7 @@ class Sources:
             raise LookupError(f"reference: expected packages or modules of the repository, got {', '.join(unknown)}")
         exported, rest = [], {}
         for name in self.names.values():
-            if any(name.home.startswith(f"{package}.") for package in packages):
+            if any(name.definition.startswith(f"{package}.") for package in packages):
                 place = name.definition.rpartition(".")[0]
                 if name.exported or place == packages[0]:
                     exported.append(name)

@@ -8,40 +8,38 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from accelerate import PartialState
-
 from hvae_ref.cli import recipes
-from hvae_ref.cli.commands.load_run import CHECKPOINT, load_run
+from hvae_ref.cli.commands.opened import CHECKPOINT, open_run
 from hvae_ref.cli.recipes import Recipe
 from hvae_ref.cli.recipes.recipe import FILES
 from hvae_ref.results import atomic_write_text, provenance
 from hvae_ref.training import Checkpoint, CheckpointError, History, TensorBoardScalars, load_checkpoint
+from hvae_ref.training.processes import is_main_process
 
 TENSORBOARD = "tensorboard"
 
 
 def train(
     recipe: str,
-    out: str | None,
+    out: str,
     overrides: Sequence[str],
     seed: int | None,
     resume: bool,
     overwrite: bool,
     tensorboard: bool = False,
 ) -> None:
-    """Train a recipe; `out`, or runs/RECIPE, gets the checkpoint, scalars if asked for and, at the end, the history."""
-    wanted = recipes.load(recipe, overrides)
-    folder = Path("runs") / Path(recipe).stem if out is None else Path(out)
+    """Train a recipe; `out` gets the checkpoint, scalars for TensorBoard if asked for and, at the end, the history."""
+    folder = Path(out)
     path = folder / CHECKPOINT
     if resume and not folder.is_dir():
-        raise CheckpointError(f"--out {folder}: no run to resume there; give its folder, or leave out --resume")
+        raise CheckpointError(f"--out {out}: no run to resume there; give its folder, or leave out --resume")
     if path.exists() and not (resume or overwrite):
         raise CheckpointError(
-            f"--out {folder}: holds a run already; add --resume or --overwrite, or choose another folder"
+            f"--out {out}: holds a run already; add --resume or --overwrite, or choose another folder"
         )
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--out: expected a folder, {folder} is a file")
-    run = recipes.build(wanted, seed)
+        raise ValueError(f"--out: expected a folder, {out} is a file")
+    run = recipes.build(recipes.load(recipe, overrides), seed)
     if resume and path.exists():
         _same_run(run.recipe, load_checkpoint(path), path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +48,7 @@ def train(
         if tensorboard:
             callbacks.append(stack.enter_context(TensorBoardScalars(folder / TENSORBOARD, run.data("validation"))))
         history = run.fit(path, resume=resume, overwrite=overwrite, callbacks=callbacks)
-    if PartialState().is_main_process:
+    if is_main_process():
         atomic_write_text(folder / "history.json", json.dumps(history.to_dict(), indent=1) + "\n")
         print(_outcome(history))
         print(f"checkpoint: {path}")
@@ -60,7 +58,7 @@ def train(
 
 def evaluate(checkpoint: str, iwae: int | None, split: str | None, out: str | None) -> None:
     """Measure a checkpoint; prints the numbers and writes them with versions and machine."""
-    path, found, run = load_run(checkpoint)
+    path, found, run = open_run(checkpoint)
     settings = {} if iwae is None else {"iwae_samples": iwae}
     split = split or run.recipe.evaluation.get("split", "test")
     result = {
@@ -93,7 +91,7 @@ def info(what: str | None) -> None:
     if what in recipes.names() or what.endswith(FILES):
         run, found = recipes.build(recipes.load(what)), None
     elif Path(what).exists():
-        _, found, run = load_run(what)
+        _, found, run = open_run(what)
     else:
         # Neither a recipe nor a file: the recipes' error suggests the right name.
         recipes.load(what)

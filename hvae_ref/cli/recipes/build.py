@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hvae_ref.cli.recipes.bounds import BOUNDS
 from hvae_ref.cli.recipes.recipe import Recipe
 from hvae_ref.cli.recipes.schema import (
     AUXILIARY,
@@ -27,8 +28,7 @@ from hvae_ref.cli.recipes.schema import (
 from hvae_ref.data import load as load_data
 from hvae_ref.evaluation import Evaluation, evaluate
 from hvae_ref.objectives import Objective, part_names
-from hvae_ref.training import History, TrainConfig, fit
-from hvae_ref.training.fit import Callback
+from hvae_ref.training import Callback, ElboStep, History, TrainConfig, fit
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Run:
         model: with fresh weights.
         objective: what is minimised.
         config: how to train.
-        bound: name of the model's method to train with.
+        bound: name of what the model is trained with, see `hvae_ref.cli.recipes.bounds`.
     """
 
     recipe: Recipe
@@ -48,6 +48,12 @@ class Run:
     objective: Objective
     config: TrainConfig
     bound: str = "elbo"
+
+    @property
+    def step(self) -> ElboStep:
+        """How a batch becomes a loss."""
+        bound = BOUNDS[self.bound]
+        return ElboStep(self.objective, bound.function, auxiliary=bound.auxiliary)
 
     def data(self, split: str) -> Any:  # noqa: ANN401  (a `Dataset`, or a topic's own record)
         """One split of the recipe's data set, as `hvae_ref.data.load` returns it."""
@@ -65,9 +71,8 @@ class Run:
             self.model,
             self.data("train"),
             self.data("validation"),
-            objective=self.objective,
+            step=self.step,
             config=self.config,
-            bound=self.bound,
             checkpoint=checkpoint,
             resume=resume,
             overwrite=overwrite,

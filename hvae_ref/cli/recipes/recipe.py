@@ -27,8 +27,8 @@ class Recipe:
         model: `name`, one of `schema.MODELS` or "package.module:Class" of one's own, and its arguments; `data_dim`,
             `num_values` and `signal_length` follow from the data where the class has them and they are not given.
         data: arguments of `hvae_ref.data.load`, without the split.
-        objective: `name`, "NegativeElbo", "Geco" or "WeightedLoss", its arguments, and `bound`, the model's method to
-            train with.
+        objective: `name`, "NegativeElbo", "Geco" or "WeightedLoss", its arguments, and `bound`, the name
+            of what to train with, see `hvae_ref.cli.recipes.bounds`.
         training: fields of `TrainConfig`.
         evaluation: arguments of `hvae_ref.evaluation.evaluate`, and `split`.
 

@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import Any
 
 from hvae_ref import nn, objectives
-from hvae_ref.cli.recipes.annotations import annotations, fits, in_words
+from hvae_ref.cli.recipes.bounds import bounds_of
+from hvae_ref.cli.recipes.kinds import fits, in_words, kinds
 from hvae_ref.data import SPLITS
 from hvae_ref.data import load as load_data
-from hvae_ref.elbo import Elbo
 from hvae_ref.errors import did_you_mean
 from hvae_ref.evaluation import evaluate
 from hvae_ref.training import TrainConfig
@@ -131,7 +131,6 @@ def part(where: str, value: Any, known: Mapping[str, Callable[..., Any]]) -> tup
     content = {key: entry for key, entry in table.items() if key != "name"}
     check_keys(where, content, arguments(function))
     check_values(where, content, function)
-    check_required(where, content, function)
     return function, content
 
 
@@ -149,7 +148,7 @@ def arguments(function: Callable[..., Any], without: Collection[str] = ()) -> tu
 
 def check_values(table: str, content: Mapping[str, Any], function: Callable[..., Any]) -> None:
     """Refuse a value that the callable's annotations rule out, such as text for a number."""
-    for key, kind in annotations(function).items():
+    for key, kind in kinds(function).items():
         if key in content and not fits(content[key], kind):
             raise RecipeError(f"{table}.{key}: expected {in_words(kind)}, got {content[key]!r}")
 
@@ -159,15 +158,6 @@ def check_required(table: str, content: Mapping[str, Any], function: Callable[..
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is inspect.Parameter.empty and name not in content:
             raise RecipeError(f"{table}.{name}: missing; {function.__name__} needs it")
-
-
-def bounds(model: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of a model's methods that answer an `Elbo` for x: what a run can be trained with."""
-    found = []
-    for name, method in inspect.getmembers(model, inspect.isfunction):
-        if not name.startswith("_") and inspect.signature(method, eval_str=True).return_annotation is Elbo:
-            found.append(name)
-    return tuple(found)
 
 
 def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
@@ -188,8 +178,8 @@ def check_tables(tables: Mapping[str, Mapping[str, Any]]) -> None:
     check_values("data", tables["data"], load_data)
     _check_objective(tables["objective"])
     bound = tables["objective"].get("bound", "elbo")
-    if bound not in bounds(model):
-        raise RecipeError(f"objective.bound: unknown {bound!r}{closest(str(bound), bounds(model))}")
+    if bound not in bounds_of(model):
+        raise RecipeError(f"objective.bound: unknown {bound!r}{closest(str(bound), bounds_of(model))}")
     check_keys("training", tables["training"], arguments(TrainConfig))
     check_values("training", tables["training"], TrainConfig)
     known = ("split", *arguments(evaluate, without=("model", "x", "progress", "condition")))

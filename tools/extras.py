@@ -37,7 +37,7 @@ TRY = {
         from hvae_ref.training import TrainConfig, fit
         recipe = recipes.load("digits-vae")
         model = VAE.dense(64, recipe.model["latent_dims"], recipe.model["hidden"], LogisticMixture(17, 3))
-        config = TrainConfig(**{**recipe.training, "epochs": 2, "device": "cpu", "progress": False})
+        config = TrainConfig(**{**recipe.training, "epochs": 2, "patience": None, "device": "cpu", "progress": False})
         history = fit(model, np.load(DIGITS).astype("float32"), config=config)
         assert model.sample(5).shape == (5, 64) and history.last.train.negative_elbo > 0
         """,

@@ -9,6 +9,7 @@ from hvae_ref import viz
 from hvae_ref.data import load
 from hvae_ref.evaluation import eval_mode, interpolate
 from hvae_ref.models.two_level_vae import TwoLevelVAE
+from hvae_ref.nn import Categorical
 
 DATA = load("digits", "test")
 
@@ -16,7 +17,7 @@ DATA = load("digits", "test")
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return TwoLevelVAE(64, (4, 2), hidden=(16,), likelihood="categorical", num_values=17)
+    return TwoLevelVAE.dense(64, (4, 2), hidden=(16,), likelihood=Categorical(17))
 
 
 def picture(figure):
@@ -88,7 +89,7 @@ def test_reconstructions_of_chosen_levels(model):
 
 def test_dynamic_data_are_binarised_before_the_model_sees_them():
     torch.manual_seed(0)
-    binary = TwoLevelVAE(64, (4, 2), hidden=(16,))
+    binary = TwoLevelVAE.dense(64, (4, 2), hidden=(16,))
     figure = viz.reconstructions(binary, load("digits", "test", binarize="dynamic"), n=3)
     assert set(np.unique(tile(figure, 0, 0))) == {0.0, 1.0}
 

@@ -119,7 +119,7 @@ def test_show_keeps_a_body_that_is_only_a_docstring():
 
 def test_show_of_a_property_and_of_a_bound_method():
     assert viz.show(elbo.Elbo.value).code.startswith("@property\ndef value(self)")
-    model = TwoLevelVAE(4, (2, 1), hidden=(4,))
+    model = TwoLevelVAE.dense(4, (2, 1), hidden=(4,))
     assert viz.show(model.elbo).code == viz.show(TwoLevelVAE.elbo).code
 
 

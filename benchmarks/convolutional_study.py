@@ -1,8 +1,8 @@
 """Three convolutional levels beside two dense ones on MNIST-5k, in the same processor time, over seeds.
 
-`mnist5k-conv` has a vector z3 and maps z2 and z1. Both recipes are trained as they ship, and for longer, so that each can be
-compared with the other at equal processor time. Processor seconds are those of training, validation included, on one
-thread.
+`mnist5k-conv` has a vector z3 and maps z2 and z1. Both recipes are trained as they ship, and for longer, so that each
+can be compared with the other at equal processor time. Processor seconds are those of training, validation included,
+on one thread.
 
     python benchmarks/convolutional_study.py mnist5k
 """

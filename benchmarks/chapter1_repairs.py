@@ -52,12 +52,12 @@ WIDTHS = (16, 64, 1024)
 
 def strong(width: int = SETTINGS["made_hidden"][0]) -> AutoregressiveVAE:
     """The model whose decoder sees the pixels before the one it draws."""
-    return AutoregressiveVAE(64, SETTINGS["latent_dims"], hidden=SETTINGS["hidden"], made_hidden=[width])
+    return AutoregressiveVAE.dense(64, SETTINGS["latent_dims"], hidden=SETTINGS["hidden"], made_hidden=[width])
 
 
 def weaker() -> VAE:
     """The same encoder with a decoder whose pixels are independent given z."""
-    return VAE(64, SETTINGS["latent_dims"], hidden=SETTINGS["hidden"])
+    return VAE.dense(64, SETTINGS["latent_dims"], hidden=SETTINGS["hidden"])
 
 
 def probe_accuracy(model: LatentVariableModel) -> float:

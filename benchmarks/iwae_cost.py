@@ -34,11 +34,12 @@ def measure(chunk: int) -> None:
     from hvae_ref.data import load
     from hvae_ref.evaluation import importance_bound
     from hvae_ref.models import TopDownVAE
+    from hvae_ref.nn import LogisticMixture
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     test = load("digits", "test")
-    model = TopDownVAE(64, (16, 8), likelihood="logistic_mixture", num_values=test.num_values).eval()
+    model = TopDownVAE.dense(64, (16, 8), likelihood=LogisticMixture(test.num_values)).eval()
     importance_bound(model, test.x[:8], 8, chunk=8)
     torch.manual_seed(0)
     before, start = peak_mib(), time.process_time()

@@ -66,7 +66,7 @@ def train(model: VAE, x: Tensor, epochs: int, batch_size: int, learning_rate: fl
         def _setup_callbacks(self) -> None:  # without progress bar and log lines
             self.callback_handler = CallbackHandler([TrainingCallback()], self.model)
 
-    config = VAEConfig(input_dim=(model.data_dim,), latent_dim=model.dims["z1"], reconstruction_loss="bce")
+    config = VAEConfig(input_dim=tuple(model.x_shape), latent_dim=model.dims["z1"], reconstruction_loss="bce")
     with tempfile.TemporaryDirectory() as folder:
         Quiet(
             PythaeVAE(config, encoder=Encoder(), decoder=Decoder()),

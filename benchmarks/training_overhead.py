@@ -23,6 +23,7 @@ from torch import Tensor
 
 from hvae_ref.data import load
 from hvae_ref.models import VAE, LatentVariableModel, TopDownVAE
+from hvae_ref.nn import LogisticMixture
 from hvae_ref.results.record import FOLDER, Record, command_line
 from hvae_ref.training import TrainConfig, fit
 
@@ -55,8 +56,8 @@ def pythae(model: LatentVariableModel, x: Tensor, epochs: int) -> None:
 def net(name: str) -> LatentVariableModel:
     """A model small enough that a step is a millisecond or two, where a loop's own cost shows the most."""
     if name == "VAE":
-        return VAE(64, (16,))
-    return TopDownVAE(64, (16, 8), likelihood="logistic_mixture", num_values=17)
+        return VAE.dense(64, (16,))
+    return TopDownVAE.dense(64, (16, 8), likelihood=LogisticMixture(17))
 
 
 def images(name: str) -> Tensor:

@@ -23,8 +23,7 @@ from hvae_ref.data import load
 from hvae_ref.elbo import Elbo
 from hvae_ref.evaluation import evaluate
 from hvae_ref.models import VAE, BottomUpVAE, LatentVariableModel, TwoLevelVAE
-from hvae_ref.nn.heads import ConditionalAutoregressive
-from hvae_ref.nn.made import MADE
+from hvae_ref.nn import MADE, Bernoulli, ConditionalAutoregressive
 from hvae_ref.objectives import FreeBits, LinearWarmup, NegativeElbo
 from hvae_ref.results.record import FOLDER, Record, command_line
 from hvae_ref.training import ElboStep, TrainConfig, fit
@@ -87,10 +86,10 @@ class ManySamples(TwoLevelVAE):
 def with_decoder(kind: str) -> TwoLevelVAE:
     """Two levels over the digits with pixels independent given z1, or drawn one after the other by a MADE."""
     setting = SETTINGS["decoder"]
-    model = TwoLevelVAE(64, setting["latent_dims"], hidden=(setting["hidden"],), hidden_top=(setting["hidden"],))
+    model = TwoLevelVAE.dense(64, setting["latent_dims"], hidden=(setting["hidden"],), hidden_top=(setting["hidden"],))
     if kind == "autoregressive":
         made = MADE(64, 1, (setting["made_hidden"],), context_dim=setting["latent_dims"][0])
-        model.p_x_given_z1 = ConditionalAutoregressive(made, "bernoulli", 2, model.rescale)
+        model.p_x_given_z1 = ConditionalAutoregressive(made, Bernoulli())
     return model
 
 
@@ -111,17 +110,19 @@ def tasks(study: str, seeds: int) -> Iterator[Task]:
         torch.manual_seed(seed)
         if study == "objectives":
             for bound in BOUNDS:
-                yield Task({"bound": bound, "seed": seed}, TwoLevelVAE(784, sizes), NegativeElbo(), bound)
+                yield Task({"bound": bound, "seed": seed}, TwoLevelVAE.dense(784, sizes), NegativeElbo(), bound)
         elif study == "longer":
             for bound in BOUNDS[:2]:
-                yield Task({"bound": bound, "seed": seed}, TwoLevelVAE(784, sizes), NegativeElbo(), bound)
+                yield Task({"bound": bound, "seed": seed}, TwoLevelVAE.dense(784, sizes), NegativeElbo(), bound)
         elif study == "suspects":
-            yield Task({"suspect": "one level", "seed": seed}, VAE(784, sizes[:1], hidden=(256, 256)), NegativeElbo())
+            yield Task(
+                {"suspect": "one level", "seed": seed}, VAE.dense(784, sizes[:1], hidden=(256, 256)), NegativeElbo()
+            )
             key = {"suspect": "eight samples", "seed": seed}
-            yield Task(key, ManySamples(784, sizes), NegativeElbo(), "elbo_of_many")
+            yield Task(key, ManySamples.dense(784, sizes), NegativeElbo(), "elbo_of_many")
             key = {"suspect": "shortcut, eight samples", "seed": seed}
             torch.manual_seed(seed)
-            yield Task(key, ManySamples(784, sizes), NegativeElbo(), "shortcut_of_many")
+            yield Task(key, ManySamples.dense(784, sizes), NegativeElbo(), "shortcut_of_many")
         elif study == "decoder":
             for kind in ("independent pixels", "autoregressive"):
                 torch.manual_seed(seed)
@@ -129,14 +130,14 @@ def tasks(study: str, seeds: int) -> Iterator[Task]:
         elif study == "inference":
             # The runs with q(z2|z1) are those of "objectives" under the ELBO.
             yield Task(
-                {"inference": "q(z2|z1,x)", "seed": seed}, TwoLevelVAE(784, sizes, z2_sees_x=True), NegativeElbo()
+                {"inference": "q(z2|z1,x)", "seed": seed}, TwoLevelVAE.dense(784, sizes, z2_sees_x=True), NegativeElbo()
             )
         else:
             for depth in range(1, len(sizes) + 1):
                 for variant, objective in VARIANTS.items():
                     yield Task(
                         {"depth": depth, "variant": variant, "seed": seed},
-                        BottomUpVAE(784, sizes[:depth], hidden=HIDDEN),
+                        BottomUpVAE.dense(784, sizes[:depth], hidden=HIDDEN),
                         objective,
                     )
 

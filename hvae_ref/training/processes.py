@@ -124,7 +124,11 @@ def processes_of(config: TrainConfig) -> Processes:
     count = distributed.get_world_size() if grouped else launched()
     bfloat16 = config.precision == "bfloat16"
     if count == 1:
-        return Processes(torch.device(config.device or _usual_device()), bfloat16=bfloat16)
+        device = torch.device(config.device or _usual_device())
+        if device.type == "cuda" and device.index is None:
+            # With its number, so that tensors that lie there are seen to lie there.
+            device = torch.device("cuda", torch.cuda.current_device())
+        return Processes(device, bfloat16=bfloat16)
     device = _join(config, count)
     if distributed.get_world_size() != count:
         raise ValueError(

@@ -423,7 +423,7 @@ def test_values_outside_of_the_support_are_the_models_to_refuse(x):
         )
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_a_model_in_another_type_gets_its_data_in_that_type(x, dtype):
     history = fit(LinearAutoencoder().to(dtype), x.numpy(), x, config=QUICK)
     assert history.last.loss < history.epochs[0].loss

@@ -30,6 +30,7 @@ from hvae_ref.features.decoder.synthesis import synthesize
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
 from hvae_ref.features.pyramid.reduction import Reduction
 from hvae_ref.results.record import FOLDER, Record, command_line, mean_and_sd, provenance
+from hvae_ref.training import History
 
 BACKBONE = "efficientnet_lite0"
 DIMS = {"level1": 8, "level2": 12, "level3": 16, "level4": 16}
@@ -91,6 +92,12 @@ def kept(path: Path, part: nn.Module, fit: Callable[[], object]) -> float | None
     torch.save(part.state_dict(), path.with_suffix(".tmp"))
     path.with_suffix(".tmp").replace(path)
     return seconds
+
+
+def fitting(images: int) -> dict[str, Any]:
+    """Arguments of `fit_decoder` for so many images; the settings count steps."""
+    plan = dict(SETTINGS["fit"])
+    return plan | {"epochs": round(plan.pop("steps") * plan["batch_size"] / images)}
 
 
 def quality(decoded: Tensor, images: Tensor) -> dict[str, float]:
@@ -198,7 +205,7 @@ def main() -> None:
         decoder = FeatureDecoder(DIMS, **SETTINGS["decoder"])
         path = WORKSHOP / f"decoder-{seed}.pt"
         seconds = kept(path, decoder, lambda d=decoder, s=seed: _report(fit_decoder(
-            d, train_features, train, (test_features, test), seed=s, **SETTINGS["fit"]
+            d, train_features, train, (test_features, test), seed=s, **fitting(len(train))
         )))  # fmt: skip
         if seconds is not None:
             seen = record.content.get("processor_seconds", {})
@@ -246,9 +253,10 @@ def _densities(bundle: FeatureBundle, train: Mapping[str, Tensor], test: Mapping
         print(f"{name}: done", flush=True)
 
 
-def _report(history: list) -> None:
-    for step in history:
-        print(f"  step {step.step}: {step.train:.4f}, validation {step.validation:.4f}", flush=True)
+def _report(history: History) -> None:
+    curves = (history.curve(f"{part}.terms.error") for part in ("train", "validation"))
+    for epoch, (train, validation) in enumerate(zip(*curves, strict=True), start=1):
+        print(f"  epoch {epoch}: {train:.4f}, validation {validation:.4f}", flush=True)
 
 
 if __name__ == "__main__":

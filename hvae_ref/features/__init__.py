@@ -1,10 +1,13 @@
 """Features of pretrained networks as a hierarchy: a pyramid of maps, its reduction, and densities over it."""
 
 from hvae_ref.features.bundle import BundleError, FeatureBundle, load_bundle, save_bundle, shipped
-from hvae_ref.features.decoder.decoder_fit import DecoderStep, decode, decoder_loss, fit_decoder, level_sets
+from hvae_ref.features.decoder.decoder_fit import decode, fit_decoder
+from hvae_ref.features.decoder.decoder_step import DecoderStep, decoder_loss, level_sets
 from hvae_ref.features.decoder.feature_decoder import FeatureDecoder
 from hvae_ref.features.decoder.synthesis import Synthesis, interpolate_features, synthesize
 from hvae_ref.features.density.density_fit import DensityEpoch, fit_density
+from hvae_ref.features.density.density_init import init_from_em
+from hvae_ref.features.density.density_step import DensityStep
 from hvae_ref.features.density.em import MixtureFit, fit_mixture
 from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
@@ -32,6 +35,7 @@ __all__ = [
     "ConvTwoLevelVAE",
     "DecoderStep",
     "DensityEpoch",
+    "DensityStep",
     "FeatureBundle",
     "FeatureDecoder",
     "FeatureDensity",
@@ -59,6 +63,7 @@ __all__ = [
     "fit_density",
     "fit_mixture",
     "image_aurocs",
+    "init_from_em",
     "interpolate_features",
     "leading_components",
     "level_sets",

@@ -5,8 +5,12 @@ import math
 import pytest
 import torch
 
-from hvae_ref.features.decoder.decoder_fit import decode, decoder_loss, fit_decoder, level_sets
+from hvae_ref.data import Examples
+from hvae_ref.features.decoder.decoder_fit import decode, fit_decoder
+from hvae_ref.features.decoder.decoder_step import DecoderStep, decoder_loss, level_sets
 from hvae_ref.features.decoder.feature_decoder import FeatureDecoder
+from hvae_ref.objectives import TrainingState
+from hvae_ref.training import NonFiniteLoss, TrainConfig, fit
 
 DIMS = {"level1": 3, "level2": 4, "level3": 2}
 SIZE = (64, 48)
@@ -236,7 +240,7 @@ def told_apart(n, seed):
 def fitted():
     torch.manual_seed(0)
     decoder = FeatureDecoder({"fine": 1, "coarse": 1}, channels=1, width=16)
-    history = fit_decoder(decoder, *told_apart(256, 0), told_apart(32, 1), steps=300, every=100, learning_rate=1e-2)
+    history = fit_decoder(decoder, *told_apart(256, 0), told_apart(32, 1), epochs=19, learning_rate=1e-2)
     return decoder, history
 
 
@@ -252,8 +256,9 @@ def test_a_fit_gives_back_what_each_level_knows_and_no_more(fitted):
     assert off(decode(decoder, features), images) < 0.03
     assert off(half["coarse"], light) < 0.05
     assert off(half["fine"], 0.5 + images - light) < 0.05
-    assert [step.step for step in history] == [100, 200, 300]
-    assert history[-1].validation < history[0].validation and history[-1].train < history[0].train
+    for part in ("train", "validation"):
+        errors = history.curve(f"{part}.terms.error")
+        assert len(errors) == 19 and errors[-1] < errors[0]
 
 
 def test_a_fit_repeats_and_leaves_the_random_state_alone():
@@ -263,10 +268,42 @@ def test_a_fit_repeats_and_leaves_the_random_state_alone():
         torch.manual_seed(1)
         decoder = FeatureDecoder({"fine": 1, "coarse": 1}, width=4)
         state = torch.random.get_rng_state()
-        fit_decoder(decoder, features, images, steps=3, seed=5)
+        fit_decoder(decoder, features, images, epochs=3, batch_size=4, seed=5)
         assert torch.equal(torch.random.get_rng_state(), state)
         weights.append(decoder.state_dict())
     torch.testing.assert_close(weights[0], weights[1])
+
+
+def test_half_of_the_steps_take_all_levels_and_each_set_has_its_share():
+    decoder = FeatureDecoder({"fine": 1, "coarse": 1}, width=4)
+    features, images = told_apart(2, 0)
+    batch, state = Examples(images, targets=features), TrainingState()
+    losses = {
+        chosen: decoder_loss(
+            decoder({level: features[level] for level in chosen}, (16, 16)), images.expand(-1, 3, -1, -1)
+        )
+        for chosen in level_sets(decoder.levels)
+    }
+    counts = dict.fromkeys(losses, 0)
+    for _ in range(600):
+        found = DecoderStep()(decoder, batch, state)
+        (chosen,) = [levels for levels, loss in losses.items() if torch.allclose(loss, found.terms["error"])]
+        counts[chosen] += 1
+        assert torch.allclose(found.loss, losses[chosen].mean())
+    expected = {("fine",): 1 / 6, ("coarse",): 1 / 6, ("fine", "coarse"): 2 / 3}
+    for levels, share in expected.items():
+        assert abs(counts[levels] / 600 - share) < 4 * (share * (1 - share) / 600) ** 0.5
+    everything = DecoderStep().evaluate(decoder, batch, state)
+    assert torch.allclose(everything["loss"], losses["fine", "coarse"])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_batches_that_are_not_images_with_their_maps_are_named():
+    decoder = FeatureDecoder({"fine": 1, "coarse": 1}, width=4)
+    features, images = told_apart(2, 0)
+    for data in (images, features, Examples(images, targets={"other": images})):
+        with pytest.raises(ValueError, match="batch: expected images x with targets"):
+            fit(decoder, data, step=DecoderStep(), config=TrainConfig(epochs=4, progress=False))
 
 
 def test_decoding_in_batches_is_decoding():
@@ -288,14 +325,15 @@ def test_decoding_in_batches_is_decoding():
         ({"images": torch.full((4, 1, 16, 16), math.nan)}, r"images: expected finite values in \[0, 1\]"),
         ({"images": torch.zeros(4, 1, 32, 16)}, r"fine: expected maps \(4, 1, 8, 4\) for these images"),
         ({"features": {"fine": torch.zeros(4, 1, 4, 4)}}, "features: expected the levels"),
-        ({"steps": 0}, "steps: expected at least 1"),
-        ({"learning_rate": 0.0}, "edges, learning_rate: expected 0 or more and above 0"),
+        ({"epochs": 0}, "epochs: expected a whole number ≥ 1"),
+        ({"learning_rate": 0.0}, "learning_rate: expected a number > 0"),
+        ({"edges": -1.0}, "edges: expected a number of at least 0, got -1.0"),
     ],
 )
 def test_what_cannot_be_fitted_is_named(change, message, unchecked):
     features, images = told_apart(4, 0)
     decoder = FeatureDecoder({"fine": 1, "coarse": 1}, width=4)
-    arguments = {"features": features, "images": images, "steps": 1} | change
+    arguments = {"features": features, "images": images, "epochs": 1} | change
     with pytest.raises(ValueError, match=message):
         fit_decoder(decoder, **arguments)
 
@@ -304,11 +342,11 @@ def test_features_that_are_not_finite_and_losses_that_blow_up_are_named():
     features, images = told_apart(4, 0)
     decoder = FeatureDecoder({"fine": 1, "coarse": 1}, width=4)
     with pytest.raises(ValueError, match="coarse: expected finite numbers"):
-        fit_decoder(decoder, features | {"coarse": torch.full((4, 1, 2, 2), math.inf)}, images, steps=1)
+        fit_decoder(decoder, features | {"coarse": torch.full((4, 1, 2, 2), math.inf)}, images, epochs=1)
     with torch.no_grad():
         decoder.head.bias.fill_(math.nan)
-    with pytest.raises(FloatingPointError, match="no longer finite at step 1"):
-        fit_decoder(decoder, features, images, steps=1)
+    with pytest.raises(NonFiniteLoss):
+        fit_decoder(decoder, features, images, epochs=1)
 
 
 def test_a_change_of_an_unknown_level_is_named():

@@ -7,8 +7,11 @@ import torch
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from hvae_ref.features.density.density_fit import fit_density
+from hvae_ref.features.density.density_init import init_from_em
+from hvae_ref.features.density.density_step import DensityStep
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
 from hvae_ref.features.validation import feature_vectors
+from hvae_ref.training import TrainConfig, fit
 from tests.features.random_maps import mean_nll
 
 DIMS = {"level1": 2, "level2": 3}
@@ -120,6 +123,32 @@ def test_a_refit_to_samples_finds_the_density_they_came_from(condition):
     assert ((mixtures[1].variance / mixtures[0].variance).log().abs()).mean() < 0.25
 
 
+def test_a_step_alone_trains_all_levels_together_from_where_em_left_them(data, unconditioned):
+    density = HierarchicalLatentDensity(DIMS, 2, heads=2, width=16)
+    start = init_from_em(density, data["train"], rows=2000, seed=1)
+    config = TrainConfig(epochs=8, batch_size=8, learning_rate=5e-3, schedule="cosine", progress=False)
+    history = fit(density, data["train"], data["validation"], step=DensityStep(positions=32), config=config)
+    assert history.last.train.terms["level1"] < start["level1"] - 1
+    found = mean_nll(density, data["validation"])
+    assert history.last.validation.terms["level1"] == pytest.approx(found["level1"], abs=1e-4)
+    assert mean_nll(density, data["test"])["level1"] < unconditioned["level1"] - 1.5
+    # The coarser level stands alone: EM was the end of it.
+    assert list(history.last.train.terms) == ["level1"]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_step_says_what_it_cannot_train(data):
+    with pytest.raises(ValueError, match="positions: expected at least 1, got 0"):
+        DensityStep(positions=0)
+    chain, alone = (HierarchicalLatentDensity(DIMS, 1, condition, width=8) for condition in ("coarser", None))
+    for density, levels in ((alone, None), (chain, ("level2",)), (chain, ()), (chain, ("level9",))):
+        with pytest.raises(ValueError, match="levels: expected some of (level1|no level at all), got"):
+            fit(density, data["train"], step=DensityStep(levels), config=TrainConfig(epochs=1, progress=False))
+    for wrong in ({"level2": data["train"]["level2"]}, data["train"]["level1"]):
+        with pytest.raises(ValueError, match="batch: expected"):
+            fit(chain, wrong, step=DensityStep(), config=TrainConfig(epochs=1, progress=False))
+
+
 def test_a_stream_of_batches_fits_as_well(data, unconditioned):
     class Stream:
         """Batches made when they are asked for, as a pyramid makes them from files."""
@@ -184,14 +213,14 @@ def test_every_level_ends_with_its_best_epoch(data):
 @pytest.mark.parametrize(
     ("train", "arguments", "message"),
     [
-        (features(0, 0), {}, "at least one row"),
-        (iter([features(2, 0)]), {}, "iterated over again"),
-        ([], {}, "at least one row"),
+        (features(0, 0), {}, r"features\['level1'\]: expected at least one example"),
+        (iter([features(2, 0)]), {}, "features: expected an array .* got list_iterator"),
+        ([], {}, "features: expected an array .* got list"),
         (features(2, 0), {"batch_size": 0}, "batch_size: expected at least 1, got 0"),
         (features(2, 0), {"positions": 0}, "positions: expected at least 1, got 0"),
         (features(2, 0), {"rows": 0}, "rows: expected at least 1, got 0"),
         ({"level1": torch.zeros(2, 2, 8, 8)}, {}, "expected the levels"),
-        (features(2, 0), {"validation": features(0, 0)}, "validation: expected at least one example"),
+        (features(2, 0), {"validation": features(0, 0)}, r"validation\['level1'\]: expected at least one example"),
         ({level: f * torch.nan for level, f in features(2, 0).items()}, {}, "expected finite numbers"),
     ],
 )
@@ -205,7 +234,7 @@ def test_levels_with_different_numbers_of_examples_are_an_error(level):
     train = features(4, 0)
     train[level] = train[level][:2]
     for arguments in ((train,), (features(4, 0), train)):
-        with pytest.raises(ValueError, match="features: expected as many examples on every level, got"):
+        with pytest.raises(ValueError, match=r"\['level.'\]: expected a row for each of the . examples"):
             fit_density(HierarchicalLatentDensity(DIMS, 1, width=8), *arguments, epochs=1)
 
 

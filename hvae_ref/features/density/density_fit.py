@@ -1,24 +1,18 @@
-"""Fitting a density over a pyramid: EM for every level alone, then gradients for what other positions tell."""
+"""Fitting a density over a pyramid: EM for every level alone, then gradients for what a level says about another."""
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from hvae_ref.features.density.em import fit_mixture
+from hvae_ref.features.density.density_init import init_from_vectors, mean_nll, sampled_vectors
+from hvae_ref.features.density.density_step import DensityStep
 from hvae_ref.features.density.feature_density import FeatureDensity
-from hvae_ref.features.density.kmeans import Reservoir
-from hvae_ref.features.validation import checked_features, feature_vectors
-
-Features = Mapping[str, Tensor]
+from hvae_ref.training import History, TrainConfig, fit
 
 MAX_NORM = 10.0
-"""Bound on the norm of the gradient of levels learned together: one strange position must not throw them out."""
+"""Bound on the norm of the gradient of levels that are trained together: one strange position must not decide."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +32,8 @@ class DensityEpoch:
 
 def fit_density(
     density: FeatureDensity,
-    features: Features | Iterable[Features],
-    validation: Features | Iterable[Features] | None = None,
+    features: Any,  # noqa: ANN401  (see `hvae_ref.data.source_of`)
+    validation: Any = None,  # noqa: ANN401
     *,
     epochs: int = 30,
     batch_size: int = 16,
@@ -50,16 +44,16 @@ def fit_density(
 ) -> list[DensityEpoch]:
     """Fit all levels by maximum likelihood; the density is changed in place.
 
-    Each level starts as the mixture that EM finds for its positions, whatever others say. A level that stands alone is
-    then done. For the others Adam lowers −log p at positions drawn anew for each batch: its mean in a level, summed
-    over levels. In a chain the levels have parameters of their own, so the sum fits each as if alone. In a graph they
-    share the nets of the messages, and each level counts the same, however many positions it has. With validation
-    features the levels that are learned together end with the weights of their best epoch, the start among them: what
-    tells nothing then does no harm.
+    `init_from_em` sets each level to the mixture that EM finds for its positions. A level that stands alone is then
+    done. The others are trained with `fit` and a `DensityStep`, one run for each of the density's `trainable_groups`:
+    in a chain levels have parameters of their own, so each has its own run; in a graph all levels share the nets of the
+    messages and are trained together. With validation features a group ends with the weights of its best epoch, the
+    start among them, so that a neighbour that says nothing does no harm.
 
     Args:
         density: with the levels of the features.
-        features: maps (N, D, H, W); or anything that can be iterated over again and again for batches of them.
+        features: maps (N, D, H, W) by level; or anything that can be iterated over again and again for batches of them.
+            It is read once for EM, and once an epoch for every group.
         validation: the same, or None.
         epochs: passes over the features.
         batch_size: examples a step; a stream's batches are taken as they come.
@@ -73,120 +67,50 @@ def fit_density(
 
     Raises:
         ValueError: where features or an argument do not fit.
-        FloatingPointError: where the loss is no longer finite.
+        NonFiniteLoss: where the loss is no longer finite.
     """
-    for name, value, least in (
-        ("batch_size", batch_size, 1), ("positions", positions, 1), ("rows", rows, 1), ("epochs", epochs, 0)
-    ):  # fmt: skip
+    for name, value, least in (("batch_size", batch_size, 1), ("epochs", epochs, 0)):
         if value < least:
             raise ValueError(f"{name}: expected at least {least}, got {value}")
-    if isinstance(features, Iterator) or isinstance(validation, Iterator):
-        raise ValueError("features: expected maps or batches that can be iterated over again, got an iterator")
-    learned = density.trainable_groups
-    if epochs and not all(any(p.requires_grad for p in part.parameters()) for part in learned.values()):
+    DensityStep(positions=positions)
+    groups = density.trainable_groups
+    if epochs and not all(any(p.requires_grad for p in part.parameters()) for part in groups.values()):
         raise ValueError("density: expected parameters that can learn, got frozen ones; call its requires_grad_(True)")
-    generator = torch.Generator().manual_seed(seed)
-    history = [
-        DensityEpoch(0, _start(density, features, rows, batch_size, seed), _nll(density, validation, batch_size))
-    ]
-    if not learned or epochs < 1:
-        return history
-    best = {} if validation is None else {levels: (0, _copy(part)) for levels, part in learned.items()}
-    optimizer = torch.optim.Adam(
-        [parameter for part in learned.values() for parameter in part.parameters()], lr=learning_rate
+    vectors, steps = sampled_vectors(density, features, rows, batch_size, seed)
+    train = init_from_vectors(density, vectors, seed)
+    held_out = {} if validation is None else mean_nll(density, validation, batch_size)
+    start = DensityEpoch(0, train, held_out)
+    if not groups or not epochs:
+        return [start]
+    config = TrainConfig(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule="cosine",
+        gradient_clip=MAX_NORM,
+        patience=None if validation is None else epochs,
+        steps_per_epoch=steps,
+        seed=seed,
+        progress=False,
     )
-    for epoch in range(1, epochs + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
-        train = _epoch(density, optimizer, _batches(features, batch_size, generator), positions, generator)
-        history.append(DensityEpoch(epoch, train, _nll(density, validation, batch_size)))
-        for levels, (best_epoch, _) in best.items():
-            now, before = (sum(history[at].validation[level] for level in levels) for at in (epoch, best_epoch))
-            if now < before:
-                best[levels] = (epoch, _copy(learned[levels]))
-    for levels, (_, weights) in best.items():
-        learned[levels].load_state_dict(weights)
-    return history
+    runs: list[History] = []
+    for levels, part in groups.items():
+        before = copy.deepcopy(part.state_dict())
+        run = fit(density, features, validation, step=DensityStep(levels, positions), config=config)
+        if validation is not None:
+            best = min(record.validation.value("loss") for record in run.epochs)
+            if not best < sum(held_out[level] for level in levels):
+                part.load_state_dict(before)
+        runs.append(run)
+    return [start, *(_epoch(number, runs, held_out) for number in range(epochs))]
 
 
-def _start(
-    density: FeatureDensity, features: Features | Iterable[Features], rows: int, batch_size: int, seed: int
-) -> dict[str, float]:
-    """Give every level its unconditioned mixture; mean −log p of the rows that it was fitted on."""
-    reservoirs = {level: Reservoir(rows, torch.Generator().manual_seed(seed)) for level in density.levels}
-    like = next(density.parameters())
-    for batch in _batches(features, batch_size):
-        for level, f in checked_features(batch, density.dims, like).items():
-            reservoirs[level].add(feature_vectors(f))
-    kept = {level: reservoir.kept for level, reservoir in reservoirs.items()}
-    fits = {
-        level: fit_mixture(seen, density.components[level], seed=seed, min_scale=density.min_scale(level))
-        for level, seen in kept.items()
-    }
-    density.init_from_mixtures({level: fit.mixture for level, fit in fits.items()}, kept)
-    return {level: -fit.log_likelihood for level, fit in fits.items()}
-
-
-def _epoch(
-    density: FeatureDensity,
-    optimizer: torch.optim.Optimizer,
-    batches: Iterable[Features],
-    positions: int,
-    generator: torch.Generator,
-) -> dict[str, float]:
-    """One pass over the features; mean −log p of the positions that were drawn."""
-    learned = [level for levels in density.trainable_groups for level in levels]
-    totals, steps = dict.fromkeys(learned, 0.0), 0
-    device = next(density.parameters()).device
-    for batch in batches:
-        places = {level: batch[level].shape[2:].numel() for level in learned}
-        index = {
-            level: torch.randperm(count, generator=generator)[:positions].to(device) for level, count in places.items()
-        }
-        losses = {level: -log_p.mean() for level, log_p in density.log_prob(batch, index).items()}
-        loss = torch.stack(list(losses.values())).sum()
-        if not loss.isfinite():
-            raise FloatingPointError(f"the loss is no longer finite: { ({k: v.item() for k, v in losses.items()}) }")
-        optimizer.zero_grad()
-        loss.backward()
-        for part in density.trainable_groups.values():
-            torch.nn.utils.clip_grad_norm_(part.parameters(), MAX_NORM)
-        optimizer.step()
-        steps += 1
-        for level, value in losses.items():
-            totals[level] += value.item()
-    return {level: total / steps for level, total in totals.items()}
-
-
-def _nll(density: FeatureDensity, features: Features | Iterable[Features] | None, batch_size: int) -> dict[str, float]:
-    """Mean −log p over all positions of each level; empty without features."""
-    totals, counts = dict.fromkeys(density.levels, 0.0), dict.fromkeys(density.levels, 0)
-    if features is None:
-        return {}
-    for maps in density.stream(_batches(features, batch_size)):
-        for level, log_p in maps.items():
-            totals[level] -= log_p.double().sum().item()
-            counts[level] += log_p.numel()
-    if not all(counts.values()):
-        raise ValueError("validation: expected at least one example, got none")
-    return {level: totals[level] / counts[level] for level in density.levels}
-
-
-def _batches(
-    features: Features | Iterable[Features], batch_size: int, generator: torch.Generator | None = None
-) -> Iterator[Features]:
-    """Batches of maps, in random order where a generator is given; those of a stream as they come."""
-    if not isinstance(features, Mapping):
-        yield from features
-        return
-    counts = {level: len(f) for level, f in features.items()}
-    if len(set(counts.values())) > 1:
-        raise ValueError(f"features: expected as many examples on every level, got {counts}")
-    n = next(iter(counts.values()), 0)
-    order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
-    for index in order.split(batch_size):
-        yield {level: f[index.to(f.device)] for level, f in features.items()}
-
-
-def _copy(part: nn.Module) -> dict[str, Tensor]:
-    return copy.deepcopy(part.state_dict())
+def _epoch(number: int, runs: list[History], held_out: dict[str, float]) -> DensityEpoch:
+    """What the runs of all groups reached in one epoch."""
+    train: dict[str, float] = {}
+    validation = dict(held_out)
+    for record in (run.epochs[number] for run in runs):
+        train |= record.train.terms
+        if record.validation is not None:
+            validation |= {level: nll for level, nll in record.validation.terms.items() if level in held_out}
+    return DensityEpoch(number + 1, train, validation)

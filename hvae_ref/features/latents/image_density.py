@@ -141,7 +141,7 @@ class ImageDensity(nn.Module):
                 self.reduction.fit(self.source.stream(images))
             maps = self.maps(images)
         else:
-            maps = Draws(self, images, seed) if self.take == "sample" else self.maps(images)
+            maps = Draws(self, images) if self.take == "sample" else self.maps(images)
         self.shapes = {level: tuple(f.shape[2:]) for level, f in self.maps(images[:1]).items()}
         held_out = None if validation is None else self.maps(validation, seed)
         history = fit_density(self.density, maps, held_out, seed=seed, **settings)
@@ -193,19 +193,22 @@ class ImageDensity(nn.Module):
 class Draws:
     """Batches of latent maps to go through again and again: other draws and another order each time.
 
+    Both come from torch's random numbers, which `fit` sets anew for each epoch.
+
     Args:
         density: whose `maps` are drawn.
         images: (N, C, H, W).
-        seed: of all passes together.
     """
 
-    def __init__(self, density: ImageDensity, images: Tensor, seed: int) -> None:
+    def __init__(self, density: ImageDensity, images: Tensor) -> None:
         self.density, self.images = density, images
-        self.generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return -(-len(self.images) // BATCH)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         """One pass over the images."""
-        order = torch.randperm(len(self.images), generator=self.generator)
-        for index in order.split(BATCH):
-            seed = int(torch.randint(2**31, (), generator=self.generator))
+        for index in torch.randperm(len(self.images)).split(BATCH):
+            seed = int(torch.randint(2**31, ()))
             yield self.density.maps(self.images[index.to(self.images.device)], seed)

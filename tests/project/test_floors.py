@@ -27,8 +27,6 @@ FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 NEIGHBOURS = {"models": set(), "evaluation": set(), "training": {"evaluation"}, "viz": {"evaluation"}}
 LONGEST = 250  # lines of a file
 MOST_FILES = 20  # Python files of a folder
-# Files that are longer and being divided. No file comes in; each leaves when it is.
-BEING_DIVIDED: set[str] = set()
 
 
 def part_of(module: str) -> str:
@@ -143,7 +141,7 @@ def lines(path: Path) -> int:
 
 def test_no_file_is_too_long_to_be_read_at_once():
     long = {path.relative_to(FOLDER).as_posix() for path in PACKAGE.modules.values() if lines(path) > LONGEST}
-    assert long - BEING_DIVIDED == set(), f"more than {LONGEST} lines"
+    assert long == set(), f"more than {LONGEST} lines"
 
 
 def test_no_folder_holds_too_many_files():

@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
     train = subparsers.add_parser("train", help="train a recipe and keep checkpoints in a folder")
     train.add_argument("recipe", help="name of a recipe (see info), or a .toml or .json file")
-    train.add_argument("--out", required=True, metavar="DIR", help="folder for the checkpoint and the history")
+    train.add_argument("--out", metavar="DIR", help="folder for the checkpoint and the history (runs/RECIPE)")
     train.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="such as training.epochs=3"
     )
@@ -58,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "--condition",
         metavar="NAME=VALUE,…",
-        help="for a conditional model, such as level=70,sex=1; what is left open is the data's median",
+        help="for a conditional model: label=3 (without it, all labels in turn), or for responses level=70,sex=1 "
+        "(what is left open is the data's median)",
     )
     sample.set_defaults(run=commands.sample)
 

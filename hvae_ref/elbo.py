@@ -64,6 +64,10 @@ def sampled_kl(latent: Latent) -> Divergence:
     log p(x, z) − log q(z | x). Single values may be negative.
     """
     q, p, z, log_q = latent
+    if q.event_shape != p.event_shape:
+        raise ValueError(
+            f"latent: expected one event shape, got {tuple(q.event_shape)} of q, {tuple(p.event_shape)} of p"
+        )
     return Divergence((q.log_prob(z) if log_q is None else log_q) - p.log_prob(z), sampled=True)
 
 
@@ -73,9 +77,10 @@ def analytic_kl_or_sample(latent: Latent) -> Divergence:
     A posterior whose samples come with their density is not asked for a closed form. The result says which of the two
     it is.
     """
-    if latent.log_q is None:
+    q, p = latent.q, latent.p
+    if latent.log_q is None and q.event_shape == p.event_shape:
         try:
-            return Divergence(kl_divergence(latent.q, latent.p), sampled=False)
+            return Divergence(kl_divergence(q, p), sampled=False)
         except NotImplementedError:
             pass  # torch has none for these two; whether it has one may depend on more than their types
     return sampled_kl(latent)

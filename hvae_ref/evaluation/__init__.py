@@ -1,8 +1,8 @@
 """Measurements on a trained model: bounds, use of each level, walks. None of them changes the model."""
 
-from hvae_ref.evaluation.arrows import Arrows, arrows
 from hvae_ref.evaluation.bound import importance_bound
 from hvae_ref.evaluation.calibration import Coverage, conditional_draws, coverage, ranks
+from hvae_ref.evaluation.dependency_graph import DependencyGraph, dependency_graph
 from hvae_ref.evaluation.evaluate import Evaluation, evaluate
 from hvae_ref.evaluation.image_quality import psnr, ssim
 from hvae_ref.evaluation.information import active_units, mutual_information, posterior_mean_variance
@@ -16,7 +16,7 @@ from hvae_ref.evaluation.utilisation import LevelUse, posterior_means, posterior
 from hvae_ref.nn.eval_mode import eval_mode
 
 __all__ = [
-    "Arrows",
+    "DependencyGraph",
     "Coverage",
     "Evaluation",
     "LevelUse",
@@ -24,7 +24,7 @@ __all__ = [
     "ProbeScore",
     "SwapShares",
     "active_units",
-    "arrows",
+    "dependency_graph",
     "bootstrap_interval",
     "conditional_draws",
     "coverage",

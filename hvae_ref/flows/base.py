@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-START = 0.2
+INIT_SCALE = 0.2
 """Spread of a flow's own parameters before training, times 1/√D: near the identity, and never exactly there."""
 
 HYPER_SHARE = 0.1

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, logsigmoid, silu
 
-from hvae_ref.flows.base import START, AmortizedFlow
+from hvae_ref.flows.base import INIT_SCALE, AmortizedFlow
 from hvae_ref.nn.made import MaskedLinear
 
-OPEN = 2.0
+GATE_BIAS = 2.0
 """Logit of the gates of a flow of one step before training: a gate that is nearly open."""
 
 
@@ -38,8 +38,8 @@ class GateNet(nn.Module):
             layer.register_parameter("bias", None)
         self.head = MaskedLinear((order[:, None] >= degree[None, :]).repeat(2, 1))
         with torch.no_grad():
-            self.head.weight.mul_(START)
-            self.head.bias.mul_(START)
+            self.head.weight.mul_(INIT_SCALE)
+            self.head.bias.mul_(INIT_SCALE)
 
     def weights(self) -> list[Tensor]:
         """The masked weights of all layers, the head's last."""
@@ -85,7 +85,7 @@ class InverseAutoregressiveFlow(AmortizedFlow):
         self.hidden = tuple(hidden)
         self.nets = nn.ModuleList(GateNet(latent_dim, hidden, step % 2 == 1) for step in range(steps))
         # All gates together let e^(−2) of the way pass less than the identity, whatever the number of steps.
-        self.open = OPEN + math.log(steps)
+        self.open = GATE_BIAS + math.log(steps)
 
     def _prepare(self, context: Tensor) -> list[tuple[Sequence[Tensor], Sequence[Tensor]]]:
         biases = self._raw(context).unbind(1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from hvae_ref.flows.base import START, AmortizedFlow
+from hvae_ref.flows.base import INIT_SCALE, AmortizedFlow
 from hvae_ref.flows.tanh_solve import solve_tanh
 
 MARGIN = 1e-3
@@ -53,7 +53,7 @@ class PlanarFlow(AmortizedFlow):
         self.check_sizes(latent_dim, context_dim, steps)
         # u starts small and w does not: a step that moves little has a direction that it can learn from.
         spread = torch.ones(2 * latent_dim + 1) / latent_dim**0.5
-        spread[:latent_dim] *= START
+        spread[:latent_dim] *= INIT_SCALE
         super().__init__(latent_dim, context_dim, steps, spread)
 
     def _prepare(self, context: Tensor) -> list[tuple[Tensor, ...]]:

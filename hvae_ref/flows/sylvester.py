@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.flows.base import START, AmortizedFlow, HyperNetwork
+from hvae_ref.flows.base import INIT_SCALE, AmortizedFlow, HyperNetwork
 from hvae_ref.flows.householder import OrthonormalColumns, mixing_matrix, unit_lower_vectors
 from hvae_ref.flows.sylvester_step import triangular_solve, triangular_step
 
@@ -93,7 +93,7 @@ class SylvesterFlow(AmortizedFlow):
     """
 
     def __init__(self, latent_dim: int, context_dim: int, steps: int, width: int, basis_size: int) -> None:
-        start = START / latent_dim**0.5
+        start = INIT_SCALE / latent_dim**0.5
         super().__init__(latent_dim, context_dim, steps, torch.full((2 * width + basis_size,), start))
         self.width = width
         # The squares are most of all parameters. One layer for each step keeps every array small enough to be used

@@ -205,7 +205,7 @@ class LatentVariableModel(nn.Module, ABC):
 
     @cached_property
     def priors(self) -> dict[str, tuple[torch.Size, Constraint]]:
-        """Event shape and support of every latent, read from its prior on one walk with one example.
+        """Event shape and support of every latent, read from its prior on one walk down and up with one example.
 
         Raises:
             ValueError: where the arrows do not fit each other.
@@ -217,13 +217,18 @@ class LatentVariableModel(nn.Module, ABC):
             return p.sample()
 
         with eval_mode(self):
-            condition = self.observe.condition
-            c = () if condition is None else (condition(condition.example(1), 1),)
-            p_x = self.ancestral_pass(note, 1, c)
-        if p_x.event_shape != self.x_shape:
-            raise ValueError(
-                f"p(x|·): expected events of x's shape {tuple(self.x_shape)}, got {tuple(p_x.event_shape)}"
-            )
+            example = None if self.observe.condition is None else self.observe.condition.example(1)
+            try:
+                p_x = self.ancestral_pass(note, 1, self.observe.given(example, 1))
+                if p_x.event_shape != self.x_shape:
+                    raise ValueError(f"p(x|·): expected events of shape {self.x_shape}, x's, got {p_x.event_shape}")
+                q = self.infer(p_x.sample().to(self.like.dtype), condition=example).q
+            except RuntimeError as error:
+                place = f"after {', '.join(found)}" if found else "at the top"
+                raise ValueError(f"nets: one does not fit what it is given, {place}: {error}") from error
+        for level, (shape, _) in found.items():
+            if q[level].event_shape != shape:
+                raise ValueError(f"q({level}|·): expected its prior's event shape {shape}, got {q[level].event_shape}")
         return found
 
     @property

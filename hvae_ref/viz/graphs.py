@@ -8,18 +8,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
-from hvae_ref.evaluation.arrows import Arrows
+from hvae_ref.evaluation.dependency_graph import DependencyGraph
 from hvae_ref.viz.style import FAINT, GROUND, INK, level_color, styled
 
 
 @styled
-def model_graphs(models: Mapping[str, Arrows]) -> Figure:
+def model_graphs(models: Mapping[str, DependencyGraph]) -> Figure:
     """One panel a model: what p reads on the left (solid arrows), what q reads on the right (dashed).
 
-    Arrows between neighbours run straight; those that pass a level bend around it.
+    DependencyGraph between neighbours run straight; those that pass a level bend around it.
 
     Args:
-        models: name -> arrows, as `hvae_ref.evaluation.arrows` finds them.
+        models: name -> arrows, as `hvae_ref.evaluation.dependency_graph` finds them.
 
     Raises:
         ValueError: without a model.

@@ -160,3 +160,42 @@ def test_names_and_repr() -> None:
     assert names() == ("digits", "mnist5k", "mnist", "fashion_mnist", "abr")
     assert repr(load("digits", "test")) == "Dataset(digits test: 447 images 8×8, 17 values)"
     assert "2 values, dynamically binarised" in repr(load("digits", "test", "dynamic"))
+
+
+@pytest.mark.parametrize("how", [None, "static", "dynamic", "threshold"])
+def test_images_as_maps_hold_the_pixels_of_the_vectors(how: str | None) -> None:
+    flat, maps = (load("digits", "test", how, layout=layout) for layout in ("vector", "image"))
+    assert maps.x.shape == (447, 1, 8, 8) and torch.equal(maps.x.flatten(1), flat.x) and torch.equal(maps.y, flat.y)
+    assert (maps.data_dim, maps.image_shape, maps.num_values) == (64, (8, 8), flat.num_values)
+    assert maps.subset(3).x.shape == (3, 1, 8, 8)
+    drawn = maps.batch_transform(maps.x[:5], torch.Generator().manual_seed(0))
+    assert drawn.shape == (5, 1, 8, 8) and drawn.max() < maps.num_values
+    assert torch.equal(maps.x[7, 0, 2], flat.x[7, 16:24]), "rows of the image, from the top"
+
+
+def test_labels_as_the_condition() -> None:
+    data = load("digits", "validation", condition="label")
+    assert torch.equal(data.condition, data.y) and data.condition.dtype == torch.int64
+    assert torch.equal(data.subset(9).condition, data.y[:9])
+    assert load("digits", "validation").condition is None and load("digits", "test").subset(2).condition is None
+    copies = load("digits", "train", condition="label", deformed_copies=1, layout="image")
+    assert len(copies.condition) == len(copies.x) == 2000 and torch.equal(copies.condition[1000:], copies.y[:1000])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layout": "maps"}, "layout: expected one of vector, image, got 'maps'"),
+        ({"condition": "labels"}, "condition: expected one of label, got 'labels'; did you mean 'label'"),
+    ],
+)
+def test_layouts_and_conditions_that_there_are_not(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load("digits", **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"layout": "image"}, {"condition": "label"}, {"binarize": "static"}])
+def test_signals_have_no_pixels(arguments: dict) -> None:
+    (name,) = arguments
+    with pytest.raises(ValueError, match=f"{name}: abr holds no grey-level images; leave it out"):
+        load("abr", **arguments)

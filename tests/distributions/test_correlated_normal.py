@@ -73,7 +73,7 @@ def test_coefficients_that_reach_before_the_start_are_ignored() -> None:
     other = coefficients.clone()
     other[0], other[1, 1] = 100.0, -100.0
     x = torch.randn(3, L, dtype=torch.float64)
-    assert torch.equal(
+    torch.testing.assert_close(
         CorrelatedNormal(loc, scale, other).log_prob(x), CorrelatedNormal(loc, scale, coefficients).log_prob(x)
     )
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hvae_ref.evaluation import interpolate, linear, spherical
 from hvae_ref.models.top_down_vae import TopDownVAE
 from hvae_ref.models.two_level_vae import TwoLevelVAE
+from hvae_ref.nn import Labels
 
 D = 12
 
@@ -105,7 +106,7 @@ def test_shapes_and_repeatability(walk):
     single = interpolate(model, a, b, "z2", steps=5, walk=walk)
     batch = interpolate(model, torch.stack([a, b]), torch.stack([b, a]), "z2", steps=5, walk=walk)
     assert single.shape == (5, D) and batch.shape == (5, 2, D)
-    assert torch.equal(single, interpolate(model, a, b, "z2", steps=5, walk=walk))
+    torch.testing.assert_close(single, interpolate(model, a, b, "z2", steps=5, walk=walk))
     assert torch.equal(torch.random.get_rng_state(), state) and model.training
 
 
@@ -122,3 +123,17 @@ def test_bad_arguments(arguments, message):
     model, a, b = build(TwoLevelVAE)
     with pytest.raises(ValueError, match=message):
         interpolate(model, a, b, **arguments)
+
+
+@pytest.mark.parametrize("others", ["prior", "posterior"])
+@pytest.mark.parametrize("level", ["z3", "z2", "z1"])
+def test_walks_through_maps_of_images_under_a_condition(level, others):
+    torch.manual_seed(3)
+    model = TopDownVAE.convolutional((1, 4, 5), ((2, 2, 3), (2, 1, 2), 3), 4, condition=Labels(3))
+    a, b = torch.bernoulli(torch.full((2, 1, 4, 5), 0.5))
+    walk = interpolate(model, a, b, level, steps=4, others=others, condition=torch.tensor(1))
+    assert walk.shape == (4, 1, 4, 5) and spread(walk) > 0
+    batch = interpolate(model, a[None], b[None], level, steps=4, others=others, condition=torch.tensor([1]))
+    torch.testing.assert_close(batch[:, 0], walk)
+    other = interpolate(model, a, b, level, steps=4, others=others, condition=torch.tensor(2))
+    assert not torch.allclose(other, walk)

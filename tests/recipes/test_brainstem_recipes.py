@@ -70,7 +70,7 @@ def test_the_two_recipes_differ_in_the_model_and_not_in_its_size():
         ("objective.bound=elbo_with_target", "did you mean 'elbo_with_targets'?"),
         ("model.latent_dims=[3]", "model.latent_dims: unknown key; did you mean 'local_latent_dim'?"),
         ("model.data_dim=200", "model.data_dim: unknown key"),
-        ("model.statics=['levle']", "model: statics: unknown 'levle'; did you mean 'level'?"),
+        ("model.covariates=['levle']", "model: covariates: unknown 'levle'; did you mean 'level'?"),
         ("data.name=abrr", "did you mean 'abr'?"),
     ],
 )
@@ -99,12 +99,12 @@ def test_named_levels_may_have_a_beta_each():
     assert set(history.last.weights) == {"beta/z_global", "beta/z_local"} and not history.last.train.auxiliary
 
 
-def test_a_subset_of_statics_reads_its_own_columns():
-    run = build(load("abr-cvae", ["model.statics=['level', 'sex']", "training.epochs=1"]))
+def test_a_subset_of_covariates_reads_its_own_columns():
+    run = build(load("abr-cvae", ["model.covariates=['level', 'sex']", "training.epochs=1"]))
     history = run.fit()
-    assert run.model.statics == ("level", "sex") and history.last.validation.auxiliary["static"] >= 0
+    assert run.model.covariates == ("level", "sex") and history.last.validation.auxiliary["static"] >= 0
     assert run.evaluate(iwae_samples=2, information_examples=50).n_examples == 500
 
 
 def test_the_length_of_the_signal_follows_from_the_data():
-    assert build(load("abr-cvae")).model.data_dim == 200
+    assert build(load("abr-cvae")).model.x_shape == (200,)

@@ -11,13 +11,14 @@ from hvae_ref.cli import recipes
 from hvae_ref.cli.recipes import Recipe, RecipeError, build, load
 from hvae_ref.cli.recipes.schema import MODELS, model_class
 from hvae_ref.models import TopDownVAE
+from hvae_ref.nn import Bernoulli, Categorical, LogisticMixture, Normal
 from hvae_ref.objectives import Constant, Cyclic, FreeBits, Geco, LinearWarmup, MmdPenalty, NegativeElbo
 from hvae_ref.training import fit
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_every_recipe_builds_and_takes_its_first_steps(name):
-    """Three steps on a hundred images with the recipe's own objective and configuration."""
+    """Three steps on a hundred examples with the recipe's own objective and configuration."""
     run = build(load(name, ["training.epochs=3"]))
     images = run.data("train").subset(100)
     history = fit(run.model, images, images, step=run.step, config=run.config)
@@ -37,7 +38,7 @@ def test_the_recipes_that_the_book_names_exist():
 def test_overrides_are_read_as_toml():
     overrides = [
         "training.epochs=3", "training.learning_rate = 2e-3", "model.latent_dims=[5, 3]", "data.binarize=threshold",
-        'model.likelihood="bernoulli"', "training.gradient_clip=none", "model.z2_sees_x=true",
+        'model.likelihood="Bernoulli"', "training.gradient_clip=none", "model.z2_sees_x=true",
     ]  # fmt: skip
     recipe = load("smoke", overrides)
     run = build(recipe)
@@ -71,7 +72,7 @@ def test_overrides_are_read_as_toml():
         ("evaluation.split=tset", "evaluation.split: unknown 'tset'; did you mean 'test'?"),
         ("evaluation.iwae_sample=3", "evaluation.iwae_sample: unknown key; did you mean 'iwae_samples'?"),
         ("training.epochs=0", "training: epochs: expected a whole number ≥ 1, got 0"),
-        ("model.latent_dims=[1, 2, 3]", "model: latent_dims: expected two levels, got 3"),
+        ("model.latent_dims=[1, 2, 3]", "model: latent_dims: expected 2 levels, got 3"),
         ("training.epochs=a b", "put quotes around text"),
         ("epochs=3", "expected table.key=value, such as training.epochs=3, got 'epochs=3'"),
         ("training.epochs", "expected table.key=value"),
@@ -161,8 +162,8 @@ def test_the_seed_gives_the_first_weights_and_leaves_torch_alone():
     torch.manual_seed(9)
     a, b, c = (build(load("smoke"), seed=seed).model.state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.rand(1), expected)
-    assert all(torch.equal(a[name], b[name]) for name in a)
-    assert any(not torch.equal(a[name], c[name]) for name in a)
+    torch.testing.assert_close(a, b)
+    assert any(not torch.allclose(a[name], c[name]) for name in a)
     assert build(load("smoke"), seed=1).config.seed == 1
 
 
@@ -173,9 +174,50 @@ def test_a_recipe_goes_through_a_checkpoint():
     assert isinstance(build(again).model, TopDownVAE)
 
 
-def test_pixels_and_values_follow_from_the_data():
-    assert (build(load("digits-vae")).model.data_dim, build(load("digits-vae")).model.num_values) == (64, 17)
-    assert build(load("smoke")).model.num_values == 2
+def test_shapes_and_values_follow_from_the_data():
+    model = build(load("digits-vae")).model
+    assert model.x_shape == (64,) and model.likelihood == LogisticMixture(17, components=3)
+    assert build(load("smoke")).model.likelihood == Bernoulli()
+    images = ["data.layout=image", "data.condition=label", "model.condition={name='Labels', classes=10}"]
+    model = build(load("digits-two-level", [*images, "model.likelihood=Categorical"])).model
+    assert model.x_shape == (1, 8, 8) and model.likelihood == Categorical(17) and model.observe.condition.size == 10
+    model = build(load("smoke", ["model.likelihood={name='Normal', unit=4.0}"])).model
+    assert model.likelihood == Normal(unit=4.0)
+
+
+def test_a_builder_is_named():
+    run = build(load("mnist5k-conv", ["model.hidden=4"]))
+    assert run.model.x_shape == (1, 28, 28) and len(run.model.shapes["z1"]) == 3
+    model = build(load("digits-ladder", ["model.builder=dense"])).model
+    assert type(model).__name__ == "LadderVAE" and model.x_shape == (64,)
+
+
+def test_a_conditional_run_trains_and_is_measured():
+    overrides = ["data.condition=label", "model.condition={name='Labels', classes=10}", "training.epochs=1"]
+    run = build(load("smoke", overrides))
+    assert len(run.fit()) == 1 and run.evaluate(iwae_samples=2).n_examples == 447
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("model.builder=convolutionl", "model.builder: unknown 'convolutionl'; "),
+        ("model.likelihood=Bernouli", "model.likelihood.name: unknown 'Bernouli'; did you mean 'Bernoulli'?"),
+        ("model.likelihood=3", "model.likelihood: expected a name or a table with one, got 3"),
+        ("model.likelihood={components=3}", "model.likelihood.name: missing; expected one of Bernoulli"),
+        ("model.likelihood={name='LogisticMixture', component=3}", "model.likelihood.component: unknown key; did you"),
+        ("model.likelihood={name='Normal', scale='wide'}", "model.likelihood.scale: expected a number or none"),
+        ("model.likelihood={name='Normal', scale=-1.0}", "model.likelihood: scale: expected a number > 0, got -1.0"),
+        ("model.condition={name='Label', classes=10}", "model.condition.name: unknown 'Label'; did you mean 'Labels'?"),
+        ("model.condition={name='Labels', classes=1}", "model.condition: classes: expected at least 2, got 1"),
+        ("model.condition=Labels", "model.condition.classes: missing; Labels needs it"),
+        ("data.layout=picture", "data: layout: expected one of vector, image, got 'picture'"),
+        ("data.condition=labels", "data: condition: expected one of label, got 'labels'; did you mean 'label'?"),
+    ],
+)
+def test_a_mistake_in_a_part_is_told(override, told):
+    with pytest.raises(RecipeError, match=re.escape(told)):
+        build(load("smoke", [override]))
 
 
 def test_evaluation_follows_the_recipe_and_what_is_asked():
@@ -183,7 +225,7 @@ def test_evaluation_follows_the_recipe_and_what_is_asked():
     result = run.evaluate(iwae_samples=4)
     assert (result.n_examples, result.iwae_samples) == (447, 4)
     assert run.evaluate(split="validation", iwae_samples=4).n_examples == 350
-    assert run.evaluate(iwae_samples=4) == result
+    assert run.evaluate(iwae_samples=4).negative_elbo == pytest.approx(result.negative_elbo)
 
 
 def test_a_model_of_one_s_own_is_named_by_its_module(tmp_path, monkeypatch):
@@ -208,6 +250,7 @@ def test_a_package_that_an_own_model_lacks_is_told_as_it_is(tmp_path, monkeypatc
 def test_every_model_of_the_package_is_found_by_its_name():
     found = {name for name in models.__all__ if inspect.isclass(kind := getattr(models, name))
              and issubclass(kind, models.LatentVariableModel) and not inspect.isabstract(kind)}  # fmt: skip
-    assert found <= MODELS.keys()
+    # A top-down model has nets from outside alone: the builders belong to the two that name their posteriors.
+    assert found - {"TopDownModel"} <= MODELS.keys()
     for name in MODELS:
         assert model_class({"name": name}).__name__ == name

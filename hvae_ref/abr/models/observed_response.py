@@ -33,20 +33,12 @@ class ObservedResponse(Observation):
         Raises:
             ValueError: as `Observation`.
         """
-        self._check_samples(x, like)
-        return super().forward(x, condition, like)
-
-    def _check_samples(self, x: Tensor, like: Tensor) -> None:
-        """Refuse a signal with a value that is no number; other faults are left to `Observation`."""
-        fits = (
-            isinstance(x, Tensor) and x.shape[1:] == self.x_shape and (x.dtype, x.device) == (like.dtype, like.device)
-        )
-        if not fits or torch.compiler.is_compiling():
-            return
-        wrong = (~torch.isfinite(x)).nonzero()
-        if len(wrong):
+        fits = isinstance(x, Tensor) and x.shape[1:] == self.x_shape
+        fits = fits and (x.dtype, x.device) == (like.dtype, like.device)
+        if fits and not torch.compiler.is_compiling() and len(wrong := (~torch.isfinite(x)).nonzero()):
             row, sample = wrong[0].tolist()
             raise ValueError(
                 f"x: expected finite values in µV, got {x[row, sample].item()} in row {row}, sample {sample} "
                 f"({sample * SAMPLE_INTERVAL_MS:.2f} ms)"
             )
+        return super().forward(x, condition, like)

@@ -10,13 +10,13 @@ from hvae_ref.abr.data import STATIC_NAMES, STATICS, check_condition
 from hvae_ref.cli.recipes.schema import closest
 
 
-def condition_row(text: str | None, known: Tensor, statics: Sequence[str] = STATIC_NAMES) -> Tensor:
+def condition_row(text: str | None, known: Tensor, names: Sequence[str] = STATIC_NAMES) -> Tensor:
     """The condition that a text describes.
 
     Args:
         text: such as "level=70,sex=1"; None for nothing in particular.
         known: (N, 7) conditions of a data set; what the text leaves open is their median, always a value of theirs.
-        statics: names that the model reads.
+        names: of the parameters that the model reads.
 
     Returns:
         (1, 7) in the parameters' own units, in the order of `STATIC_NAMES`.
@@ -36,8 +36,8 @@ def condition_row(text: str | None, known: Tensor, statics: Sequence[str] = STAT
         name, separator, value = (word.strip() for word in part.partition("="))
         if not separator or not name:
             raise ValueError(f"--condition: expected name=value,… such as level=70,sex=1, got {part.strip()!r}")
-        if name not in statics:
-            raise ValueError(f"--condition: unknown {name!r}{closest(name, statics)}")
+        if name not in names:
+            raise ValueError(f"--condition: unknown {name!r}{closest(name, names)}")
         if name in seen:
             raise ValueError(f"--condition: {name} is given twice")
         seen.add(name)
@@ -49,7 +49,7 @@ def condition_row(text: str | None, known: Tensor, statics: Sequence[str] = STAT
     return row[None]
 
 
-def in_words(condition: Tensor, statics: Sequence[str] = STATIC_NAMES) -> str:
+def in_words(condition: Tensor, names: Sequence[str] = STATIC_NAMES) -> str:
     """A condition (1, 7) as it is told and written: the parameters that the model reads, with their units.
 
     >>> import torch
@@ -58,7 +58,7 @@ def in_words(condition: Tensor, statics: Sequence[str] = STATIC_NAMES) -> str:
     """
     words = []
     for static, value in zip(STATICS, condition[0].tolist(), strict=True):
-        if static.name in statics:
+        if static.name in names:
             unit = "" if static.unit == "count" else f" ({static.unit})" if static.values else f" {static.unit}"
             words.append(f"{static.name} {value:.4g}{unit}")
     return ", ".join(words)

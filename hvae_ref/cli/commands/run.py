@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from hvae_ref.cli import recipes
-from hvae_ref.cli.commands.opened import CHECKPOINT, open_run
+from hvae_ref.cli.commands.load_run import CHECKPOINT, load_run
 from hvae_ref.cli.recipes import Recipe
 from hvae_ref.cli.recipes.recipe import FILES
 from hvae_ref.results import atomic_write_text, provenance
@@ -21,25 +21,26 @@ TENSORBOARD = "tensorboard"
 
 def train(
     recipe: str,
-    out: str,
+    out: str | None,
     overrides: Sequence[str],
     seed: int | None,
     resume: bool,
     overwrite: bool,
     tensorboard: bool = False,
 ) -> None:
-    """Train a recipe; `out` gets the checkpoint, scalars for TensorBoard if asked for and, at the end, the history."""
-    folder = Path(out)
+    """Train a recipe; `out`, or runs/RECIPE, gets the checkpoint, scalars if asked for and, at the end, the history."""
+    wanted = recipes.load(recipe, overrides)
+    folder = Path("runs") / Path(recipe).stem if out is None else Path(out)
     path = folder / CHECKPOINT
     if resume and not folder.is_dir():
-        raise CheckpointError(f"--out {out}: no run to resume there; give its folder, or leave out --resume")
+        raise CheckpointError(f"--out {folder}: no run to resume there; give its folder, or leave out --resume")
     if path.exists() and not (resume or overwrite):
         raise CheckpointError(
-            f"--out {out}: holds a run already; add --resume or --overwrite, or choose another folder"
+            f"--out {folder}: holds a run already; add --resume or --overwrite, or choose another folder"
         )
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--out: expected a folder, {out} is a file")
-    run = recipes.build(recipes.load(recipe, overrides), seed)
+        raise ValueError(f"--out: expected a folder, {folder} is a file")
+    run = recipes.build(wanted, seed)
     if resume and path.exists():
         _same_run(run.recipe, load_checkpoint(path), path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def train(
 
 def evaluate(checkpoint: str, iwae: int | None, split: str | None, out: str | None) -> None:
     """Measure a checkpoint; prints the numbers and writes them with versions and machine."""
-    path, found, run = open_run(checkpoint)
+    path, found, run = load_run(checkpoint)
     settings = {} if iwae is None else {"iwae_samples": iwae}
     split = split or run.recipe.evaluation.get("split", "test")
     result = {
@@ -91,7 +92,7 @@ def info(what: str | None) -> None:
     if what in recipes.names() or what.endswith(FILES):
         run, found = recipes.build(recipes.load(what)), None
     elif Path(what).exists():
-        _, found, run = open_run(what)
+        _, found, run = load_run(what)
     else:
         # Neither a recipe nor a file: the recipes' error suggests the right name.
         recipes.load(what)

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from hvae_ref import nn, objectives
+from hvae_ref.cli.recipes.annotations import annotations, fits, in_words
 from hvae_ref.cli.recipes.bounds import bounds_of
-from hvae_ref.cli.recipes.kinds import fits, in_words, kinds
 from hvae_ref.data import SPLITS
 from hvae_ref.data import load as load_data
 from hvae_ref.errors import did_you_mean
@@ -131,6 +131,7 @@ def part(where: str, value: Any, known: Mapping[str, Callable[..., Any]]) -> tup
     content = {key: entry for key, entry in table.items() if key != "name"}
     check_keys(where, content, arguments(function))
     check_values(where, content, function)
+    check_required(where, content, function)
     return function, content
 
 
@@ -148,7 +149,7 @@ def arguments(function: Callable[..., Any], without: Collection[str] = ()) -> tu
 
 def check_values(table: str, content: Mapping[str, Any], function: Callable[..., Any]) -> None:
     """Refuse a value that the callable's annotations rule out, such as text for a number."""
-    for key, kind in kinds(function).items():
+    for key, kind in annotations(function).items():
         if key in content and not fits(content[key], kind):
             raise RecipeError(f"{table}.{key}: expected {in_words(kind)}, got {content[key]!r}")
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "none"}
 
 
-def kinds(function: Callable[..., Any]) -> dict[str, Any]:
+def annotations(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotation of each of a callable's arguments."""
     # A dataclass's own __init__ does not know the modules that its inherited fields come from; the class does.
     own = inspect.isclass(function) and not is_dataclass(function)

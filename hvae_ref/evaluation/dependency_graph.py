@@ -13,7 +13,7 @@ _SHARE = 1e-3  # of the whole gradient: what is left below it after a subtractio
 
 
 @dataclass(frozen=True)
-class Arrows:
+class DependencyGraph:
     """The arrows of a model, each as (from, to) with names such as "z2", "z1" and "x".
 
     Attributes:
@@ -27,7 +27,7 @@ class Arrows:
     inference: frozenset[tuple[str, str]]
 
 
-def arrows(model: nn.Module, x: Tensor, condition: Tensor | None = None) -> Arrows:
+def dependency_graph(model: nn.Module, x: Tensor, condition: Tensor | None = None) -> DependencyGraph:
     """Find a model's arrows: a factor reads a variable where its parameters have a gradient by it.
 
     A variable that reaches a factor through others only has no arrow to it: in q(z1|x) q(z2|z1), z2 moves with x, but
@@ -42,12 +42,12 @@ def arrows(model: nn.Module, x: Tensor, condition: Tensor | None = None) -> Arro
         The arrows of p and of q.
 
     >>> from hvae_ref.models import VAE
-    >>> sorted(arrows(VAE.dense(6, (2,), hidden=(8,)), torch.ones(4, 6)).inference)
+    >>> sorted(dependency_graph(VAE.dense(6, (2,), hidden=(8,)), torch.ones(4, 6)).inference)
     [('x', 'z1')]
     """
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         given = {} if condition is None else {"c": condition.detach().clone().requires_grad_()}
-        return Arrows(tuple(model.levels), _generative(model, x, given), _inference(model, x, given))
+        return DependencyGraph(tuple(model.levels), _generative(model, x, given), _inference(model, x, given))
 
 
 def _generative(model: nn.Module, x: Tensor, condition: dict[str, Tensor]) -> frozenset[tuple[str, str]]:

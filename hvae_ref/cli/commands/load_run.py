@@ -11,7 +11,7 @@ from hvae_ref.training import Checkpoint, CheckpointError, load_checkpoint
 CHECKPOINT = "checkpoint.safetensors"
 
 
-def open_run(checkpoint: str) -> tuple[Path, Checkpoint, Run]:
+def load_run(checkpoint: str) -> tuple[Path, Checkpoint, Run]:
     """A checkpoint's path, its content, and its run with the trained weights."""
     path = Path(checkpoint)
     path = path / CHECKPOINT if path.is_dir() else path

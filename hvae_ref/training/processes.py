@@ -6,6 +6,7 @@ needs neither. An `Accelerator` of the user's in the same process is used as it 
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -146,11 +147,20 @@ def _usual_device() -> str | torch.device:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def _leave() -> None:
+    """Leave the group, if this process is still in one."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def _join(config: TrainConfig, count: int) -> torch.device:
     """Join the group, unless this process is in it already; the device of this process."""
     from accelerate import PartialState
 
     on_cpu = config.device == "cpu" or not torch.cuda.is_available()
+    if not distributed.is_initialized():
+        # A group that is still there when the process ends may end it with an error.
+        atexit.register(_leave)
     try:
         state = PartialState(cpu=on_cpu)
         if not distributed.is_initialized():

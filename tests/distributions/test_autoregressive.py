@@ -8,9 +8,14 @@ from scipy.stats import chisquare
 from torch.distributions import Bernoulli
 
 from hvae_ref.distributions import Autoregressive
-from hvae_ref.nn.heads import ConditionalAutoregressive, outputs_per_pixel
-from hvae_ref.nn.layers import Rescale
-from hvae_ref.nn.made import MADE
+from hvae_ref.nn import MADE, Categorical, ConditionalAutoregressive, LogisticMixture
+from hvae_ref.nn import Bernoulli as Binary
+
+LIKELIHOODS = {
+    "bernoulli": lambda v: Binary(),
+    "categorical": Categorical,
+    "logistic_mixture": lambda v: LogisticMixture(v, 2),
+}
 
 
 def everything(num_values: int, data_dim: int) -> torch.Tensor:
@@ -19,8 +24,9 @@ def everything(num_values: int, data_dim: int) -> torch.Tensor:
 
 def made_distribution(likelihood: str, num_values: int, data_dim: int, z: torch.Tensor) -> Autoregressive:
     torch.manual_seed(3)
-    made = MADE(data_dim, outputs_per_pixel(likelihood, num_values, 2), (12, 10), context_dim=z.shape[1])
-    net = ConditionalAutoregressive(made, likelihood, num_values, Rescale(num_values - 1)).double()
+    pixel = LIKELIHOODS[likelihood](num_values)
+    made = MADE(data_dim, pixel.outputs, (12, 10), context_dim=z.shape[1])
+    net = ConditionalAutoregressive(made, pixel).double()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.mul_(3.0)

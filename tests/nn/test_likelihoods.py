@@ -83,14 +83,16 @@ def test_what_nets_see_is_of_the_order_of_one(likelihood, x: list, seen: list) -
 
 def test_a_real_value_has_a_density_in_its_own_unit() -> None:
     """The net speaks in units; a change of the data's unit changes the density by its logarithm, and nothing else."""
-    raw, x = torch.tensor([[0.3, -0.7]]).double(), torch.tensor([1.9]).double()
+    raw, x = torch.tensor([[0.3, -0.7]], dtype=torch.float64), torch.tensor([1.9], dtype=torch.float64)
     plain = Normal().distribution(raw)
-    torch.testing.assert_close(plain.mean, torch.tensor([0.3]).double())
+    torch.testing.assert_close(plain.mean, torch.tensor([0.3], dtype=torch.float64))
     torch.testing.assert_close(plain.stddev, bounded_log_sigma(raw[:, 1]).exp())
     other = Normal(center=5.0, unit=4.0).distribution(raw)
     torch.testing.assert_close(other.log_prob(5 + 4 * x), plain.log_prob(x) - math.log(4.0))
     fixed = Normal(scale=0.25, center=5.0, unit=4.0).distribution(raw[:, :1])
-    torch.testing.assert_close(fixed.log_prob(x), TorchNormal(torch.tensor([6.2]).double(), 0.25).log_prob(x))
+    torch.testing.assert_close(
+        fixed.log_prob(x), TorchNormal(torch.tensor([6.2], dtype=torch.float64), 0.25).log_prob(x)
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 from hvae_ref.cli import recipes
-from hvae_ref.cli.recipes.pretrained import FOLDER
+from hvae_ref.cli.recipes.trained_models import FOLDER
 from hvae_ref.training import Checkpoint, save_checkpoint
 
 SHIPPED = {"digits-top-down": 0}

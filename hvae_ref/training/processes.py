@@ -7,9 +7,10 @@ needs neither. An `Accelerator` of the user's in the same process is used as it 
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +151,9 @@ def _usual_device() -> str | torch.device:
 def _leave() -> None:
     """Leave the group, if this process is still in one."""
     if distributed.is_initialized():
+        gc.collect()  # what still holds the group, such as a wrapped model in a circle of references
+        with suppress(RuntimeError):  # the others may be gone already
+            distributed.barrier()
         distributed.destroy_process_group()
 
 

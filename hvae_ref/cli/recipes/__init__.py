@@ -7,7 +7,7 @@ From a name to a trained model:
 """
 
 from hvae_ref.cli.recipes.build import Run, build
-from hvae_ref.cli.recipes.pretrained import pretrained, pretrained_names
 from hvae_ref.cli.recipes.recipe import Recipe, RecipeError, load, names
+from hvae_ref.cli.recipes.trained_models import pretrained, pretrained_names
 
 __all__ = ["Recipe", "RecipeError", "Run", "build", "load", "names", "pretrained", "pretrained_names"]

@@ -34,7 +34,6 @@ class LatentVariableModel(nn.Module, ABC):
         condition: a `hvae_ref.nn.conditions.Condition`, or None.
 
     Attributes:
-        levels: the names.
         observe: checks x and the condition and returns what nets see of them.
     """
 
@@ -99,9 +98,6 @@ class LatentVariableModel(nn.Module, ABC):
 
         Returns:
             (n, B) nats; `log_mean_exp` over the first dimension is the importance-weighted bound.
-
-        Raises:
-            ValueError: as `infer`, and for n below 1.
         """
         if n < 1:
             raise ValueError(f"n: expected at least one sample, got {n}")

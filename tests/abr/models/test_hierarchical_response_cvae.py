@@ -8,7 +8,7 @@ from hvae_ref.abr import HierarchicalResponseCVAE
 from hvae_ref.abr.models.hierarchical_response_cvae import PUBLISHED_WIDTHS
 from hvae_ref.abr.models.observed_response import SIGNAL_UNIT
 from hvae_ref.elbo import analytic_kl_or_sample, log_mean_exp
-from hvae_ref.evaluation import arrows, parameter_counts
+from hvae_ref.evaluation import dependency_graph, parameter_counts
 from hvae_ref.nn.heads import MIN_LOG_SIGMA, bounded_log_sigma
 from tests.abr.models.responses import build, conditions, signals
 
@@ -117,11 +117,11 @@ def test_latents_that_count_from_what_is_expected_are_a_learned_prior() -> None:
 def test_the_decoder_reads_both_latents_and_the_condition(use_film: bool) -> None:
     torch.manual_seed(0)
     model = HierarchicalResponseCVAE.dense(hidden=(16,), use_film=use_film)
-    found = arrows(model, signals(3, 200).float(), conditions(3).float())
+    found = dependency_graph(model, signals(3, 200).float(), conditions(3).float())
     assert found.generative == {("z_global", "x"), ("z_local", "x"), ("c", "x")}
     assert found.inference == {(name, level) for name in ("x", "c") for level in model.levels}
     blind = HierarchicalResponseCVAE.dense(hidden=(16,), use_film=use_film, encoder_sees_covariates=False)
-    assert arrows(blind, signals(3, 200).float(), conditions(3).float()).inference == {
+    assert dependency_graph(blind, signals(3, 200).float(), conditions(3).float()).inference == {
         ("x", level) for level in model.levels
     }
 

@@ -21,13 +21,13 @@ KNOWN = "an array or a tensor (N, …), an object with x, arrays by name, a torc
 def source_of(name: str, data: Any, dtype: torch.dtype = torch.float32, conditional: bool = True) -> Source:  # noqa: ANN401
     """The source of batches that some data are.
 
-    * A tensor or NumPy array (N, …) of any real type: x. Nothing is scaled.
-    * An object with `x`, and perhaps `condition`, `targets` (arrays by name) and `batch_transform`: `Examples`, and the
+    - A tensor or NumPy array (N, …) of any real type: x. Nothing is scaled.
+    - An object with `x`, and perhaps `condition`, `targets` (arrays by name) and `batch_transform`: `Examples`, and the
       records of `hvae_ref.data.load`.
-    * Arrays by name: with "x" they are x, "condition" and targets; without it batches are tensors by name.
-    * A torch `Dataset` with a length, or anything with `__getitem__` and `__len__`: its items are x, (x, y), or values
+    - Arrays by name: with "x" they are x, "condition" and targets; without it batches are tensors by name.
+    - A torch `Dataset` with a length, or anything with `__getitem__` and `__len__`: its items are x, (x, y), or values
       by name as above.
-    * A `DataLoader`, or anything that can be iterated over again and again for batches: of the same forms.
+    - A `DataLoader`, or anything that can be iterated over again and again for batches: of the same forms.
 
     The y of a pair (x, y) is the condition where `conditional` is True, and is left out where it is False.
 

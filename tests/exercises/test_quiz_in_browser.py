@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from hvae_ref.exercises.engine import quiz
+from hvae_ref.exercises import quiz
 from hvae_ref.exercises.engine.quiz import questions
 
 pytestmark = pytest.mark.browser

@@ -17,6 +17,9 @@ from tools.imports import Package
 from tools.repository import ROOT, configured
 
 TEMPLATE = ROOT / "tools" / "templates" / "first_cell.py"
+FOLDED = {"tags": ["hide-input"], "cellView": "form"}
+"""Metadata of a cell that is shut at first: the tag folds it on the site, `cellView` (with `# @title`) in Colab."""
+
 Notebook = dict[str, Any]
 
 _MYST = (
@@ -119,9 +122,9 @@ def _about_the_frame(path: Path, notebook: Notebook) -> Iterator[str]:
     if not cells or cells[0]["cell_type"] != "markdown" or configured().colab(path.stem) not in cells[0]["source"]:
         yield f"the first cell must be Markdown with a link to {configured().colab(path.stem)}"
     first = next(code_cells(notebook), {"source": ""})
-    if first["source"].strip() != first_cell(path):
+    if first["source"].strip() != first_cell(path) or not FOLDED.items() <= first.get("metadata", {}).items():
         yield (
-            f"the first code cell is not tools/templates/first_cell.py with needs = {needs(path)!r}: "
+            f"the first code cell is not tools/templates/first_cell.py, folded, with needs = {needs(path)!r}: "
             "python -m tools.notebooks --first-cell"
         )
     if len(ids := [cell.get("id") for cell in cells]) != len(set(ids)) or None in ids:

@@ -95,12 +95,14 @@ def run(paths: list[Path]) -> int:
 
 
 def write_first_cells(paths: list[Path]) -> None:
-    """Put the template, with the extras that it needs, into the first code cell of every chapter."""
+    """Put the template, with the extras that it needs, into the first code cell of every chapter, folded."""
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-        if first.source != (wanted := chapters.first_cell(path)):
+        wanted = chapters.first_cell(path)
+        if first.source != wanted or not chapters.FOLDED.items() <= first.metadata.items():
             first.source = wanted
+            first.metadata |= chapters.FOLDED
             write(notebook, path)
             print(f"{path.name}: first code cell written")
 

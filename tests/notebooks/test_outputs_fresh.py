@@ -52,9 +52,10 @@ def a_chapter():
     link = chapters.configured().colab("01_a")
     image = {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}, "metadata": {}}
     described = {"mystnb": {"image": {"alt": "a curve"}, "figure": {"caption": "It falls."}}}
+    set_up = {"source": chapters.TEMPLATE.read_text(), "metadata": dict(chapters.FOLDED)}
     cells = [
         {"cell_type": "markdown", "id": "a", "metadata": {}, "source": f"[Open in Colab]({link})"},
-        {"cell_type": "code", "id": "b", "metadata": {}, "source": chapters.TEMPLATE.read_text(), "outputs": []},
+        {"cell_type": "code", "id": "b", **set_up, "outputs": []},
         {"cell_type": "code", "id": "c", "metadata": described, "source": CODE, "outputs": [image]},
     ]
     for number, cell in enumerate(cells[1:], 1):
@@ -145,6 +146,7 @@ def breaks(words, change):
     [
         breaks("the first cell must be Markdown with a link", lambda cells: cells[0].update(source="# Title")),
         breaks("the first code cell is not", lambda cells: cells[1].update(source="import torch")),
+        breaks("first_cell.py, folded", lambda cells: cells[1].update(metadata={})),
         breaks("cells need ids", lambda cells: cells[2].update(id="b")),
         breaks("a MyST directive", lambda cells: cells[0].update(source=cells[0]["source"] + "\n```{note}\nx\n```")),
         breaks("a MyST role", lambda cells: cells[0].update(source=cells[0]["source"] + "\n{cite}`kingma2014`")),

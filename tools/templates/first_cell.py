@@ -1,4 +1,4 @@
-# The same in every chapter but for `needs`. Installs what is missing, and replaces nothing that is already here.
+# @title Set up: installs what is missing, replaces nothing that is here; the same in every chapter but for `needs`
 needs = "course"
 
 import os

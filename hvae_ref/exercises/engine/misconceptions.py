@@ -102,6 +102,7 @@ class Misconceptions(Sequence[Misconception]):
         """
 
         def register(function: Function) -> Function:
+            """Keep the mistake, under its docstring; the function itself stays as it was."""
             text = " ".join((inspect.getdoc(function) or "").split())
             if not text:
                 raise ValueError(f"{function.__name__}: expected a docstring (the explanation), got none.")

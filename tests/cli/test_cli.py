@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -378,11 +377,8 @@ def test_torchrun_on_two_cpus_reaches_the_loss_of_one(tmp_path, monkeypatch):
     How much that noise alone moves the result is measured: eight single-process runs with the same batches and first
     weights, each with other noise. Two processes must land within 4 standard deviations of their mean.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    launcher = [sys.executable, "-m", "torch.distributed.run"]
-    command = [*launcher, "--nproc_per_node", "2", "--master_port", port, "-m", "hvae_ref"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*launcher, "--nproc_per_node", "2", "-m", "hvae_ref"]
     environment = {
         name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
     }

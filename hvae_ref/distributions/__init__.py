@@ -2,7 +2,13 @@
 
 from hvae_ref.distributions import gaussian_kl  # noqa: F401  (registers closed forms)
 from hvae_ref.distributions.autoregressive import Autoregressive
-from hvae_ref.distributions.bessel import bessel_ratio, log_bessel_i
+from hvae_ref.distributions.bessel import (
+    bessel_ratio,
+    log_bessel_i,
+    log_bessel_ive,
+    log_bessel_normalized,
+    log_bessel_scaled,
+)
 from hvae_ref.distributions.correlated_normal import CorrelatedNormal
 from hvae_ref.distributions.discretized_logistic import DiscretizedLogisticMixture
 from hvae_ref.distributions.grey_levels import GreyLevels
@@ -19,5 +25,8 @@ __all__ = [
     "VonMisesFisher",
     "bessel_ratio",
     "log_bessel_i",
+    "log_bessel_ive",
+    "log_bessel_normalized",
+    "log_bessel_scaled",
     "precision_weighted",
 ]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from hvae_ref.distributions.base import expanded
+
 
 class Autoregressive(Distribution):
     """p(x) = Π_i p(x_i | x_1 … x_{i−1}), the conditionals given by one call of a masked net.
@@ -34,6 +36,10 @@ class Autoregressive(Distribution):
         self.conditionals, self.like = conditionals, like
         super().__init__(torch.Size(batch_shape), torch.Size((data_dim,)), validate_args=validate_args)
 
+    def expand(self, batch_shape: Sequence[int], _instance: Autoregressive | None = None) -> Autoregressive:
+        """The same distribution with a larger batch shape; the net has to take x with more dimensions before D."""
+        return expanded(self, batch_shape, _instance)
+
     @property
     def support(self) -> constraints.Constraint:
         """Vectors whose elements each lie in the support of their conditional."""
@@ -47,9 +53,9 @@ class Autoregressive(Distribution):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw `sample_shape + batch_shape + (D,)`; D passes through the net, one an element."""
         if len(sample_shape):
-            return torch.stack([self.sample() for _ in range(torch.Size(sample_shape).numel())]).reshape(
-                self._extended_shape(sample_shape)
-            )
+            draws = [self.sample() for _ in range(torch.Size(sample_shape).numel())]
+            shape = self._extended_shape(torch.Size(sample_shape))
+            return torch.stack(draws).view(shape) if draws else self.like.new_zeros(shape)
         with torch.no_grad():
             x = self.like.new_zeros(self.batch_shape + self.event_shape)
             for i in range(self.event_shape[0]):

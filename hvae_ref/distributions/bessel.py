@@ -19,7 +19,8 @@ import math
 import torch
 from torch import Tensor
 
-from hvae_ref.distributions.bessel_recursion import Bessel
+from hvae_ref.distributions.base import all_true, first_wrong
+from hvae_ref.distributions.bessel_recursion import bessel
 from hvae_ref.distributions.debye import Order
 
 
@@ -33,8 +34,8 @@ def _checked(order: float | int | Tensor, x: Tensor) -> tuple[Order, Tensor]:
         if order.requires_grad:
             raise ValueError("order: expected no gradient, got a tensor that requires one; only x is differentiable")
         wrong = ~((order >= 0) & torch.isfinite(order))
-        if order.device.type == "cpu" and bool(wrong.any()):
-            raise ValueError(f"order: expected finite values of at least 0, got {order[wrong][0].item()}")
+        if order.device.type == "cpu" and not all_true(~wrong):
+            raise ValueError(f"order: expected finite values of at least 0, got {first_wrong(order, wrong)}")
         try:
             order, x = torch.broadcast_tensors(order.to(x.device, torch.float64).masked_fill(wrong, torch.nan), x)
         except RuntimeError as error:
@@ -46,11 +47,10 @@ def _checked(order: float | int | Tensor, x: Tensor) -> tuple[Order, Tensor]:
             raise ValueError(f"order: expected a finite value of at least 0, got {order}")
         order = float(order)
     wrong = ~((x >= 0) & torch.isfinite(x))
-    if x.device.type != "cpu":
-        return order, x.masked_fill(wrong, torch.nan)
-    if bool(wrong.any()):
-        raise ValueError(f"x: expected finite values of at least 0, got {x[wrong][0].item()}")
-    return order, x
+    if x.device.type == "cpu" and not all_true(~wrong):
+        raise ValueError(f"x: expected finite values of at least 0, got {first_wrong(x, wrong)}")
+    unread = x.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return order, x.masked_fill(wrong, torch.nan) if unread else x
 
 
 def log_bessel_normalized(order: float | int | Tensor, x: Tensor) -> Tensor:
@@ -72,12 +72,37 @@ def log_bessel_normalized(order: float | int | Tensor, x: Tensor) -> Tensor:
     >>> log_bessel_normalized(0.5, torch.tensor([0.0, 1.0], dtype=torch.float64))  # log(sinh(x) / x)
     tensor([0.0000, 0.1614], dtype=torch.float64)
     """
-    return Bessel.apply("log_normalized", *_checked(order, x))
+    return bessel("log_normalized", *_checked(order, x))
 
 
 def log_bessel_scaled(order: float | int | Tensor, x: Tensor) -> Tensor:
-    """L_ν(x) − x, without the cancellation of the subtraction at large x; `log_bessel_normalized` has the arguments."""
-    return Bessel.apply("log_scaled", *_checked(order, x))
+    """L_ν(x) − x, without the cancellation of the subtraction at large x; `log_bessel_normalized` has the arguments.
+
+    L_ν carries the factor Γ(ν+1) (2/x)^ν; without it the scaled logarithm is `log_bessel_ive`.
+    """
+    return bessel("log_scaled", *_checked(order, x))
+
+
+def log_bessel_ive(order: float | int | Tensor, x: Tensor) -> Tensor:
+    """log[e^{−x} I_ν(x)], the logarithm of what SciPy calls `ive`: log I_ν(x) − x, whose digits no subtraction loses.
+
+    At large x it is about −½ log(2πx). Differentiable in `x`, with gradient ν/x − (1 − A_ν(x)). At x = 0 it is 0 for
+    ν = 0 and −∞ for ν > 0.
+
+    Args:
+        order: ν ≥ 0, a number or a tensor that broadcasts with `x`.
+        x: at least 0, floating point, any shape.
+
+    Returns:
+        the broadcast shape, dtype of `x`.
+
+    Raises:
+        ValueError: as for `log_bessel_normalized`.
+
+    >>> log_bessel_ive(0.3, torch.tensor(1e4))  # where log I itself is 9994.476
+    tensor(-5.5241)
+    """
+    return bessel("log_ive", *_checked(order, x))
 
 
 def log_bessel_i(order: float | int | Tensor, x: Tensor) -> Tensor:
@@ -105,7 +130,7 @@ def log_bessel_i(order: float | int | Tensor, x: Tensor) -> Tensor:
     """
     order, x = _checked(order, x)
     wide = x.to(torch.float64)
-    log = Bessel.apply("log_normalized", order, wide)
+    log = bessel("log_normalized", order, wide)
     if isinstance(order, Tensor):
         zero = order == 0
         inner = torch.where(zero, torch.ones_like(wide), wide)
@@ -138,17 +163,17 @@ def bessel_ratio(order: float | int | Tensor, x: Tensor) -> Tensor:
     >>> bessel_ratio(0.5, torch.tensor([0.0, 1.0], dtype=torch.float64))  # coth(x) − 1/x
     tensor([0.0000, 0.3130], dtype=torch.float64)
     """
-    return Bessel.apply("ratio", *_checked(order, x))
+    return bessel("ratio", *_checked(order, x))
 
 
 def bessel_ratio_complement(order: float | int | Tensor, x: Tensor) -> Tensor:
     """1 − A_ν(x) with its relative accuracy at large x, where A → 1; `bessel_ratio` has the arguments."""
-    return Bessel.apply("complement", *_checked(order, x))
+    return bessel("complement", *_checked(order, x))
 
 
 def bessel_ratio_derivative(order: float | int | Tensor, x: Tensor) -> Tensor:
     """A_ν′(x) with relative accuracy everywhere, 1/(2(ν+1)) at x = 0; `bessel_ratio` has the arguments."""
-    return Bessel.apply("ratio_derivative", *_checked(order, x))
+    return bessel("ratio_derivative", *_checked(order, x))
 
 
 def bessel_kl(order: float | int | Tensor, x: Tensor) -> Tensor:
@@ -167,4 +192,4 @@ def bessel_kl(order: float | int | Tensor, x: Tensor) -> Tensor:
     Raises:
         ValueError: as for `log_bessel_normalized`.
     """
-    return Bessel.apply("kl", *_checked(order, x))
+    return bessel("kl", *_checked(order, x))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from hvae_ref.distributions.base import expanded
+
 
 class CorrelatedNormal(Distribution):
     """A Gaussian of deviations that are predicted from those before them: an autoregression with exact start.
@@ -36,7 +38,7 @@ class CorrelatedNormal(Distribution):
     has_rsample = True
 
     def __init__(self, loc: Tensor, scale: Tensor, coefficients: Tensor, validate_args: bool | None = None) -> None:
-        length = loc.shape[-1]
+        length = loc.shape[-1] if loc.ndim else -1
         if scale.shape != loc.shape or coefficients.ndim != 2 or len(coefficients) != length:
             raise ValueError(
                 f"loc, scale, coefficients: expected (…, L), (…, L) and (L, p), got {tuple(loc.shape)}, "
@@ -64,8 +66,7 @@ class CorrelatedNormal(Distribution):
 
     def expand(self, batch_shape: Sequence[int], _instance: CorrelatedNormal | None = None) -> CorrelatedNormal:
         """The same distribution for a larger batch."""
-        shape = torch.Size(batch_shape) + self.event_shape
-        return CorrelatedNormal(self.loc.expand(shape), self.scale.expand(shape), self.coefficients, False)
+        return expanded(self, batch_shape, _instance, loc=1, scale=1)
 
     @property
     def mean(self) -> Tensor:
@@ -76,7 +77,7 @@ class CorrelatedNormal(Distribution):
     def variance(self) -> Tensor:
         """Variance of each x_t by itself, (…, L)."""
         eye = torch.eye(self.event_shape[0], dtype=self.loc.dtype, device=self.loc.device)
-        weights = torch.linalg.solve_triangular(self._prediction(), eye, upper=False, unitriangular=True)
+        weights = self._accumulated(eye).mT
         with torch.autocast(self.loc.device.type, enabled=False):
             return self.scale.square() @ weights.square().mT
 
@@ -91,8 +92,11 @@ class CorrelatedNormal(Distribution):
     def _accumulated(self, innovation: Tensor) -> Tensor:
         """A⁻¹ applied to the last dimension of (…, L)."""
         columns = innovation.reshape(-1, innovation.shape[-1]).mT
-        e = torch.linalg.solve_triangular(self._prediction(), columns, upper=False, unitriangular=True)
-        return e.mT.reshape(innovation.shape)
+        matrix = self._prediction()
+        # Triangular systems of half precision are solved in single precision.
+        wide = torch.promote_types(matrix.dtype, torch.float32)
+        e = torch.linalg.solve_triangular(matrix.to(wide), columns.to(wide), upper=False, unitriangular=True)
+        return e.to(matrix.dtype).mT.reshape(innovation.shape)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw x, differentiable by all parameters."""

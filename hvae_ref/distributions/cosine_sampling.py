@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,21 @@ MAX_ROUNDS = 64
 # Proposals that a round makes at once where few draws are left: a short tensor costs no less than this one.
 PROPOSALS = 2048
 MAX_PROPOSALS_PER_DRAW = 16
+
+
+def draw_cosine_complement(concentration: Tensor, dim: int) -> Tensor:
+    """`sample_cosine_complement`, also inside `torch.compile`, `torch.export`, `torch.jit.trace` and `torch.func`.
+
+    Raises:
+        RuntimeError: in `vmap(…, randomness="error")`, which is vmap's default, as torch's own random functions do.
+        NotImplementedError: in `vmap(…, randomness="same")` where the concentrations are mapped.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return _operator(concentration, dim)
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        # Zeros that are mapped where vmap wants draws of their own for each example, whatever the concentrations are.
+        return _operator(concentration + 0 * torch.rand_like(concentration), dim)
+    return sample_cosine_complement(concentration, dim)
 
 
 def sample_cosine_complement(concentration: Float[Tensor, " draws"], dim: int) -> Float[Tensor, " draws"]:
@@ -104,3 +120,27 @@ def _invert_cdf(concentration: Tensor) -> Tensor:
     # κ this small changes no digit of the result, and its reciprocal is finite.
     kappa = concentration.clamp(min=1e-30)
     return -torch.log1p(u * torch.expm1(-2 * kappa)) / kappa
+
+
+@torch.library.custom_op(
+    "hvae_ref::sample_cosine_complement",
+    mutates_args=(),
+    schema="(Tensor concentration, int dim) -> Tensor",
+    tags=(torch.Tag.nondeterministic_seeded,),
+)
+def _operator(concentration: Tensor, dim: int) -> Tensor:
+    """`sample_cosine_complement` as one node of a graph."""
+    return sample_cosine_complement(concentration.reshape(-1), dim).view(concentration.shape)
+
+
+@_operator.register_fake
+def _fake(concentration: Tensor, dim: int) -> Tensor:
+    return torch.empty_like(concentration)
+
+
+@_operator.register_vmap
+def _operator_vmap(info: Any, in_dims: tuple[int, None], concentration: Tensor, dim: int) -> tuple[Tensor, int]:  # noqa: ANN401
+    """All examples at once, each with draws of its own."""
+    if info.randomness != "different":
+        raise NotImplementedError(f'vmap of vMF draws: expected randomness="different", got "{info.randomness}"')
+    return _operator(concentration.movedim(in_dims[0], 0), dim), 0

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from math import fsum
+from math import fsum, pi
 
 import torch
 from torch import Tensor
@@ -69,7 +69,7 @@ def debye_polynomials() -> list[list[Fraction]]:
 
 @lru_cache(maxsize=1)
 def _tables() -> dict[str, list[list[float]]]:
-    """Coefficients of p^j/ν^k, by power j and then by k, of the four polynomials that the expansion asks for."""
+    """Coefficients of p^j/ν^k, by power j and then by k, of the five polynomials that the expansion asks for."""
     divided, first = [], []
     for d in debye_polynomials():
         # (D(p) − D(1)) / (p − 1) = Σ_j d_j (1 + p + … + p^{j−1}).
@@ -77,7 +77,7 @@ def _tables() -> dict[str, list[list[float]]]:
         first.append([j * c for j, c in enumerate(d)])
     second = [[j * c for j, c in enumerate(row)] for row in first]
     third = [[(j - 1) * c for j, c in enumerate(row)] for row in second]
-    tables = {"E": divided, "S": first, "S1": second, "S2": third}
+    tables = {"D": debye_polynomials(), "E": divided, "S": first, "S1": second, "S2": third}
     width = 3 * TERMS + 1
     return {
         name: [[float(row[j]) if j < len(row) else 0.0 for row in rows] for j in range(width)]
@@ -99,10 +99,10 @@ def _table_on(name: str, device: torch.device) -> Tensor:
 def polynomial(name: str, order: Order, p: Tensor) -> Tensor:
     """One of the sums over k of a polynomial in p divided by ν^k.
 
-    E = Σ (D_k(p) − D_k(1))/(p − 1)/ν^k,  S = Σ p D_k′(p)/ν^k,  S1 = p S′,  S2 = p² S″
+    D = Σ D_k(p)/ν^k,  E = Σ (D_k(p) − D_k(1))/(p − 1)/ν^k,  S = Σ p D_k′(p)/ν^k,  S1 = p S′,  S2 = p² S″
 
     Args:
-        name: "E", "S", "S1" or "S2".
+        name: "D", "E", "S", "S1" or "S2".
         order: ν ≥ 30.
         p: ν/√(ν² + x²), any shape, float64.
 
@@ -115,6 +115,10 @@ def polynomial(name: str, order: Order, p: Tensor) -> Tensor:
     else:
         coefficients = _coefficients(name, order)
     total = torch.zeros_like(p)
+    if torch.is_grad_enabled() and p.requires_grad:  # for the derivatives beyond those that have a formula here
+        for c in reversed(coefficients):
+            total = total * p + c
+        return total
     for c in reversed(coefficients):
         total = total.mul_(p).add_(c)
     return total
@@ -148,10 +152,17 @@ class DebyeStart:
         series = t / (1 + t) * polynomial("E", self.order, self.p)
         return lead - self.order * torch.log1p(t / 2) - 0.5 * torch.log1p(t) - series
 
+    def log_ive(self) -> Tensor:
+        """log[e^{−x} I_ν(x)], for x that is not small beside ν."""
+        nu = self.order
+        # h − x and log(x/(ν + h)), which is −asinh(ν/x)
+        lead = nu * (nu / (self.h + self.x)) - nu * torch.asinh(nu / self.x)
+        return lead - 0.5 * torch.log(2 * pi * self.h) + polynomial("D", nu, self.p)
+
     def ratios(self, complement: bool, derivatives: int) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """A = I_{ν+1}/I_ν and, where asked for, 1 − A, A′ and A″."""
         order, p, s, h = self.order, self.p, self.s, self.h
-        big_s = polynomial("S", order, p).add_(0.5)
+        big_s = polynomial("S", order, p) + 0.5
         ratio = self.e - s * (big_s / h)
         one_minus = first = second = None
         if complement:

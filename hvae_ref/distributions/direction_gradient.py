@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import FunctionCtx, once_differentiable
+
+from hvae_ref.distributions.base import known_to_be_constant, once_forwards
 
 TERMS = 48
 """Of the series below, whose terms shrink by a factor of 2 or more wherever it is used."""
@@ -20,7 +23,51 @@ def kummer(dim: int, x: Tensor) -> Tensor:
     return 1 + torch.cumprod(factors, -1).sum(-1)
 
 
-class DirectionGradient(Function):
+class DirectionBackwards(Function):
+    """`DirectionGradient` without a forward mode."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z: Tensor, loc: Tensor, concentration: Tensor) -> Tensor:
+        """Return z (…, m) for μ (…, m) and κ (…), all of one batch shape."""
+        return z.view_as(z)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:  # noqa: ANN401
+        """Keep all three."""
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def field(ctx: Any) -> tuple[Tensor, ...]:  # noqa: ANN401
+        """z, μ, the cosine between them, w and (1 − w) a(t)."""
+        z, loc, concentration = (known_to_be_constant(value, "a draw of vMF by μ") for value in ctx.saved_tensors)
+        dim = z.shape[-1]
+        cosine = (z * loc).sum(-1)
+        kappa = concentration.double()
+        second = (1 - (2 * kappa / dim).square()).clamp(min=0)
+        x = torch.where(second > 0, kappa * cosine, 0)
+        second = (second * (kappa / (dim - 1) * kummer(dim, x))).to(z.dtype)
+        return z, loc, cosine, (2 * concentration / dim).square().clamp(max=1), second
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:  # noqa: ANN401
+        """The gradient passes to z as it is, and to μ through the two fields, without its part along μ."""
+        if not ctx.needs_input_grad[1]:
+            return grad, None, None
+        z, loc, cosine, turn, second = DirectionBackwards.field(ctx)
+        along_z, along_loc = (grad * z).sum(-1), (grad * loc).sum(-1)
+        # Both fields, transposed: w (t g − (μᵀg) z) + (1 − w) a (g − (zᵀg) z).
+        by_grad = turn * cosine + second
+        by_z = turn * along_loc + second * along_z
+        # What is left of it along μ, to be taken out: μ stays a unit vector.
+        rest = by_grad * along_loc - by_z * cosine
+        to_loc = by_grad.unsqueeze(-1) * grad - by_z.unsqueeze(-1) * z - rest.unsqueeze(-1) * loc
+        return grad, to_loc, None
+
+
+class DirectionGradient(DirectionBackwards):
     """The identity on z, with a gradient in μ that stays small where z knows little of μ.
 
     A draw may follow its mean direction along any field u on the sphere with  div(p u) = −∂p/∂μ.  For a change e ⟂ μ
@@ -38,30 +85,14 @@ class DirectionGradient(Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, z: Tensor, loc: Tensor, concentration: Tensor) -> Tensor:
-        """Return z (…, m) for μ (…, m) and κ (…), all of one batch shape."""
-        ctx.save_for_backward(z, loc, concentration)
-        return z.view_as(z)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        """The gradient passes to z as it is, and to μ through the two fields, without its part along μ."""
-        if not ctx.needs_input_grad[1]:
-            return grad, None, None
-        z, loc, concentration = ctx.saved_tensors
-        dim = z.shape[-1]
-        cosine = (z * loc).sum(-1)
-        kappa = concentration.double()
-        second = (1 - (2 * kappa / dim).square()).clamp(min=0)
-        x = torch.where(second > 0, kappa * cosine, 0)
-        second = second.mul(kappa / (dim - 1) * kummer(dim, x)).to(z.dtype)
-        turn = (2 * concentration / dim).square().clamp(max=1)
-        along_z, along_loc = (grad * z).sum(-1), (grad * loc).sum(-1)
-        # Both fields, transposed: w (t g − (μᵀg) z) + (1 − w) a (g − (zᵀg) z).
-        by_grad = turn * cosine + second
-        by_z = turn * along_loc + second * along_z
-        # What is left of it along μ, to be taken out: μ stays a unit vector.
-        rest = by_grad * along_loc - by_z * cosine
-        to_loc = by_grad.unsqueeze(-1) * grad - by_z.unsqueeze(-1) * z - rest.unsqueeze(-1) * loc
-        return grad, to_loc, None
+    def jvp(ctx: Any, along_z: Tensor | None, along_loc: Tensor | None, _: Tensor | None) -> Tensor:  # noqa: ANN401
+        """z follows its own tangent, and that of μ along the two fields."""
+        once_forwards()
+        z, loc, cosine, turn, second = DirectionBackwards.field(ctx)
+        moved = torch.zeros_like(z) if along_z is None else along_z
+        if along_loc is None:
+            return moved.view_as(z)
+        e = along_loc - (along_loc * loc).sum(-1, keepdim=True) * loc
+        e_z = (e * z).sum(-1)
+        by_e, by_loc, by_z = turn * cosine + second, turn * e_z, second * e_z
+        return moved + by_e.unsqueeze(-1) * e - by_loc.unsqueeze(-1) * loc - by_z.unsqueeze(-1) * z

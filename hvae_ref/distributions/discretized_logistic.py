@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
+from hvae_ref.distributions.base import broadcast_parameters, expanded
+
 
 class DiscretizedLogisticMixture(Distribution):
     r"""Probabilities of the values 0, 1, …, V − 1 from a mixture of K logistic densities.
@@ -48,9 +50,9 @@ class DiscretizedLogisticMixture(Distribution):
     def __init__(
         self, logits: Tensor, loc: Tensor, scale: Tensor, num_values: int, validate_args: bool | None = None
     ) -> None:
-        if num_values < 2:
-            raise ValueError(f"num_values: expected at least 2, got {num_values}")
-        self.logits, self.loc, self.scale = torch.broadcast_tensors(logits, loc, scale)
+        if isinstance(num_values, bool) or not isinstance(num_values, int) or num_values < 2:
+            raise ValueError(f"num_values: expected an integer of at least 2, got {num_values!r}")
+        self.logits, self.loc, self.scale = broadcast_parameters(logits=logits, loc=loc, scale=scale)
         self.num_values = num_values
         super().__init__(self.loc.shape[:-1], validate_args=validate_args)
 
@@ -63,14 +65,7 @@ class DiscretizedLogisticMixture(Distribution):
         self, batch_shape: Sequence[int], _instance: DiscretizedLogisticMixture | None = None
     ) -> DiscretizedLogisticMixture:
         """The same distribution with a larger batch shape, without copying the parameters."""
-        shape = (*batch_shape, self.loc.shape[-1])
-        return DiscretizedLogisticMixture(
-            self.logits.expand(shape),
-            self.loc.expand(shape),
-            self.scale.expand(shape),
-            self.num_values,
-            validate_args=False,
-        )
+        return expanded(self, batch_shape, _instance, logits=1, loc=1, scale=1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log P(value), shape of `value` broadcast with the batch shape, in nats."""
@@ -106,6 +101,8 @@ class DiscretizedLogisticMixture(Distribution):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw values, shape `sample_shape + batch_shape`, as floating-point integers."""
+        if 0 in torch.Size(sample_shape):
+            return self.loc.new_zeros(self._extended_shape(torch.Size(sample_shape)))
         with torch.no_grad():
             component = torch.distributions.Categorical(logits=self.logits, validate_args=False).sample(sample_shape)
             take = component.unsqueeze(-1)

@@ -19,4 +19,6 @@ class GreyLevels(Categorical):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw grey levels in the dtype of the logits, as the data sets hold them."""
+        if 0 in torch.Size(sample_shape):
+            return self.logits.new_zeros(self._extended_shape(torch.Size(sample_shape)))
         return super().sample(sample_shape).to(self.logits.dtype)

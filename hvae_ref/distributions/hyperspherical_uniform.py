@@ -7,19 +7,28 @@ from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, Transform, biject_to, constraints, transform_to
 from torch.distributions.constraints import Constraint
+
+from hvae_ref.distributions.base import expanded
 
 
 class _UnitVector(Constraint):
-    """Vectors of length 1, up to the rounding of their dtype: 1e-5 in float32, 1e-11 in float64."""
+    """Vectors of length 1, up to rounding: 1e-5 in float32 and in float64, which may hold what float32 rounded.
+
+    A vector whose elements are all numbers of half precision may also be off by the rounding of that.
+    """
 
     event_dim = 1
 
     def check(self, value: Tensor) -> Tensor:
         """Whether each vector along the last dimension has length 1."""
-        tolerance = torch.finfo(value.dtype).eps ** 0.7
-        return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
+        own = torch.finfo(value.dtype).eps
+        off = (torch.linalg.vector_norm(value, dim=-1) - 1).abs()
+        right = off <= max(own, torch.finfo(torch.float32).eps) ** 0.7
+        for narrow in (torch.float16, torch.bfloat16) if own < 1e-6 else ():
+            right = right | ((off <= torch.finfo(narrow).eps) & (value.to(narrow).to(value.dtype) == value).all(-1))
+        return right
 
     def __reduce__(self) -> str:
         """A copy is the constraint itself, so that `is unit_vector` holds for copied and for unpickled models too."""
@@ -27,6 +36,39 @@ class _UnitVector(Constraint):
 
 
 unit_vector = _UnitVector()
+
+
+class ToSphere(Transform):
+    """x / ‖x‖: real vectors other than 0 onto the unit sphere, for `torch.distributions.transform_to`.
+
+    No bijection: every point of the sphere is the image of a ray, and itself the one that `inv` gives.
+    """
+
+    domain = constraints.real_vector
+    codomain = unit_vector
+    bijective = False
+
+    def __eq__(self, other: object) -> bool:
+        """All are the same."""
+        return isinstance(other, ToSphere)
+
+    __hash__ = Transform.__hash__
+
+    def _call(self, x: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(x, dim=-1, eps=torch.finfo(x.dtype).tiny)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y
+
+
+@transform_to.register(_UnitVector)
+def _to_sphere(constraint: Constraint) -> Transform:
+    return ToSphere()
+
+
+@biject_to.register(_UnitVector)
+def _no_bijection(constraint: Constraint) -> Transform:
+    raise NotImplementedError("the unit sphere: no bijection with real vectors, use transform_to")
 
 
 def log_sphere_area(dim: int) -> float:
@@ -89,10 +131,8 @@ class HypersphericalUniform(Distribution):
     def expand(
         self, batch_shape: Sequence[int], _instance: HypersphericalUniform | None = None
     ) -> HypersphericalUniform:
-        """The same distribution with another batch shape."""
-        new = HypersphericalUniform(self.dim, batch_shape, self._like.dtype, self._like.device, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        """The same distribution with a larger batch shape."""
+        return expanded(self, batch_shape, _instance)
 
     @property
     def mean(self) -> Tensor:

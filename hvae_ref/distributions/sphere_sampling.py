@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hvae_ref.distributions.cosine_gradient import ReparameterisedCosine
-from hvae_ref.distributions.direction_gradient import DirectionGradient
+from hvae_ref.distributions.base import apply
+from hvae_ref.distributions.cosine_gradient import reparameterised_cosine
+from hvae_ref.distributions.direction_gradient import DirectionBackwards, DirectionGradient
 
 
 def sample_von_mises_fisher(
@@ -19,7 +20,7 @@ def sample_von_mises_fisher(
 
     z = t μ + √(1 − t²) v,  v uniform among the unit vectors orthogonal to μ
 
-    The gradient in κ is that of `ReparameterisedCosine` (5.10), the one in μ that of `DirectionGradient` (5.14); both
+    The gradient in κ is that of `FollowedCosine` (5.10), the one in μ that of `DirectionGradient` (5.14); both
     are unbiased for the expectation of any differentiable function of z.
 
     Args:
@@ -32,10 +33,10 @@ def sample_von_mises_fisher(
     """
     shape = torch.Size(sample_shape) + loc.shape[:-1]
     # Scalars are float64 until they meet the vectors: 1 − t has no digits left in float32 once κ ≫ m.
-    cosine, sine = ReparameterisedCosine.apply(concentration.double(), loc.shape[-1], shape)
+    cosine, sine = reparameterised_cosine(concentration.double(), loc.shape[-1], shape)
     noise = torch.randn_like(loc.expand(*shape, -1))
     z = place_around(loc.detach(), cosine.to(loc.dtype), sine.to(loc.dtype), noise)
-    return DirectionGradient.apply(z, loc.expand_as(z), concentration.detach().expand(shape))
+    return apply(DirectionGradient, DirectionBackwards, z, loc.expand_as(z), concentration.detach().expand(shape))
 
 
 def place_around(

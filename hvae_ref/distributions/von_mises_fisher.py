@@ -9,6 +9,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, constraints, register_kl
 from torch.distributions.constraints import Constraint
 
+from hvae_ref.distributions.base import apply, expanded
 from hvae_ref.distributions.bessel import (
     bessel_kl,
     bessel_ratio,
@@ -17,8 +18,9 @@ from hvae_ref.distributions.bessel import (
     log_bessel_normalized,
     log_bessel_scaled,
 )
-from hvae_ref.distributions.concentration_divergence import ConcentrationDivergence
+from hvae_ref.distributions.concentration_divergence import ConcentrationDivergence, DivergenceBackwards
 from hvae_ref.distributions.hyperspherical_uniform import HypersphericalUniform, log_sphere_area, unit_vector
+from hvae_ref.distributions.sphere_fit import fit_von_mises_fisher
 from hvae_ref.distributions.sphere_sampling import sample_von_mises_fisher
 
 
@@ -81,6 +83,34 @@ class VonMisesFisher(Distribution):
         self.concentration = concentration.expand(batch_shape)
         super().__init__(batch_shape, Size((self.dim,)), validate_args=validate_args)
 
+    @classmethod
+    def fit(cls, value: Tensor, weights: Tensor | None = None) -> VonMisesFisher:
+        """The distribution of highest likelihood: μ = S/‖S‖ and A_m(κ) = R̄ = ‖S‖ / Σ_i w_i, S = Σ_i w_i z_i.
+
+        With n draws κ is too large on average by a relative error of the order of 1/n. Where R̄ = 0, κ is 0 and every
+        direction is as likely; the first axis is given.
+
+        Args:
+            value: n unit vectors, (n, …, m): one distribution for each element of the batch in the middle.
+            weights: w ≥ 0, (n,) or (n, …); equal where it is None.
+
+        Returns:
+            Batch shape (…), of the dtype of `value`, without gradients.
+
+        Raises:
+            ValueError: where values are no unit vectors, weights do not fit, or all values are one point, for which
+                the likelihood has no maximum.
+
+        Reference:
+            Mardia and Jupp (2000), Directional Statistics, section 10.3.1
+
+        >>> p = VonMisesFisher.fit(torch.eye(3))
+        >>> p.loc, p.concentration
+        (tensor([0.5774, 0.5774, 0.5774]), tensor(2.2456))
+        """
+        loc, concentration = fit_von_mises_fisher(value, weights)
+        return cls(loc.to(value.dtype), concentration.to(value.dtype))
+
     @constraints.dependent_property(is_discrete=False, event_dim=1)
     def support(self) -> Constraint:
         """The unit sphere."""
@@ -88,12 +118,7 @@ class VonMisesFisher(Distribution):
 
     def expand(self, batch_shape: Sequence[int], _instance: VonMisesFisher | None = None) -> VonMisesFisher:
         """The same distribution with a larger batch shape, without copying the parameters."""
-        batch_shape = Size(batch_shape)
-        new = VonMisesFisher(
-            self.loc.expand(*batch_shape, self.dim), self.concentration.expand(batch_shape), validate_args=False
-        )
-        new._validate_args = self._validate_args
-        return new
+        return expanded(self, batch_shape, _instance, loc=1, concentration=0)
 
     @property
     def _kappa(self) -> Tensor:
@@ -189,7 +214,7 @@ def _kl_von_mises_fisher(p: VonMisesFisher, q: VonMisesFisher) -> Tensor:
     """[L_q − L_p − (κ_q − κ_p) A_p] + ½ κ_q A_p ‖μ_q − μ_p‖²: concentration and direction, each at least 0."""
     _same_sphere(p, q)
     kappa_p, kappa_q = torch.broadcast_tensors(p._kappa, q._kappa)
-    concentration = ConcentrationDivergence.apply(p.order, kappa_p, kappa_q)
+    concentration = apply(ConcentrationDivergence, DivergenceBackwards, p.order, kappa_p, kappa_q)
     distance = (q.loc - p.loc).to(torch.float64).square().sum(-1)
     direction = 0.5 * kappa_q * bessel_ratio(p.order, kappa_p) * distance
     return (concentration + direction).to(torch.promote_types(p.loc.dtype, q.loc.dtype))

@@ -1,6 +1,7 @@
 """Amortised normalising flows: invertible maps whose parameters are functions of a context."""
 
 from hvae_ref.flows.base import AmortizedFlow, FlowOutput
+from hvae_ref.flows.coupling import AffineCouplingFlow, CouplingFlow, SplineCouplingFlow
 from hvae_ref.flows.iaf import InverseAutoregressiveFlow
 from hvae_ref.flows.planar import PlanarFlow
 from hvae_ref.flows.posterior import FlowDistribution, FlowOnTop, FlowPosterior
@@ -14,7 +15,9 @@ from hvae_ref.flows.sylvester import (
 
 __all__ = [
     "FLOWS",
+    "AffineCouplingFlow",
     "AmortizedFlow",
+    "CouplingFlow",
     "FlowDistribution",
     "FlowOnTop",
     "FlowOutput",
@@ -23,6 +26,7 @@ __all__ = [
     "InverseAutoregressiveFlow",
     "OrthogonalSylvesterFlow",
     "PlanarFlow",
+    "SplineCouplingFlow",
     "SylvesterFlow",
     "TriangularSylvesterFlow",
     "build_flow",

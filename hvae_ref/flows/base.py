@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,12 +22,16 @@ class FlowOutput(NamedTuple):
     """Moved points and what the move does to volumes.
 
     Attributes:
-        z: (B, D).
-        log_abs_det: log |det| of the Jacobian of the map that was called, (B,).
+        z: (…, D).
+        log_abs_det: log |det| of the Jacobian of the map that was called, (…).
     """
 
-    z: Float[Tensor, "batch dim"]
-    log_abs_det: Float[Tensor, " batch"]
+    z: Float[Tensor, "*batch dim"]
+    log_abs_det: Float[Tensor, "*batch"]
+
+    def unflatten(self, shape: Sequence[int]) -> FlowOutput:
+        """Rows (B, D) as points of this shape, such as () for a single one."""
+        return FlowOutput(self.z.view(*shape, self.z.shape[-1]), self.log_abs_det.view(shape))
 
 
 class HyperNetwork(nn.Linear):
@@ -91,30 +97,32 @@ class AmortizedFlow(nn.Module, ABC):
         if context_dim < 0:
             raise ValueError(f"context_dim: expected at least 0, got {context_dim}")
 
-    def forward(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> FlowOutput:
-        """Move z_0 ~ base (B, D) to z_T (B, D) given the context (B, C)."""
+    def forward(self, z: Float[Tensor, "*#batch dim"], context: Float[Tensor, "*#batch features"]) -> FlowOutput:
+        """Move z_0 ~ base (…, D) to z_T given the context (…, C); what stands before D and C broadcasts."""
         return self.trajectory(z, context)[-1]
 
-    def inverse(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> FlowOutput:
-        """Take z_T (B, D) back to z_0 (B, D); `log_abs_det` is that of this way back."""
-        z, context = self._checked(z, context)
+    def inverse(self, z: Float[Tensor, "*#batch dim"], context: Float[Tensor, "*#batch features"]) -> FlowOutput:
+        """Take z_T (…, D) back to z_0; `log_abs_det` is that of this way back."""
+        z, context, shape = self._checked(z, context)
         log_abs_det = z.new_zeros(len(z))
         with torch.autocast(z.device.type, enabled=False):
             parameters = self._prepare(context)
             for step in reversed(range(self.steps)):
                 z, change = self._undo(step, z, parameters[step])
                 log_abs_det = log_abs_det + change
-        return FlowOutput(z, log_abs_det)
+        return FlowOutput(z, log_abs_det).unflatten(shape)
 
-    def trajectory(self, z: Float[Tensor, "batch dim"], context: Float[Tensor, "batch features"]) -> list[FlowOutput]:
+    def trajectory(
+        self, z: Float[Tensor, "*#batch dim"], context: Float[Tensor, "*#batch features"]
+    ) -> list[FlowOutput]:
         """The points z_0, z_1, …, z_T and the log-determinant so far at each: T + 1 entries."""
-        z, context = self._checked(z, context)
+        z, context, shape = self._checked(z, context)
         path = [FlowOutput(z, z.new_zeros(len(z)))]
         with torch.autocast(z.device.type, enabled=False):
             for step, parameters in enumerate(self._prepare(context)):
                 z, change = self._step(step, z, parameters)
                 path.append(FlowOutput(z, path[-1].log_abs_det + change))
-        return path
+        return [point.unflatten(shape) for point in path]
 
     def _prepare(self, context: Tensor) -> list[object]:
         """The parameters of every step, as `_step` takes them; by default (B, P) each.
@@ -135,13 +143,18 @@ class AmortizedFlow(nn.Module, ABC):
     def _undo(self, step: int, z: Tensor, parameters: object) -> tuple[Tensor, Tensor]:
         """One step z_t → z_{t−1}: (B, D) and log |det ∂z_{t−1} / ∂z_t|, (B,)."""
 
-    def _checked(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Both in the precision of the flow, also under autocast, or say which argument does not fit."""
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+    def _checked(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
+        """Rows of both (B, ·) and the shape that they stand for, in the precision of the flow, also under autocast."""
+        if z.ndim < 1 or z.shape[-1] != self.latent_dim:
             raise ValueError(f"z: expected shape (B, {self.latent_dim}), got {tuple(z.shape)}")
-        if context.ndim != 2 or context.shape != (len(z), self.context_dim):
+        try:
+            shape = torch.broadcast_shapes(z.shape[:-1], context.shape[:-1])
+        except RuntimeError:
+            shape = None
+        if shape is None or context.ndim < 1 or context.shape[-1] != self.context_dim:
+            rows = "".join(f"{size}, " for size in z.shape[:-1])
             raise ValueError(
-                f"context: expected shape ({len(z)}, {self.context_dim}), one row for each of z, "
+                f"context: expected shape ({rows}{self.context_dim}), one row for each of z, or a single one for all, "
                 f"got {tuple(context.shape)}"
             )
         weight = self.hyper.weight
@@ -150,4 +163,8 @@ class AmortizedFlow(nn.Module, ABC):
                 raise ValueError(f"{name}: expected device {weight.device}, where the flow is, got {value.device}")
             if not torch.is_autocast_enabled(value.device.type) and value.dtype != weight.dtype:
                 raise ValueError(f"{name}: expected dtype {weight.dtype}, that of the flow, got {value.dtype}")
-        return z.to(weight.dtype), context.to(weight.dtype)
+        z, context = (
+            value.to(weight.dtype).expand(*shape, -1).reshape(math.prod(shape), value.shape[-1])
+            for value in (z, context)
+        )
+        return z, context, shape

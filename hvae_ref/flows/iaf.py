@@ -7,13 +7,17 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, logsigmoid, silu
+from torch.nn.functional import linear, silu
 
 from hvae_ref.flows.base import INIT_SCALE, AmortizedFlow
 from hvae_ref.nn.made import MaskedLinear
 
 GATE_BIAS = 2.0
 """Logit of the gates of a flow of one step before training: a gate that is nearly open."""
+
+LOWEST_GATE, LOWEST_PRODUCT = 0.1, 1e-3
+"""No gate lets through less than the first, and the gates of all steps together no less than the second, unless the
+first is more. The way back divides by every gate, so that the rounding of a point grows by as much."""
 
 
 class GateNet(nn.Module):
@@ -59,9 +63,10 @@ class InverseAutoregressiveFlow(AmortizedFlow):
 
     log |det ∂z_t / ∂z_{t−1}| = Σ_i log σ_i
 
-    Gates σ_i in (0, 1) make every step invertible. The nets' weights are their own; the context enters through the
-    biases of their hidden units. The order of the coordinates is reversed from step to step. The way out is one pass
-    a step, the way back D passes, one for each coordinate.
+    Gates σ_i in (0, 1) make every step invertible, and a floor (`LOWEST_GATE`) keeps the way back within the digits
+    of the floats. The nets' weights are their own; the context enters through the biases of their hidden units. The
+    order of the coordinates is reversed from step to step. The way out is one pass a step, the way back D passes, one
+    for each coordinate.
 
     Args:
         latent_dim: D.
@@ -86,25 +91,27 @@ class InverseAutoregressiveFlow(AmortizedFlow):
         self.nets = nn.ModuleList(GateNet(latent_dim, hidden, step % 2 == 1) for step in range(steps))
         # All gates together let e^(−2) of the way pass less than the identity, whatever the number of steps.
         self.open = GATE_BIAS + math.log(steps)
+        self.floor = max(LOWEST_GATE, LOWEST_PRODUCT ** (1 / steps))
 
     def _prepare(self, context: Tensor) -> list[tuple[Sequence[Tensor], Sequence[Tensor]]]:
         biases = self._raw(context).unbind(1)
         return [(b.split(self.hidden, -1), net.weights()) for b, net in zip(biases, self.nets, strict=True)]
 
     def _gates(self, step: int, z: Tensor, parameters: tuple[Sequence[Tensor], ...]) -> tuple[Tensor, Tensor]:
+        """Return m and σ."""
         m, s = self.nets[step](z, *parameters)
-        return m, s + self.open
+        return m, torch.sigmoid(s + self.open) * (1 - self.floor) + self.floor
 
     def _step(self, step: int, z: Tensor, parameters: tuple[Sequence[Tensor], ...]) -> tuple[Tensor, Tensor]:
-        m, s = self._gates(step, z, parameters)
-        return torch.lerp(m, z, torch.sigmoid(s)), logsigmoid(s).sum(-1)
+        m, gate = self._gates(step, z, parameters)
+        return torch.lerp(m, z, gate), gate.log().sum(-1)
 
     def _undo(self, step: int, z: Tensor, parameters: tuple[Sequence[Tensor], ...]) -> tuple[Tensor, Tensor]:
-        start, log_gates = torch.zeros_like(z), torch.zeros_like(z)
+        start, gates = torch.zeros_like(z), torch.ones_like(z)
         # Coordinate i needs the ones before it, and no more; those after it are still 0 and their gates not yet right.
         for i in range(self.latent_dim):
-            m, s = self._gates(step, start, parameters)
-            log_gate, now = logsigmoid(s), self.nets[step].order == i
-            start = torch.where(now, m + (z - m) * torch.exp(-log_gate), start)
-            log_gates = torch.where(now, log_gate, log_gates)
-        return start, -log_gates.sum(-1)
+            m, gate = self._gates(step, start, parameters)
+            now = self.nets[step].order == i
+            start = torch.where(now, m + (z - m) / gate, start)
+            gates = torch.where(now, gate, gates)
+        return start, -gates.log().sum(-1)

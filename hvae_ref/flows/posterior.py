@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, constraints
 
+from hvae_ref.distributions.base import expanded
 from hvae_ref.flows.base import AmortizedFlow
 from hvae_ref.nn.heads import bounded_log_sigma, full_precision
 
@@ -27,9 +29,12 @@ class FlowDistribution(Distribution):
     through the inverse of the flow, which is slower, and numerical where it has no closed form.
 
     Args:
-        base: q_0, batch shape (B,), event shape (D,).
+        base: q_0, batch shape such as (B,), event shape (D,).
         flow: f, `flow(z, context)`.
-        context: h, (B, C).
+        context: h, one for each of the base's batch, (B, C), or a single one for all, (C,).
+
+    Raises:
+        ValueError: where the context's shape does not fit the base's, and in `log_prob`, where the value's does not.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}
@@ -37,21 +42,26 @@ class FlowDistribution(Distribution):
     has_rsample = True
 
     def __init__(self, base: Distribution, flow: AmortizedFlow, context: Tensor) -> None:
-        if context.ndim != 2 or base.batch_shape != context.shape[:1]:
+        batch = base.batch_shape
+        if context.ndim < 1 or context.shape[:-1] not in (batch, (), (1,) * len(batch)):
             raise ValueError(
-                f"context: expected (B, C) with one row for each of the base's {tuple(base.batch_shape)}, "
+                f"context: expected (B, C) with one row for each of the base's {tuple(batch)}, "
                 f"got {tuple(context.shape)}"
             )
-        self.base, self.flow, self.context = base, flow, context
-        super().__init__(base.batch_shape, base.event_shape, validate_args=False)
+        self.base, self.flow, self.context = base, flow, context.expand(*batch, -1)
+        super().__init__(batch, base.event_shape, validate_args=False)
+
+    def expand(self, batch_shape: Sequence[int], _instance: FlowDistribution | None = None) -> FlowDistribution:
+        """The same distribution with a larger batch shape."""
+        new = expanded(self, batch_shape, _instance, context=1)
+        new.base = self.base.expand(new.batch_shape)
+        return new
 
     def rsample_and_log_prob(self, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
         """A sample and its density: z, sample_shape + (B, D), and log q(z), sample_shape + (B,); differentiable."""
         start = self.base.rsample(torch.Size(sample_shape))
-        moved = self.flow(start.flatten(0, -2), self._context_for(start))
-        z = moved.z.view_as(start)
-        log_prob = self.base.log_prob(start) - moved.log_abs_det.view(start.shape[:-1])
-        return z, log_prob
+        moved = self.flow(start, self.context)
+        return moved.z, self.base.log_prob(start) - moved.log_abs_det
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw z, sample_shape + (B, D), by moving a draw from the base."""
@@ -61,9 +71,17 @@ class FlowDistribution(Distribution):
         """log q(value), broadcast over the batch, through the inverse of the flow."""
         if value.shape[-1:] != self.event_shape:
             raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
-        shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, *self.event_shape))
+        try:
+            shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, *self.event_shape))
+        except RuntimeError as error:
+            raise ValueError(
+                f"value: expected a shape that broadcasts with {(*self.batch_shape, *self.event_shape)}, "
+                f"got {tuple(value.shape)}"
+            ) from error
         wanted = value.expand(shape)
-        rows, contexts = wanted.flatten(0, -2), self._context_for(wanted)
+        points = math.prod(shape[:-1])
+        contexts = self.context.expand(*shape[:-1], -1).reshape(points, self.context.shape[-1])
+        rows = wanted.reshape(points, shape[-1])
         back = [
             self.flow.inverse(z, h) for z, h in zip(rows.split(ROWS_AT_ONCE), contexts.split(ROWS_AT_ONCE), strict=True)
         ]
@@ -79,9 +97,6 @@ class FlowDistribution(Distribution):
     def mean(self) -> Tensor:
         """An estimate of E[z] from `MEAN_DRAWS` samples, (B, D): it differs from call to call by their noise."""
         return self.rsample((MEAN_DRAWS,)).mean(0)
-
-    def _context_for(self, z: Tensor) -> Tensor:
-        return self.context.expand(*z.shape[:-1], self.context.shape[-1]).flatten(0, -2)
 
 
 class FlowPosterior(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvae_ref.flows.base import AmortizedFlow
+from hvae_ref.flows.coupling import AffineCouplingFlow, SplineCouplingFlow
 from hvae_ref.flows.iaf import InverseAutoregressiveFlow
 from hvae_ref.flows.planar import PlanarFlow
 from hvae_ref.flows.sylvester import HouseholderSylvesterFlow, OrthogonalSylvesterFlow, TriangularSylvesterFlow
@@ -13,6 +14,8 @@ FLOWS: dict[str, type[AmortizedFlow]] = {
     "householder": HouseholderSylvesterFlow,
     "triangular": TriangularSylvesterFlow,
     "iaf": InverseAutoregressiveFlow,
+    "coupling": AffineCouplingFlow,
+    "spline": SplineCouplingFlow,
 }
 """The families of flows by name."""
 

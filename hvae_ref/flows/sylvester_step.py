@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hvae_ref.distributions.base import apply, once_forwards
 from hvae_ref.flows.tanh_solve import FEW_ITERATIONS, solve_tanh
 
 MARGIN = 1e-3
@@ -18,14 +19,8 @@ def bounded(raw: Tensor) -> Tensor:
     return (1 - MARGIN) * torch.tanh(raw)
 
 
-class TriangularPair(torch.autograd.Function):
-    """(s, log det, t) of s = R tanh(R̃ y + b), with a backward pass that forms each gradient once.
-
-    The square A (B, M, M) holds R in its upper triangle and R̃ᵀ below the diagonal. Its own diagonal is that of R
-    before `bounded`, and the diagonal of R̃ stands beside it. With t = tanh(R̃ y + b), h = 1 − t² and p = r r̃,
-
-        log det = Σ_i log(1 + h_i p_i)   (book, eq. 4.7)
-    """
+class _PairBackwards(torch.autograd.Function):
+    """`TriangularPair` without a forward mode."""
 
     generate_vmap_rule = True
 
@@ -44,6 +39,7 @@ class TriangularPair(torch.autograd.Function):
         square, raw_diagonal, _, y, above = inputs
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(square, raw_diagonal, y, above, output[2])
+        ctx.save_for_forward(square, raw_diagonal, y, above, output[2])
 
     @staticmethod
     def backward(ctx: Any, grad_s: Tensor | None, grad_log_det: Tensor | None, grad_t: Tensor | None) -> tuple:  # noqa: ANN401
@@ -67,6 +63,36 @@ class TriangularPair(torch.autograd.Function):
         return grad_square, grad_raw, grad_w, grad_y, None
 
 
+class TriangularPair(_PairBackwards):
+    """(s, log det, t) of s = R tanh(R̃ y + b), with a backward pass that forms each gradient once.
+
+    The square A (B, M, M) holds R in its upper triangle and R̃ᵀ below the diagonal. Its own diagonal is that of R
+    before `bounded`, and the diagonal of R̃ stands beside it. With t = tanh(R̃ y + b), h = 1 − t² and p = r r̃,
+
+        log det = Σ_i log(1 + h_i p_i)   (book, eq. 4.7)
+    """
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, ...]:  # noqa: ANN401
+        """Tangents of s, log det and t along those of the square, the raw diagonal, the shift and y."""
+        once_forwards()
+        square, raw_diagonal, y, above, t = ctx.saved_tensors
+        like = (square, raw_diagonal, t, y)
+        along = [torch.zeros_like(a) if b is None else b for a, b in zip(like, tangents[:4], strict=True)]
+        d_square, d_raw, d_shift, d_y = along
+        r, r_tilde = bounded(square.diagonal(dim1=-2, dim2=-1)), bounded(raw_diagonal)
+        scale = 1 / (1 - MARGIN)
+        d_r = d_square.diagonal(dim1=-2, dim2=-1) * ((1 - MARGIN) - scale * r * r)
+        d_r_tilde = d_raw * ((1 - MARGIN) - scale * r_tilde * r_tilde)
+        h = 1 - t * t
+        below = above.mT
+        moved = _times((d_square * below).mT, y) + _times((square * below).mT, d_y)
+        d_t = h * (moved + d_r_tilde * y + r_tilde * d_y + d_shift)
+        d_s = _times(d_square * above, t) + _times(square * above, d_t) + d_r * t + r * d_t
+        change = h * (d_r * r_tilde + r * d_r_tilde) - 2 * t * d_t * r * r_tilde
+        return d_s, (change / (1 + h * r * r_tilde)).sum(-1), d_t
+
+
 def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
     """Products of (B, M, N) and (B, N), row by row."""
     return (matrices @ vectors.unsqueeze(-1)).squeeze(-1)
@@ -82,7 +108,7 @@ def triangular_step(square: Tensor, raw_diagonal: Tensor, shift: Tensor, y: Tens
         y: (B, M).
     """
     above = torch.ones(square.shape[-2:], dtype=square.dtype, device=square.device).triu(1)
-    s, log_det, _ = TriangularPair.apply(square, raw_diagonal, shift, y, above)
+    s, log_det, _ = apply(TriangularPair, _PairBackwards, square, raw_diagonal, shift, y, above)
     return s, log_det
 
 

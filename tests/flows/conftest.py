@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from hvae_ref.flows import (
+    AffineCouplingFlow,
     HouseholderSylvesterFlow,
     InverseAutoregressiveFlow,
     OrthogonalSylvesterFlow,
     PlanarFlow,
+    SplineCouplingFlow,
     TriangularSylvesterFlow,
 )
 from hvae_ref.flows.base import HyperNetwork
@@ -18,6 +20,8 @@ FAMILIES = {
     "householder": HouseholderSylvesterFlow,
     "triangular": TriangularSylvesterFlow,
     "iaf": InverseAutoregressiveFlow,
+    "coupling": AffineCouplingFlow,
+    "spline": SplineCouplingFlow,
 }
 
 

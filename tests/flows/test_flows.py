@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from hvae_ref.flows import HouseholderSylvesterFlow, InverseAutoregressiveFlow, OrthogonalSylvesterFlow, PlanarFlow
+from hvae_ref.flows import (
+    AffineCouplingFlow,
+    HouseholderSylvesterFlow,
+    InverseAutoregressiveFlow,
+    OrthogonalSylvesterFlow,
+    PlanarFlow,
+    SplineCouplingFlow,
+)
 
 CONTEXT = 3
 DIMS, STEPS = (1, 2, 5, 16, 64), (1, 4, 16)
@@ -91,7 +98,7 @@ def test_steps_have_parameters_of_their_own(family, randomized):
     z, context = torch.randn(6, 3).double(), torch.randn(6, CONTEXT).double()
     first, second = flow._prepare(context)
     once = flow._step(0, z, first)[0]
-    assert not torch.allclose(flow._step(0, z, second)[0], once) or family is InverseAutoregressiveFlow
+    assert not torch.allclose(flow._step(0, z, second)[0], once) or hasattr(flow, "nets")
     assert not torch.allclose(flow._step(1, z, second)[0], once)
 
 
@@ -104,7 +111,7 @@ def test_an_untrained_flow_is_near_the_identity_and_not_on_it(family, steps):
 
 
 def test_density_of_the_moved_base_integrates_to_one(family, randomized):
-    own = {"hidden": (24,)} if family is InverseAutoregressiveFlow else {}
+    own = {"hidden": (24,)} if hasattr(family(2, 0), "nets") else {}
     flow = randomized(family(2, 0, steps=3, **own).double(), scale=0.5)
     axis = torch.linspace(-9, 9, 181).double()
     grid = torch.cartesian_prod(axis, axis)
@@ -156,16 +163,37 @@ def test_each_device(family, randomized, device):
     torch.testing.assert_close(flow.inverse(out.z, context.to(device)).z.cpu(), z, rtol=0, atol=1e-6)
 
 
+def test_one_point_and_one_context_for_all_points(family, randomized):
+    flow = randomized(family(3, CONTEXT, steps=2).double())
+    z, context = torch.randn(2, 4, 3).double(), torch.randn(CONTEXT).double()
+    for call in (flow, flow.inverse):
+        rows = call(z.flatten(0, 1), context.expand(8, -1))
+        for given in (context, context[None], context.expand(4, -1)):
+            out = call(z, given)
+            assert out.z.shape == (2, 4, 3) and out.log_abs_det.shape == (2, 4)
+            torch.testing.assert_close(out.z.flatten(0, 1), rows.z)
+            torch.testing.assert_close(out.log_abs_det.flatten(), rows.log_abs_det)
+        one = call(z[0, 0], context)
+        assert one.z.shape == (3,) and one.log_abs_det.shape == ()
+        torch.testing.assert_close(one.z, rows.z[0])
+        many = call(z[0, 0], torch.stack([context, -context]))
+        assert many.z.shape == (2, 3)
+        torch.testing.assert_close(many.z[0], rows.z[0])
+        assert call(z[:, :0], context).z.shape == (2, 0, 3)
+
+
 def test_arguments_that_do_not_fit_are_named(family, unchecked):
     flow = family(4, CONTEXT, steps=2)
     z, context = torch.randn(2, 4), torch.randn(2, CONTEXT)
     for call in (flow, flow.inverse, flow.trajectory):
         with pytest.raises(ValueError, match=r"z: expected shape \(B, 4\), got \(2, 5\)"):
             call(torch.randn(2, 5), context)
-        with pytest.raises(ValueError, match=r"z: expected shape \(B, 4\), got \(4,\)"):
-            call(z[0], context)
-        with pytest.raises(ValueError, match=r"context: expected shape \(2, 3\), .* got \(1, 3\)"):
-            call(z, context[:1])
+        with pytest.raises(ValueError, match=r"z: expected shape \(B, 4\), got \(\)"):
+            call(z[0, 0], context)
+        with pytest.raises(ValueError, match=r"context: expected shape \(2, 3\), .* got \(5, 3\)"):
+            call(z, context.new_zeros(5, 3))
+        with pytest.raises(ValueError, match=r"context: expected shape \(3\), .* got \(2,\)"):
+            call(z[0], context[0, :2])
         with pytest.raises(ValueError, match=r"context: expected shape \(2, 3\), .* got \(2, 2\)"):
             call(z, context[:, :2])
         with pytest.raises(ValueError, match="z: expected dtype torch.float32, that of the flow, got torch.float64"):
@@ -192,8 +220,13 @@ def test_a_familys_own_sizes_are_checked():
     with pytest.raises(ValueError, match="bottleneck: expected at most latent_dim = 3, got 4"):
         OrthogonalSylvesterFlow(3, 2, bottleneck=4)
     for hidden in ((), (3, 0)):
-        with pytest.raises(ValueError, match="hidden: expected at least one layer"):
-            InverseAutoregressiveFlow(3, 2, hidden=hidden)
+        for family in (InverseAutoregressiveFlow, AffineCouplingFlow, SplineCouplingFlow):
+            with pytest.raises(ValueError, match="hidden: expected at least one layer"):
+                family(3, 2, hidden=hidden)
+    with pytest.raises(ValueError, match="bins: expected at least 1, got 0"):
+        SplineCouplingFlow(3, 2, bins=0)
+    with pytest.raises(ValueError, match="reach: expected a finite number above 0, got -1"):
+        SplineCouplingFlow(3, 2, reach=-1)
 
 
 def test_defaults_are_four_steps(family):

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from hvae_ref.distributions.base import expanded
+
 MODE_STEPS = 100
 """Fixed-point steps towards a mode. Each raises the density; few are needed unless components nearly melt together."""
 
@@ -66,13 +68,7 @@ class GaussianMixture(Distribution):
 
     def expand(self, batch_shape: Sequence[int], _instance: GaussianMixture | None = None) -> GaussianMixture:
         """The same distribution with a larger batch shape, without copying the parameters."""
-        shape, (k, dim) = torch.Size(batch_shape), self.loc.shape[-2:]
-        return GaussianMixture(
-            self.logits.expand(*shape, k),
-            self.loc.expand(*shape, k, dim),
-            self.scale_tril.expand(*shape, k, dim, dim),
-            validate_args=False,
-        )
+        return expanded(self, batch_shape, _instance, logits=1, loc=2, scale_tril=3)
 
     def unflatten(self, axis: int, sizes: Sequence[int]) -> GaussianMixture:
         """Split an axis of the batch, counted from the front, into several."""
@@ -91,11 +87,13 @@ class GaussianMixture(Distribution):
         mixture = self if batch == self.batch_shape else self.expand(batch)
         points = value.expand(*shape, -1).reshape(draws.numel(), *batch, value.shape[-1]).movedim(0, -1)
         centred = points.unsqueeze(-3) - mixture.loc.unsqueeze(-1)
-        white = torch.linalg.solve_triangular(mixture.scale_tril, centred, upper=False)
+        # Triangular systems of half precision are solved in single precision.
+        wide = torch.promote_types(centred.dtype, torch.float32)
+        white = torch.linalg.solve_triangular(mixture.scale_tril.to(wide), centred.to(wide), upper=False)
         log_det = mixture.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         constant = mixture.logits - log_det - 0.5 * self.event_shape[0] * math.log(2 * math.pi)
         log_prob = constant.unsqueeze(-1) - 0.5 * white.square().sum(-2)
-        return log_prob.movedim(-1, 0).reshape(*shape, self.components)
+        return log_prob.movedim(-1, 0).reshape(*shape, self.components).to(mixture.loc.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value) for value (…, D), nats."""

@@ -8,9 +8,16 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
+from hvae_ref.distributions.base import expanded
+
 
 class GreyLevels(Categorical):
     """A categorical over the grey levels 0 … V − 1 that also has the mean of its *values*."""
+
+    def expand(self, batch_shape: Sequence[int], _instance: GreyLevels | None = None) -> GreyLevels:
+        """The same distribution with a larger batch shape, without copying the parameters."""
+        held = {name: 1 for name in ("probs", "logits", "_param") if name in vars(self)}
+        return expanded(self, batch_shape, _instance, **held)
 
     @property
     def mean(self) -> Tensor:

@@ -61,7 +61,7 @@ class FlowDistribution(Distribution):
         """A sample and its density: z, sample_shape + (B, D), and log q(z), sample_shape + (B,); differentiable."""
         start = self.base.rsample(torch.Size(sample_shape))
         moved = self.flow(start, self.context)
-        return moved.z, self.base.log_prob(start) - moved.log_abs_det
+        return moved.z, self._base_log_prob(start) - moved.log_abs_det
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw z, sample_shape + (B, D), by moving a draw from the base."""
@@ -89,9 +89,13 @@ class FlowDistribution(Distribution):
         log_abs_det = torch.cat([part.log_abs_det for part in back]).view(shape[:-1])
         # So far out that the way back leaves the floats, there is nothing left of the density.
         near = torch.isfinite(start).all(-1) & torch.isfinite(log_abs_det)
-        log_prob = self.base.log_prob(torch.where(near.unsqueeze(-1), start, 0)) + log_abs_det
+        log_prob = self._base_log_prob(torch.where(near.unsqueeze(-1), start, 0)) + log_abs_det
         nothing = torch.where(wanted.isnan().any(-1), torch.nan, -torch.inf)
         return torch.where(near, log_prob, nothing.to(log_prob.dtype))
+
+    def _base_log_prob(self, start: Tensor) -> Tensor:
+        """log q_0, also of no points at all, which torch's `Independent` cannot add up."""
+        return self.base.log_prob(start) if start.numel() else start.sum(-1)
 
     @property
     def mean(self) -> Tensor:

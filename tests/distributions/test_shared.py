@@ -1,0 +1,140 @@
+"""What all distributions do the same way: larger batches, draws of no points, errors, and half precision."""
+
+import copy
+
+import pytest
+import torch
+from torch.distributions import Distribution, Independent, Normal
+from torch.nn.functional import normalize
+
+from hvae_ref.distributions import (
+    Autoregressive,
+    CorrelatedNormal,
+    DiscretizedLogisticMixture,
+    GreyLevels,
+    HypersphericalUniform,
+    VonMisesFisher,
+)
+from hvae_ref.features.density.mixture import GaussianMixture
+from hvae_ref.flows import FLOWS, FlowDistribution, build_flow
+
+
+def _autoregressive(batch, dtype, checked):
+    x = torch.zeros(batch, dtype=dtype)
+    return Autoregressive(lambda v: Normal(v.cumsum(-1) - v, 1.0), batch, 3, like=x, validate_args=checked)
+
+
+def _flow(family):
+    def make(batch, dtype, checked):
+        base = Independent(Normal(torch.zeros(*batch, 3, dtype=dtype), 1.0), 1)
+        return FlowDistribution(base, build_flow(family, 3, 2, 2).to(dtype), torch.ones(*batch, 2, dtype=dtype))
+
+    return make
+
+
+def full(value, *shape, dtype):
+    return torch.full(shape, value, dtype=dtype)
+
+
+MAKE = {
+    "vMF": lambda b, d, c: VonMisesFisher(
+        torch.eye(3, dtype=d)[0].expand(*b, 3), full(2.0, *b, dtype=d), validate_args=c
+    ),
+    "uniform": lambda b, d, c: HypersphericalUniform(3, b, d, validate_args=c),
+    "correlated": lambda b, d, c: CorrelatedNormal(
+        full(0.0, *b, 3, dtype=d), full(1.0, *b, 3, dtype=d), full(0.5, 3, 1, dtype=d), validate_args=c
+    ),
+    "logistic": lambda b, d, c: DiscretizedLogisticMixture(
+        full(0.0, *b, 2, dtype=d), full(1.0, *b, 2, dtype=d), full(1.0, *b, 2, dtype=d), 9, validate_args=c
+    ),
+    "grey levels": lambda b, d, c: GreyLevels(logits=full(0.0, *b, 5, dtype=d), validate_args=c),
+    "Gaussians": lambda b, d, c: GaussianMixture(
+        full(0.0, *b, 2, dtype=d), full(1.0, *b, 2, 3, dtype=d), torch.eye(3, dtype=d).expand(*b, 2, 3, 3), c
+    ),
+    "autoregressive": _autoregressive,
+} | {f"flow {family}": _flow(family) for family in FLOWS}
+
+
+@pytest.fixture(params=MAKE)
+def make(request):
+    return MAKE[request.param]
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_larger_batch_keeps_class_checks_and_values(make, checked):
+    p = make((3, 1), torch.float64, checked)
+
+    class Own(type(p)):
+        """A subclass, with something of its own."""
+
+    p.__class__, p.note = Own, "kept"
+    q = p.expand((4, 3, 2))
+    assert type(q) is Own and q.note == "kept" and q._validate_args == p._validate_args
+    assert q.batch_shape == (4, 3, 2) and q.event_shape == p.event_shape and p.batch_shape == (3, 1)
+    z = q.sample()
+    assert z.shape == (4, 3, 2, *p.event_shape)
+    torch.testing.assert_close(q.log_prob(z), p.log_prob(z))
+    for wrong in ((4, 3), (3, 2, 2), ()):
+        with pytest.raises((ValueError, RuntimeError), match="batch_shape|expand"):
+            p.expand(wrong)
+
+
+def test_no_draws_are_drawn(make):
+    for batch in ((), (2,)):
+        p = make(batch, torch.float64, True)
+        for shape in ((0,), (2, 0)):
+            z = p.sample(shape)
+            assert z.shape == (*shape, *batch, *p.event_shape)
+            if p.has_rsample:
+                assert p.rsample(shape).shape == z.shape
+            if isinstance(p, FlowDistribution):
+                assert p.log_prob(z).shape == p.rsample_and_log_prob(shape)[1].shape == (*shape, *batch)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["vMF", "uniform", "correlated", "logistic", "grey levels", "Gaussians"])
+def test_half_precision_has_draws_and_densities(name, dtype):
+    p = MAKE[name]((2,), dtype, True)
+    z = p.sample((3,))
+    exact = MAKE[name]((2,), torch.float32, False).log_prob(z.float())
+    assert z.dtype == dtype and p.log_prob(z).dtype == dtype
+    torch.testing.assert_close(p.log_prob(z).float(), exact, rtol=0.03, atol=0.03)
+
+
+def test_a_copy_is_another_distribution(make):
+    p = make((2,), torch.float64, False)
+    z = p.sample()
+    torch.testing.assert_close(copy.deepcopy(p).log_prob(z), p.log_prob(z))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_errors_name_the_parameter_that_does_not_fit():
+    one = torch.ones(3, 2)
+    for wrong, name in (
+        ((one, torch.ones(4, 2), one), "loc: expected a shape that broadcasts with"),
+        ((one, one, torch.ones(3, 5)), "scale: expected a shape that broadcasts with"),
+        ((one.long(), one, one), "logits: expected a floating-point tensor"),
+        ((one, one, 1.0), "scale: expected a floating-point tensor"),
+        ((one, torch.tensor(1.0), one), "loc: expected at least one dimension"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}"):
+            DiscretizedLogisticMixture(*wrong, 9)
+    with pytest.raises(ValueError, match="^num_values: expected an integer of at least 2, got 1"):
+        DiscretizedLogisticMixture(one, one, one, 1)
+    with pytest.raises(ValueError, match="^loc, scale, coefficients: expected"):
+        CorrelatedNormal(torch.tensor(0.0), torch.tensor(1.0), torch.zeros(3, 1))
+
+
+def test_a_unit_vector_of_a_narrower_type_is_one_in_a_wider_type():
+    z = normalize(torch.randn(100, 5, dtype=torch.float64), dim=-1)
+    for narrow in (torch.float32, torch.float16, torch.bfloat16):
+        for wide in (torch.float32, torch.float64):
+            p = VonMisesFisher(z.to(narrow).to(wide), 2.0, validate_args=True)
+            assert p.log_prob(z.to(narrow).to(wide)).isfinite().all()
+    for wrong in (z * 1.001, z * 0.99, z * 0):
+        with pytest.raises(ValueError, match="loc"):
+            VonMisesFisher(wrong, 2.0, validate_args=True)
+
+
+def test_every_distribution_is_one():
+    assert all(isinstance(make((2,), torch.float64, True), Distribution) for make in MAKE.values())

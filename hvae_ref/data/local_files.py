@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import socket
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from hvae_ref.data.file_kinds import kind_of
 from hvae_ref.errors import optional_import
 
 TORCHVISION_CLASS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
@@ -34,8 +37,10 @@ def _folders(name: str) -> Iterator[Path]:
 
 
 def _find(name: str, stem: str) -> Path | None:
+    # Some tools write a dot for the dash before "idx", or leave it at that of the unpacked archive.
+    stems = (stem, stem.replace("-idx", ".idx"))
     for folder in _folders(name):
-        for path in (folder / stem, folder / f"{stem}.gz"):
+        for path in (folder / f"{each}{end}" for each in stems for end in ("", ".gz")):
             if path.is_file():
                 return path
     return None
@@ -45,7 +50,7 @@ def read_idx(path: Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes: two zeros, type 8, rank, the sizes, then the data.
 
     Args:
-        path: file; a name that ends in ".gz" is decompressed.
+        path: file; one that gzip compressed is decompressed, whatever its name.
 
     Returns:
         uint8 array.
@@ -53,20 +58,29 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         ValueError: when the file isn't such a file or is cut short.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rb") as file:
-            content = file.read()
-    except (EOFError, gzip.BadGzipFile) as error:
-        message = f"{path}: expected a complete gzip file, got: {error}. Delete it and load again."
-        raise ValueError(message) from error
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise ValueError(f"{path}: expected an IDX file of unsigned bytes, got header {content[:4].hex()}")
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, zlib.error, OSError) as error:
+            message = f"{path}: expected a complete gzip file, got: {error!s:.80}. Delete it and load again."
+            raise ValueError(message) from error
+    if len(content) < 4 or content[:3] != b"\x00\x00\x08" or not content[3]:
+        got = (not content.startswith(b"\x00\x00") and kind_of(content)) or f"header {content[:4].hex() or 'none'}"
+        raise ValueError(f"{path}: expected an IDX file of unsigned bytes, got {got}. Delete it and load again.")
     rank = content[3]
-    sizes = np.frombuffer(content, dtype=">u4", count=rank, offset=4).astype(int)
-    values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * rank)
-    if values.size != sizes.prod():
-        raise ValueError(f"{path}: expected {sizes.prod()} bytes of data, got {values.size}. Delete it and load again.")
+    head = 4 + 4 * rank
+    if len(content) < head:
+        raise ValueError(
+            f"{path}: expected an IDX file with {rank} sizes in its first {head} bytes, got {len(content)} bytes. "
+            "Delete it and load again."
+        )
+    sizes = np.frombuffer(content, dtype=">u4", count=rank, offset=4).tolist()
+    values = np.frombuffer(content, dtype=np.uint8, offset=head)
+    if values.size != math.prod(sizes):
+        raise ValueError(
+            f"{path}: expected {math.prod(sizes)} bytes of data, got {values.size}. Delete it and load again."
+        )
     return values.reshape(sizes)
 
 
@@ -113,7 +127,7 @@ def mnist_like(name: str, *, train: bool) -> tuple[np.ndarray, np.ndarray]:
 
     Raises:
         DataUnavailable: when there is no copy and no way to download one.
-        ValueError: when a file is damaged.
+        ValueError: when a file is damaged, or holds other things.
     """
     prefix = "train" if train else "t10k"
     stems = (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
@@ -128,4 +142,9 @@ def mnist_like(name: str, *, train: bool) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"{name}: expected images {expected}, got {images.shape} with labels {labels.shape} in {paths[0]}"
         )
+    if labels.max() > 9:
+        row = int((labels > 9).argmax())
+        raise ValueError(f"{name}: expected labels 0 to 9, got {labels[row]} in place {row} of {paths[1]}")
+    if not images.any():
+        raise ValueError(f"{name}: expected images, got zeros throughout in {paths[0]}. Delete it and load again.")
     return images, labels.astype(np.int64)

@@ -17,12 +17,14 @@ from hvae_ref.features.density.mixture_head import MIN_SCALE, MixtureHead
 from hvae_ref.features.density.spatial_graph import SpatialGraphDensity
 from hvae_ref.features.latents.conv_two_level_vae import ConvTwoLevelVAE
 from hvae_ref.features.latents.image_density import ImageDensity
+from hvae_ref.features.measures.alignment import aligned
 from hvae_ref.features.measures.anomaly import AnomalyScore, Auroc, image_aurocs, pixel_auroc
-from hvae_ref.features.measures.baselines import NearestNeighbour, PositionGaussian, aligned, local_contrast
+from hvae_ref.features.measures.baselines import NearestNeighbour, PositionGaussian, local_contrast
 from hvae_ref.features.measures.estimator import FeatureEstimator
 from hvae_ref.features.measures.feature_estimate import FeatureEstimate, FeaturePath
 from hvae_ref.features.pyramid.backbones import WeightsUnavailable
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
+from hvae_ref.features.pyramid.map_geometry import MapGeometry, tiles
 from hvae_ref.features.pyramid.pca_residual import leading_components, residual_log_prob
 from hvae_ref.features.pyramid.pixel_grid import crop_features, position_of, region_positions
 from hvae_ref.features.pyramid.reduction import Reduction
@@ -47,6 +49,7 @@ __all__ = [
     "HierarchicalLatentDensity",
     "ImageDensity",
     "LevelDensity",
+    "MapGeometry",
     "MixtureFit",
     "MixtureHead",
     "NearestNeighbour",
@@ -76,4 +79,5 @@ __all__ = [
     "save_bundle",
     "shipped",
     "synthesize",
+    "tiles",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,7 +21,9 @@ from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDen
 from hvae_ref.features.density.spatial_graph import SpatialGraphDensity
 from hvae_ref.features.pyramid.backbones import BACKBONES
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
+from hvae_ref.features.pyramid.map_geometry import MapGeometry
 from hvae_ref.features.pyramid.reduction import Reduction
+from hvae_ref.features.pyramid.timm_backbones import PREFIX
 
 FORMAT, VERSION = "hvae_ref.features", 2
 SHIPPED = Path(__file__).parent / "bundles" / "pictures.safetensors"
@@ -58,6 +61,10 @@ class FeatureBundle:
         with torch.no_grad():
             batches = [self.reduction.transform(f) for f in self.pyramid.stream(images, batch_size)]
         return {level: torch.cat([batch[level] for batch in batches]) for level in batches[0]}
+
+    def geometry(self, size: Sequence[int]) -> dict[str, MapGeometry]:
+        """Where the positions of these maps lie in images of a size (H, W); see `FeaturePyramid.geometry`."""
+        return self.pyramid.geometry(size)
 
 
 def save_bundle(path: str | Path, bundle: FeatureBundle) -> None:
@@ -143,7 +150,7 @@ def load_bundle(path: str | Path) -> FeatureBundle:
             }
             part.load_state_dict(own)
             part.requires_grad_(False).eval()
-        if bundle.backbone not in BACKBONES:
+        if bundle.backbone not in BACKBONES and not str(bundle.backbone).startswith(PREFIX):
             raise ValueError(f"unknown backbone {bundle.backbone!r}")
         if missing := bundle.decoder.dims.keys() - bundle.reduction.components.keys():
             raise ValueError(f"no directions of {', '.join(sorted(missing))} in the reduction")

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from hvae_ref.data.examples import in_words
+
+
+def checked_tensor(name: str, value: Any, expected: str = "a tensor") -> Tensor:  # noqa: ANN401  (whatever was given)
+    """A tensor, itself.
+
+    Raises:
+        ValueError: for anything else, such as a NumPy array, a list or a loader.
+    """
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name}: expected {expected}, got {in_words(value)}")
+    return value
 
 
 def checked_map(name: str, f: Tensor, dim: int, like: Tensor) -> Tensor:
@@ -14,6 +28,7 @@ def checked_map(name: str, f: Tensor, dim: int, like: Tensor) -> Tensor:
     Raises:
         ValueError: for another shape, dtype or device, and for NaN or infinity.
     """
+    checked_tensor(name, f, f"a tensor (B, {dim}, H, W)")
     if f.ndim != 4 or f.shape[1] != dim or 0 in f.shape[2:]:
         raise ValueError(f"{name}: expected shape (B, {dim}, H, W) with at least one position, got {tuple(f.shape)}")
     if f.dtype in (torch.float16, torch.bfloat16):
@@ -33,6 +48,8 @@ def checked_features(features: Mapping[str, Tensor], dims: Mapping[str, int], li
     Raises:
         ValueError: for other levels, unequal batch sizes, and as `checked_map`.
     """
+    if not isinstance(features, Mapping):
+        raise ValueError(f"features: expected maps by level, {list(dims)}, got {in_words(features)}")
     if features.keys() != dims.keys():
         raise ValueError(f"features: expected the levels {list(dims)}, got {list(features)}")
     maps = {level: checked_map(level, features[level], dim, like) for level, dim in dims.items()}

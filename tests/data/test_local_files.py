@@ -58,12 +58,14 @@ def test_timeout_is_restored(no_copy: Path) -> None:
         socket.setdefaulttimeout(None)
 
 
-@pytest.mark.parametrize("layout", ["FashionMNIST/raw/{}", "fashion_mnist/{}.gz"])
+@pytest.mark.parametrize("layout", ["FashionMNIST/raw/{}", "fashion_mnist/{}.gz", "dots"])
 def test_local_copy_is_used(layout: str, no_copy: Path) -> None:
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (10_000, 28, 28)), rng.integers(0, 10, 10_000)
-    write_idx(no_copy / layout.format("t10k-images-idx3-ubyte"), images)
-    write_idx(no_copy / layout.format("t10k-labels-idx1-ubyte"), labels)
+    dots = layout == "dots"  # as some archives unpack
+    for what, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
+        name = f"t10k-{what.replace('-idx', '.idx') if dots else what}"
+        write_idx(no_copy / ("fashion_mnist/{}" if dots else layout).format(name), array)
     data = load("fashion_mnist", "test")
     assert np.array_equal(data.x.numpy(), images.reshape(10_000, 784))
     assert np.array_equal(data.y.numpy(), labels)
@@ -101,3 +103,44 @@ def test_truncated_gzip(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(ValueError, match="complete gzip file"):
         local_files.read_idx(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x00\x00\x08\x03\x00\x00", "3 sizes in its first 16 bytes, got 6 bytes"),
+        (b"", "expected an IDX file of unsigned bytes, got header none"),
+        (b"\x00\x00\x0d\x01\x00\x00\x00\x00", "expected an IDX file of unsigned bytes, got header 00000d01"),
+        (b"\x00\x00\x08\x00", "expected an IDX file of unsigned bytes"),
+        (b"<html>404</html>", "got a page of HTML or XML"),
+        (b"PK\x03\x04", "got a ZIP archive"),
+        (b"\x00\x00\x08\x03" + b"\xff" * 12, "expected 79228162458924105385300197375 bytes of data, got 0"),
+        (gzip.compress(b"x" * 99)[:-20], "expected a complete gzip file"),
+        (b"\x1f\x8b\x08\x00nonsense", "expected a complete gzip file"),
+    ],
+)
+def test_files_that_are_no_idx_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "train-images.idx3-ubyte"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        local_files.read_idx(path)
+    assert str(error.value).startswith(str(path)) and len(str(error.value)) < len(str(path)) + 200
+
+
+def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
+    write_idx(tmp_path / "a.gz", np.arange(200))
+    (tmp_path / "a.gz").rename(tmp_path / "a")
+    assert np.array_equal(local_files.read_idx(tmp_path / "a"), np.arange(200))
+
+
+def test_labels_and_images_that_are_none_are_named(no_copy: Path) -> None:
+    images, labels = np.ones((10_000, 28, 28)), np.zeros(10_000)
+    write_idx(no_copy / "mnist" / "t10k-images-idx3-ubyte", images)
+    labels[17] = 11
+    write_idx(no_copy / "mnist" / "t10k-labels-idx1-ubyte", labels)
+    with pytest.raises(ValueError, match="mnist: expected labels 0 to 9, got 11 in place 17 of .*labels-idx1-ubyte"):
+        load("mnist", "test")
+    write_idx(no_copy / "mnist" / "t10k-labels-idx1-ubyte", np.zeros(10_000))
+    write_idx(no_copy / "mnist" / "t10k-images-idx3-ubyte", 0 * images)
+    with pytest.raises(ValueError, match="mnist: expected images, got zeros throughout"):
+        load("mnist", "test")

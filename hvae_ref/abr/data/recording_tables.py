@@ -5,7 +5,6 @@ The columns stand in the description of `hvae_ref.abr.data.recordings`.
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import tokenize
@@ -16,11 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from hvae_ref.abr.data.csv_lines import number_of, read_lines, shown
 from hvae_ref.abr.data.parameters import SIGNAL_LENGTH, STATIC_NAMES, WAVES
+from hvae_ref.abr.data.units import UNIT_COLUMNS, UnknownUnit, factors
+from hvae_ref.data.file_kinds import kind_of
 from hvae_ref.errors import did_you_mean
 
 SAMPLE_COLUMNS = tuple(f"s{index:03d}" for index in range(SIGNAL_LENGTH))
 PEAK_COLUMNS = tuple(f"{what}_{wave}" for wave in WAVES for what in ("latency", "amplitude"))
+KNOWN = (*SAMPLE_COLUMNS, *STATIC_NAMES, *PEAK_COLUMNS, *UNIT_COLUMNS)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -34,6 +37,18 @@ class Table:
 
     def __init__(self, path: Path, columns: dict[str, np.ndarray], places: Sequence[int]) -> None:
         self.path, self.columns, self.places = path, columns, places
+
+    def convert(self, unit_columns: dict[str, Sequence[object]]) -> None:
+        """Bring samples and amplitudes to µV, and latencies to ms, from the units that each row names."""
+        for column, names in unit_columns.items():
+            try:
+                factor = factors(column, names)
+            except UnknownUnit as error:
+                self.refuse(error.row, column, str(error))
+            for name, values in self.columns.items():
+                latency = name.startswith("latency_")
+                if latency if column == "latency_unit" else name in SAMPLE_COLUMNS or name.startswith("amplitude_"):
+                    self.columns[name] = values * factor
 
     def refuse(self, row: int, column: str, message: str) -> None:
         """Raise an error that says where in the file a value stands."""
@@ -50,23 +65,19 @@ class Table:
 
 def _check_names(path: Path, names: list[str]) -> None:
     """Refuse columns that are unknown, missing, repeated, or half of a pair."""
-    known = (*SAMPLE_COLUMNS, *STATIC_NAMES, *PEAK_COLUMNS)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
-        raise ValueError(f"{path}: column {twice[0]}: expected once, found {names.count(twice[0])} times")
+        raise ValueError(f"{path}: column {twice[0][:40]}: expected once, found {names.count(twice[0])} times")
     samples = [name for name in names if name[:1] == "s" and name[1:].isdigit()]
     if samples and set(samples) != set(SAMPLE_COLUMNS):
+        first, last = (end(samples, key=lambda name: int(name[1:])) for end in (min, max))
         raise ValueError(
             f"{path}: expected {SIGNAL_LENGTH} samples a recording, columns s000 to s{SIGNAL_LENGTH - 1}, "
-            f"got {len(samples)} from {min(samples)} to {max(samples)}"
+            f"got {len(samples)} from {first[:12]} to {last[:12]}"
         )
-    for name in names:
-        if name not in known:
-            hint = did_you_mean(name, (*STATIC_NAMES, *PEAK_COLUMNS))
-            raise ValueError(
-                f"{path}: column {name}: expected samples (s000 …), a static parameter ({', '.join(STATIC_NAMES)}) or "
-                f"a peak (latency_I, amplitude_I …){hint}"
-            )
+    for number, name in enumerate(names, start=1):
+        if name not in KNOWN:
+            raise ValueError(f"{path}: {_unknown(name, number)}")
     missing = [name for name in (*STATIC_NAMES, *SAMPLE_COLUMNS) if name not in names]
     if missing:
         raise ValueError(f"{path}: column {missing[0]} is missing; see hvae_ref.abr.data.recordings for the columns")
@@ -78,45 +89,83 @@ def _check_names(path: Path, names: list[str]) -> None:
             raise ValueError(f"{path}: column {other} is missing beside {given[0]}")
 
 
+def _unknown(name: str, number: int) -> str:
+    """What is said of a column that is not known."""
+    if not name or name.lower().startswith(("unnamed", "index")):
+        called = f"column {number} has no name" if not name else f"column {name[:40]}"
+        return f"{called}: an index that was written with the table? Leave it out (pandas: to_csv(…, index=False))"
+    spelt = {known.casefold(): known for known in KNOWN}.get(name.casefold())
+    if spelt:
+        return f"column {name}: expected {spelt}; capital and small letters differ"
+    if name.isdigit():
+        return f"column {name}: samples are named {SAMPLE_COLUMNS[0]} to {SAMPLE_COLUMNS[-1]}"
+    hint = did_you_mean(name[:40], (*STATIC_NAMES, *PEAK_COLUMNS, *UNIT_COLUMNS))
+    return (
+        f"column {name[:40]}: expected samples (s000 …), a static parameter ({', '.join(STATIC_NAMES)}), "
+        f"a peak (latency_I, amplitude_I …) or a unit{hint}"
+    )
+
+
 def read_csv(path: Path) -> Table:
     """The columns of a CSV file; an empty cell of a peak is NaN.
 
     Raises:
         ValueError: naming file, row and column of the first thing that is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8 text, byte {error.start} is none") from error
-    reader = csv.reader(io.StringIO(text))
-    # Each row with the line that it ends on: a quoted cell may hold a line break, and empty lines are no rows.
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        for cells in reader:
-            if cells:
-                rows.append((reader.line_num, cells))
-    except csv.Error as error:
-        raise ValueError(f"{path}: row {reader.line_num}: expected comma-separated cells ({error})") from error
-    if not rows or not text.splitlines()[0].strip():
-        raise ValueError(f"{path}: expected a line of column names, found an empty file")
+    rows = read_lines(path)
     names = [name.strip() for name in rows[0][1]]
     _check_names(path, names)
     values = np.empty((len(rows) - 1, len(names)))
+    units: dict[str, list[object]] = {name: [] for name in names if name in UNIT_COLUMNS}
     for row, (line, cells) in enumerate(rows[1:]):
         if len(cells) != len(names):
-            raise ValueError(f"{path}: row {line}: expected {len(names)} cells, got {len(cells)}")
-        for column, cell in enumerate(cells):
-            if not cell.strip() and names[column] in PEAK_COLUMNS:
+            more = "; has a number a comma in it?" if len(cells) > len(names) else ""
+            raise ValueError(f"{path}: row {line}: expected {len(names)} cells, got {len(cells)}{more}")
+        for column, (name, cell) in enumerate(zip(names, cells, strict=True)):
+            if name in units:
+                units[name].append(cell)
                 values[row, column] = math.nan
-                continue
-            try:
-                # Python reads 1_0 as ten; a table that says so is broken.
-                values[row, column] = float(cell if "_" not in cell else "")
-            except ValueError:
-                where = f"{path}: row {line}, column {names[column]}"
-                raise ValueError(f"{where}: expected a number, got {cell!r}") from None
+            elif not cell.strip() and name in PEAK_COLUMNS:
+                values[row, column] = math.nan
+            else:
+                try:
+                    values[row, column] = number_of(cell)
+                except ValueError as error:
+                    raise ValueError(f"{path}: row {line}, column {name}: {error}") from None
     lines = [line for line, _ in rows[1:]]
-    return Table(path, {name: values[:, column] for column, name in enumerate(names)}, lines)
+    columns = {name: values[:, column] for column, name in enumerate(names) if name not in units}
+    table = Table(path, columns, lines)
+    table.convert(units)
+    return table
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ file."""
+    raw = path.read_bytes()
+    kind = kind_of(raw)
+    if not raw.startswith(b"PK") and (kind or raw[:200].isascii()):
+        raise ValueError(f"{path}: expected an NPZ file, as numpy.savez writes it, got {kind or 'text'}")
+    content = io.BytesIO(raw)  # numpy leaves a broken file open
+    found = {}
+    name = "it"
+    try:
+        if not zipfile.is_zipfile(content):
+            raise zipfile.BadZipFile("cut short, or no NPZ file at all")
+        if any(part.endswith(".xml") for part in zipfile.ZipFile(content).namelist()):
+            raise ValueError("it is a workbook or a document; save the table as CSV")
+        content.seek(0)
+        with np.load(content, allow_pickle=False) as file:
+            for name in file.files:  # noqa: B007  (named in the error)
+                found[name] = file[name]
+                if not isinstance(found[name], np.ndarray):
+                    raise ValueError(f"{name} is no array")
+    # RuntimeError: encrypted, or packed in a way that is not known here; the last two: a broken header of an array.
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, SyntaxError, tokenize.TokenError
+    ) as error:  # fmt: skip
+        reason = f"{name[:40]} holds Python objects" if "Object arrays" in str(error) else f"{error!s:.120}"
+        raise ValueError(f"{path}: expected a whole NPZ file of numbers; it cannot be read ({reason})") from error
+    return found
 
 
 def read_npz(path: Path) -> Table:
@@ -125,34 +174,39 @@ def read_npz(path: Path) -> Table:
     Raises:
         ValueError: naming the file and what is wrong with it.
     """
-    content = io.BytesIO(path.read_bytes())  # numpy leaves a broken file open
-    try:
-        if not zipfile.is_zipfile(content):
-            raise zipfile.BadZipFile("cut short, or no NPZ file at all")
-        content.seek(0)
-        with np.load(content, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        for name, array in arrays.items():
-            if not isinstance(array, np.ndarray):
-                raise ValueError(f"{name} is no array")
-    # RuntimeError: encrypted, or packed in a way that is not known here; the last two: a broken header of an array.
-    except (
-        zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, SyntaxError, tokenize.TokenError
-    ) as error:  # fmt: skip
-        raise ValueError(f"{path}: expected a whole NPZ file of numbers; it cannot be read ({error})") from error
+    arrays = _arrays(path)
     signals = arrays.pop("signals", None)
     if signals is None:
-        raise ValueError(f"{path}: expected an array 'signals' (N, {SIGNAL_LENGTH}), got {', '.join(arrays) or 'none'}")
+        got = ", ".join(shown(name) for name in list(arrays)[:4]) + " …" * (len(arrays) > 4) or "none"
+        raise ValueError(f"{path}: expected an array 'signals' (N, {SIGNAL_LENGTH}), got {got}")
     if signals.ndim != 2 or signals.shape[1] != SIGNAL_LENGTH:
-        raise ValueError(f"{path}: signals: expected shape (N, {SIGNAL_LENGTH}), got {signals.shape}")
+        turned = "; transpose it" if signals.ndim == 2 and signals.shape[0] == SIGNAL_LENGTH else ""
+        raise ValueError(f"{path}: signals: expected shape (N, {SIGNAL_LENGTH}), got {signals.shape}{turned}")
+    if signals.dtype.kind in "iu":
+        raise ValueError(
+            f"{path}: signals: expected µV in floating point, got {signals.dtype}: counts of a converter? Multiply by "
+            "its gain"
+        )
     columns = {name: signals[:, index] for index, name in enumerate(SAMPLE_COLUMNS)}
     if set(columns) & set(arrays):
         raise ValueError(f"{path}: expected samples in 'signals' alone, found {min(set(columns) & set(arrays))} too")
     _check_names(path, [*columns, *arrays])
+    units: dict[str, Sequence[object]] = {}
+    for name in UNIT_COLUMNS.keys() & arrays.keys():
+        array = arrays.pop(name)
+        if array.shape not in ((), (len(signals),)) or array.dtype.kind not in "US":
+            raise ValueError(
+                f"{path}: {name}: expected a text or {len(signals)} of them, got {array.dtype} {array.shape}"
+            )
+        texts = array.astype(str) if array.dtype.kind == "U" else np.char.decode(array, "utf-8")
+        units[name] = np.broadcast_to(texts, len(signals)).tolist()
     for name, array in {**arrays, "signals": signals}.items():
         if array.dtype.kind not in "fiu":
             raise ValueError(f"{path}: {name}: expected numbers, got {array.dtype}")
         if name != "signals" and array.shape != (len(signals),):
             raise ValueError(f"{path}: {name}: expected shape ({len(signals)},) as in signals, got {array.shape}")
     columns.update(arrays)
-    return Table(path, {name: column.astype(np.float64) for name, column in columns.items()}, range(len(signals)))
+    numbers = {name: column.astype(np.float64) for name, column in columns.items()}
+    table = Table(path, numbers, range(len(signals)))
+    table.convert(units)
+    return table

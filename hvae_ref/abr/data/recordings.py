@@ -8,9 +8,13 @@ Columns, in any order, one row per averaged recording:
 | `level`, `rate`, `age`, `sex`, `threshold`, `polarity`, `sweeps` | see `STATICS` for units and ranges | yes |
 | `latency_I` … `latency_V` | ms, marked peaks | no |
 | `amplitude_I` … `amplitude_V` | µV from the peak to the trough after it | with its latency |
+| `unit` | unit of samples and amplitudes: V, mV, µV (uV) or nV; µV without this column | no |
+| `latency_unit` | unit of latencies: s, ms or µs (us); ms without this column | no |
 
 A wave that was looked for and not found has an empty cell (CSV) or NaN (NPZ) in both of its columns; a wave without
-columns counts as absent too. Nothing is filtered, resampled or shifted: that stays with whoever knows the recordings.
+columns counts as absent too. Zeros are no peak: they are refused, as is whatever no recording can be (`plausible`).
+What few recordings are is read with a warning. Named units are converted, in an NPZ file from a text or N of them.
+Nothing is filtered, resampled or shifted: that stays with whoever knows the recordings.
 """
 
 from __future__ import annotations
@@ -19,16 +23,16 @@ import csv
 import io
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from hvae_ref.abr.data.dataset import AbrDataset
-from hvae_ref.abr.data.parameters import SAMPLE_INTERVAL_MS, SIGNAL_LENGTH, STATIC_NAMES, STATICS, WAVES
+from hvae_ref.abr.data.parameters import STATIC_NAMES, STATICS, WAVES
+from hvae_ref.abr.data.plausible import peak_doubts, peak_fault, signal_doubts, signal_fault
 from hvae_ref.abr.data.recording_tables import PEAK_COLUMNS, SAMPLE_COLUMNS, Table, finite, read_csv, read_npz
-
-_LAST_MS = (SIGNAL_LENGTH - 1) * SAMPLE_INTERVAL_MS
 
 
 def _condition(table: Table) -> np.ndarray:
@@ -46,23 +50,29 @@ def _condition(table: Table) -> np.ndarray:
 
 
 def _peaks(table: Table, count: int) -> tuple[np.ndarray, np.ndarray]:
-    peaks, present = np.zeros((count, len(WAVES), 2)), np.zeros((count, len(WAVES)), dtype=bool)
-    for wave, label in enumerate(WAVES):
-        latency_name, amplitude_name = f"latency_{label}", f"amplitude_{label}"
-        if latency_name not in table.columns:
-            continue
-        latency, amplitude = table.columns[latency_name], table.columns[amplitude_name]
-        known = finite(amplitude)
-        for row in range(count):
-            if np.isnan(latency[row]) and np.isnan(amplitude[row]):
-                continue
-            if not 0.0 <= latency[row] <= _LAST_MS + 1e-6:
-                table.refuse(row, latency_name, f"expected 0 to {_LAST_MS:g} (ms), got {latency[row]:g}")
-            if not known[row]:
-                table.refuse(row, amplitude_name, f"expected a number (µV) beside a latency, got {amplitude[row]:g}")
-            peaks[row, wave] = latency[row], amplitude[row]
-            present[row, wave] = True
-    return peaks, present
+    """Latency and amplitude of each wave, (N, 5), NaN where it is absent."""
+    nothing = np.full(count, np.nan)
+    latency, amplitude = (
+        np.stack([table.columns.get(f"{what}_{label}", nothing) for label in WAVES], axis=1)
+        for what in ("latency", "amplitude")
+    )
+    amplitude = np.where(np.isnan(amplitude) | finite(amplitude), amplitude, np.inf)
+    if fault := peak_fault(latency, amplitude):
+        table.refuse(*fault)
+    return latency, amplitude
+
+
+def _warn(table: Table, doubts: list[tuple[int, str]]) -> None:
+    if doubts:
+        told = "; ".join(f"row {table.places[row]}: {doubt}" for row, doubt in doubts)
+        warnings.warn(f"{table.path}: {told}", stacklevel=3)
+
+
+def _checked_path(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix.lower() not in (".csv", ".npz"):
+        raise ValueError(f"{path}: expected a file name that ends in .csv or .npz")
+    return path
 
 
 def read_recordings(path: str | Path) -> AbrDataset:
@@ -78,25 +88,35 @@ def read_recordings(path: str | Path) -> AbrDataset:
     Raises:
         ValueError: naming file, row and column of the first thing that is wrong: a number of samples other than
             200, a value that is missing, infinite or no number, an unknown, missing or repeated column, a static
-            parameter out of its range, a peak outside the window or half given, an empty or broken file.
+            parameter out of its range, samples that no recording in µV can have, a peak that is impossible or half
+            given, an unknown unit, an empty or broken file, or one of another kind than its name says.
         FileNotFoundError: when there is no such file.
+
+    Warns:
+        UserWarning: naming file and row, of magnitudes, latencies or runs of equal samples that few recordings have.
     """
-    path = Path(path)
+    path = _checked_path(path)
     readers = {".csv": read_csv, ".npz": read_npz}
-    if path.suffix not in readers:
-        raise ValueError(f"{path}: expected a file name that ends in .csv or .npz")
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a file, this is a folder")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: expected recordings, found an empty file")
-    table = readers[path.suffix](path)
+    table = readers[path.suffix.lower()](path)
     signals = np.stack([table.numbers(name) for name in SAMPLE_COLUMNS], axis=1)
     if not len(signals):
         raise ValueError(f"{path}: expected at least one recording, found none")
-    peaks, present = _peaks(table, len(signals))
+    if fault := signal_fault(signals):
+        table.refuse(fault[0], "s000 …", fault[1])
+    condition = _condition(table)
+    latency, amplitude = _peaks(table, len(signals))
+    _warn(table, signal_doubts(signals) + peak_doubts(latency, amplitude))
+    present = ~np.isnan(latency)
+    peaks = np.where(present[:, :, None], np.stack([latency, amplitude], axis=2), 0.0)
     return AbrDataset(
         x=torch.from_numpy(signals.astype(np.float32)),
-        condition=torch.from_numpy(_condition(table).astype(np.float32)),
+        condition=torch.from_numpy(condition.astype(np.float32)),
         targets={"peaks": torch.from_numpy(peaks.astype(np.float32)), "present": torch.from_numpy(present)},
         name=path.stem,
         split="recordings",
@@ -129,22 +149,28 @@ def write_recordings(dataset: AbrDataset, path: str | Path) -> None:
         path: file whose name ends in .csv or .npz; an existing one is replaced.
 
     Raises:
-        ValueError: for any other ending, or for a dataset without responses.
+        ValueError: for any other ending, for a dataset without responses, and for samples or marked peaks that
+            `read_recordings` would refuse.
     """
-    path = Path(path)
-    if path.suffix not in (".csv", ".npz"):
-        raise ValueError(f"{path}: expected a file name that ends in .csv or .npz")
+    path = _checked_path(path)
     if not len(dataset):
         raise ValueError("dataset: expected at least one recording, got none")
     signals = dataset.x.detach().cpu().numpy().astype(np.float32)
     condition = dataset.condition.detach().cpu().numpy().astype(np.float32)
     peaks = dataset.targets["peaks"].detach().cpu().numpy().astype(np.float32)
     present = dataset.targets["present"].detach().cpu().numpy()
+    for part, fault in (
+        ("x", signal_fault(signals)),
+        ("targets", peak_fault(*(np.where(present, peaks[:, :, k], np.nan) for k in (0, 1)))),
+    ):
+        if fault:
+            place = ", ".join(str(at) for at in fault[:-1])
+            raise ValueError(f"dataset.{part}: row {place}: {fault[-1]}")
     marked = np.where(present[:, :, None], peaks, np.float32(np.nan)).reshape(len(peaks), -1)
     columns = {name: condition[:, index] for index, name in enumerate(STATIC_NAMES)}
     columns.update({name: marked[:, index] for index, name in enumerate(PEAK_COLUMNS)})
     columns.update({name: signals[:, index] for index, name in enumerate(SAMPLE_COLUMNS)})
-    content = _csv_bytes(columns) if path.suffix == ".csv" else _npz_bytes(columns, signals)
+    content = _csv_bytes(columns) if path.suffix.lower() == ".csv" else _npz_bytes(columns, signals)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -26,6 +26,9 @@ def _array(name: str, value: Array, ndim: int) -> np.ndarray:
     if array.ndim != ndim or not array.size or array.shape[-1] != time:
         shape = ", ".join(["…"] * (ndim - 1) + [str(time)])
         raise ValueError(f"{name}: expected shape ({shape}), got {array.shape}")
+    if not np.isfinite(array).all():
+        place = tuple(int(index) for index in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name}: expected finite numbers, got {array[place]} at {place}")
     return array
 
 
@@ -35,6 +38,12 @@ def _marks(name: str, value: Array | None, rows: int) -> np.ndarray:
     array = value.detach().cpu().double().numpy() if isinstance(value, Tensor) else np.asarray(value, dtype=float)
     if array.shape != (rows, len(WAVES)):
         raise ValueError(f"{name}: expected latencies of shape ({rows}, {len(WAVES)}), got {array.shape}")
+    last = time_axis()[-1].item()
+    fine = np.isnan(array) | ((array > 0) & (array <= last + 1e-4))
+    if not fine.all():
+        raise ValueError(
+            f"{name}: expected latencies above 0 and up to {last:g} ms, or NaN (absent), got {array[~fine][0]:g}"
+        )
     return array
 
 
@@ -69,7 +78,8 @@ def response_stack(
         The figure, with a bar that shows the scale in µV.
 
     Raises:
-        ValueError: for shapes that don't fit.
+        ValueError: for shapes that don't fit, signals that are not finite, marks outside of the time axis (a zero is
+            none: an absent wave is NaN), a negative spread, and a step that is not positive.
     """
     rows = _array("signals", signals, 2)
     count = len(rows)
@@ -80,6 +90,10 @@ def response_stack(
     for name, other in (("over", second), ("spread", width)):
         if other is not None and other.shape != rows.shape:
             raise ValueError(f"{name}: expected the shape of signals, {rows.shape}, got {other.shape}")
+    if width is not None and width.min() < 0:
+        raise ValueError(f"spread: expected at least 0 µV, got {width.min():.3g}")
+    if step is not None and not 0 < step < np.inf:
+        raise ValueError(f"step: expected a positive number of µV, got {step}")
     ticks, dots = _marks("marks", marks, count), _marks("over_marks", over_marks, count)
     time = time_axis().numpy()
     step = step or 0.75 * max(float(np.ptp(rows, axis=1).max()), 1e-3)

@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from hvae_ref.data.examples import in_words
 from hvae_ref.features.decoder.feature_decoder import FeatureDecoder, Shape
+from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry
 from hvae_ref.features.pyramid.pixel_grid import region_positions
 from hvae_ref.nn.eval_mode import eval_mode
 
@@ -68,6 +70,7 @@ def synthesize(
     temperature: float = 1.0,
     seed: int = 0,
     progressive: bool = False,
+    geometry: Mapping[str, MapGeometry] | None = None,
 ) -> Synthesis:
     r"""x' = d(f') with f'_l = m_l g_l + (1 − m_l) f_l: given features f, and others g in their place where m_l = 1.
 
@@ -98,12 +101,13 @@ def synthesize(
         temperature: factor on the standard deviations of what is drawn.
         seed: of what is drawn. The caller's random state is left alone.
         progressive: also the images of the coarse levels alone.
+        geometry: where the maps' positions lie in the image, from `FeatureBundle.geometry`; tiles by default.
 
     Raises:
         ValueError: where the arguments do not fit, or say nothing about where the features come from.
     """
     given = dict(features or {})
-    size, masks = _plan(decoder, given, levels, region, density, other, size)
+    size, masks = _plan(decoder, given, levels, region, density, other, size, geometry)
     if n < 1:
         raise ValueError(f"n: expected at least 1, got {n}")
     count = max((len(f) for f in [*given.values(), *(other or {}).values()]), default=1)
@@ -164,6 +168,7 @@ def _plan(
     density: Sampler | None,
     other: Mapping[str, Tensor] | None,
     size: Shape | None,
+    geometry: Mapping[str, MapGeometry] | None = None,
 ) -> tuple[Shape, dict[str, Tensor]]:
     """The image's size, and for every decoded level where its features are replaced."""
     if density is not None and other is not None:
@@ -176,23 +181,23 @@ def _plan(
         if unknown := [level for level in found if level not in decoder.dims]:
             raise ValueError(f"{name}: expected levels among {list(decoder.levels)}, got {unknown}")
     for level, f in [*given.items(), *(other or {}).items()]:
-        if f.ndim != 4:
-            raise ValueError(f"{level}: expected maps (B, D, H, W), got {tuple(f.shape)}")
+        if not isinstance(f, Tensor) or f.ndim != 4:
+            raise ValueError(f"{level}: expected maps (B, D, H, W), got {in_words(f).removeprefix('shape ')}")
     if density is not None and dict(density.dims) != decoder.dims:
         raise ValueError(f"density: expected the dimensions of the decoder, {decoder.dims}, got {dict(density.dims)}")
     kept = set(given if levels is None and region is None else levels or ())
     if missing := [level for level in kept if level not in given]:
         raise ValueError(f"levels: expected levels of the features, {list(given)}, got {missing}")
+    if size is None and not given:
+        raise ValueError("size: expected height and width of what is to be drawn, got None")
     if size is None:
-        if not given:
-            raise ValueError("size: expected height and width of what is to be drawn, got None")
         finest = next(level for level in decoder.levels if level in given)
         size = tuple(edge * decoder.strides[finest] for edge in given[finest].shape[2:])
     shapes = decoder.shapes(size)
     whole = torch.ones(size, dtype=torch.bool) if region is None else region
     if tuple(whole.shape) != tuple(size):
         raise ValueError(f"region: expected a mask of the image's {tuple(size)} pixels, got {tuple(whole.shape)}")
-    inside = region_positions(whole.cpu(), decoder.strides)
+    inside = region_positions(whole.cpu(), decoder.strides, geometry and checked_geometry(geometry, shapes, size))
     # Without anything to replace them with, levels that are not kept are absent.
     decoded = decoder.levels if density is not None or other is not None else [n for n in decoder.levels if n in kept]
     masks = {
@@ -236,9 +241,8 @@ def _mixed(
         here, there = given.get(level), other.get(level) if mask.any() else None
         if here is not None and there is not None and here.shape[1:] != there.shape[1:]:
             raise ValueError(f"other: expected {level} of shape {tuple(here.shape)}, got {tuple(there.shape)}")
-        if here is None or there is None:
-            f = here if there is None else there
-        else:
+        f = here if there is None else there
+        if here is not None and there is not None:
             f = torch.where(mask.to(here.device), there, here)
         if len(f) not in (1, count):
             raise ValueError(f"{level}: expected 1 or {count} examples, got {len(f)}")

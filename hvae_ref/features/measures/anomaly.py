@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from hvae_ref.data.examples import in_words
 from hvae_ref.errors import optional_import
+from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry, tiles
+from hvae_ref.features.validation import checked_tensor
 
 COMBINED = "combined"
+_Grids = dict[str, MapGeometry]
 
 
 class AnomalyScore:
@@ -22,9 +26,9 @@ class AnomalyScore:
 
     s_l = (−log p_l − m_l) / d_l,   s = Σ_l s_l
 
-    A level's map is enlarged to the pixels first (bilinear, and smoothed where asked for); m_l and d_l are mean and
-    standard deviation of the enlarged maps of normal images. They put levels with different numbers of dimensions on
-    one scale, and change nothing about a level alone.
+    A level's map is enlarged to the pixels first, bilinear between the centres of its positions, and smoothed where
+    asked for; m_l and d_l are mean and standard deviation of the enlarged maps of normal images. They put levels with
+    different numbers of dimensions on one scale, and change nothing about a level alone.
 
     Maps hold surprise, the larger the stranger: −log p of a density, or a distance.
 
@@ -32,9 +36,12 @@ class AnomalyScore:
         normal: maps (N, H_l, W_l) of normal images that the density was not fitted to, for each level.
         size: height and width of the images in pixels.
         smoothing: standard deviation of a Gaussian filter over the enlarged maps, in pixels; 0 for none.
+        geometry: where the positions of each level's map lie in the image: `FeaturePyramid.geometry(size)` for what was
+            computed from its features. By default positions are tiles, and the map's edges must divide the image's.
 
     Raises:
-        ValueError: without a level or a map, and for maps that are not finite or have no spread.
+        ValueError: without a level or a map, for maps that are not finite or have no spread, and for maps whose place
+            in the image is not known.
 
     >>> maps = {"level1": torch.randn(9, 8, 8), "level2": torch.randn(9, 4, 4)}
     >>> score = AnomalyScore(maps, size=(32, 32))
@@ -42,16 +49,24 @@ class AnomalyScore:
     {'level1': (2, 32, 32), 'level2': (2, 32, 32), 'combined': (2, 32, 32)}
     """
 
-    def __init__(self, normal: Mapping[str, Tensor], size: tuple[int, int], smoothing: float = 0.0) -> None:
-        if not normal:
-            raise ValueError("normal: expected maps of at least one level, got none")
+    def __init__(
+        self,
+        normal: Mapping[str, Tensor],
+        size: tuple[int, int],
+        smoothing: float = 0.0,
+        geometry: Mapping[str, MapGeometry] | None = None,
+    ) -> None:
+        if not isinstance(normal, Mapping) or not normal:
+            given = "none" if isinstance(normal, Mapping) else in_words(normal)
+            raise ValueError(f"normal: expected maps of at least one level, got {given}")
         if COMBINED in normal:
             raise ValueError(f"normal: expected levels other than {COMBINED!r}, the name of their sum")
-        if not 0 <= smoothing < math.inf or len(size) != 2 or min(size) < 1:
-            raise ValueError(
-                f"size, smoothing: expected (H, W) of at least 1 and a number of at least 0, got {size} and {smoothing}"
-            )
+        fine = isinstance(size, Sequence) and len(size) == 2 and all(isinstance(e, int) and e >= 1 for e in size)
+        if not fine or not isinstance(smoothing, int | float) or not 0 <= smoothing < math.inf:
+            expected = "(H, W) of at least 1 and a number of at least 0"
+            raise ValueError(f"size, smoothing: expected {expected}, got {size} and {smoothing}")
         self.size, self.smoothing, self.levels = tuple(size), smoothing, tuple(normal)
+        self.geometry = self._placed(normal, geometry)
         self.mean: dict[str, float] = {}
         self.spread: dict[str, float] = {}
         for level, maps in normal.items():
@@ -71,23 +86,42 @@ class AnomalyScore:
         """
         if surprise.keys() != set(self.levels):
             raise ValueError(f"surprise: expected the levels {list(self.levels)}, got {list(surprise)}")
-        scores = {}
-        for level in self.levels:
-            scores[level] = (self._pixels(level, surprise[level]) - self.mean[level]) / self.spread[level]
+        pixels = {level: self._pixels(level, surprise[level]) for level in self.levels}
+        scores = {level: (values - self.mean[level]) / self.spread[level] for level, values in pixels.items()}
         counts = {level: len(score) for level, score in scores.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f"surprise: expected one number of images for all levels, got {counts}")
         return scores | {COMBINED: torch.stack(list(scores.values())).sum(0)}
 
+    def _placed(self, normal: Mapping[str, Tensor], geometry: Mapping[str, MapGeometry] | None) -> _Grids:
+        shapes = {level: _checked_maps(level, maps).shape[1:] for level, maps in normal.items()}
+        if geometry is not None:
+            return checked_geometry(geometry, shapes, self.size)
+        for level, shape in shapes.items():
+            if self.size[0] % shape[0] or self.size[1] % shape[1]:
+                raise ValueError(
+                    f"geometry: expected one for {level}, whose maps {tuple(shape)} do not tile images {self.size}; "
+                    "FeaturePyramid.geometry(size) gives that of a backbone"
+                )
+        return {level: tiles(tuple(shape), self.size) for level, shape in shapes.items()}
+
     def _pixels(self, level: str, maps: Tensor) -> Tensor:
-        if maps.ndim != 3 or not maps.numel():
-            raise ValueError(f"{level}: expected maps (B, H, W) of at least one image, got shape {tuple(maps.shape)}")
-        if not maps.is_floating_point():
-            raise ValueError(f"{level}: expected floating-point values, got {maps.dtype}")
-        if not maps.isfinite().all():
-            raise ValueError(f"{level}: expected finite numbers, got NaN or infinity")
-        enlarged = functional.interpolate(maps.detach()[:, None], size=self.size, mode="bilinear", align_corners=False)
+        grid = self.geometry[level]
+        if tuple(_checked_maps(level, maps).shape[1:]) != grid.shape:
+            raise ValueError(f"{level}: expected maps {grid.shape}, as the normal ones have, got {tuple(maps.shape)}")
+        enlarged = grid.to_pixels(maps.detach().to(torch.promote_types(maps.dtype, torch.float32)))[:, None]
         return (_smoothed(enlarged, self.smoothing) if self.smoothing else enlarged)[:, 0]
+
+
+def _checked_maps(level: str, maps: Tensor) -> Tensor:
+    checked_tensor(level, maps, "maps (B, H, W)")
+    if maps.ndim != 3 or not maps.numel():
+        raise ValueError(f"{level}: expected maps (B, H, W) of at least one image, got shape {tuple(maps.shape)}")
+    if not maps.is_floating_point():
+        raise ValueError(f"{level}: expected floating-point values, got {maps.dtype}")
+    if not maps.isfinite().all():
+        raise ValueError(f"{level}: expected finite numbers, got NaN or infinity")
+    return maps
 
 
 def _smoothed(images: Tensor, sigma: float) -> Tensor:
@@ -184,6 +218,8 @@ def image_aurocs(
 
 def _checked(scores: Tensor, masks: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Scores and truth, (count, pixels) each."""
+    for name, given in (("scores", scores), ("masks", masks)):
+        checked_tensor(name, given, "a tensor (count, height, width)")
     if scores.shape != masks.shape or scores.ndim != 3 or not scores.numel():
         raise ValueError(
             f"masks: expected the shape of the scores, (count, height, width), got {tuple(masks.shape)} "
@@ -191,6 +227,8 @@ def _checked(scores: Tensor, masks: Tensor) -> tuple[np.ndarray, np.ndarray]:
         )
     if masks.dtype != torch.bool:
         raise ValueError(f"masks: expected booleans, got {masks.dtype}")
+    if scores.is_complex() or scores.dtype == torch.bool:
+        raise ValueError(f"scores: expected real numbers, got {scores.dtype}")
     if not scores.isfinite().all():
         raise ValueError("scores: expected finite numbers, got NaN or infinity")
     if masks.all() or not masks.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -9,47 +10,15 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from hvae_ref.features.validation import feature_vectors
+from hvae_ref.features.measures.alignment import aligned, check_levels
+from hvae_ref.features.pyramid.map_geometry import MapGeometry
+from hvae_ref.features.validation import checked_tensor, feature_vectors
 
 ROWS_AT_ONCE = 2048
 """Rows whose distances to a memory are held at once."""
 
 POOL = 20_000
 """Rows among which a memory is chosen."""
-
-
-def aligned(features: Mapping[str, Tensor]) -> Float[Tensor, "batch channels height width"]:
-    """All levels' vectors side by side at each position of the finest map, coarser maps enlarged (bilinear).
-
-    Args:
-        features: maps (B, D_l, H_l, W_l), fine to coarse.
-
-    Returns:
-        (B, Σ D_l, H_1, W_1).
-
-    Raises:
-        ValueError: without a level, for maps of other shapes, types or batch sizes, and for NaN or infinity.
-    """
-    if not features:
-        raise ValueError("features: expected at least one level, got none")
-    for level, f in features.items():
-        if f.ndim != 4 or not f.numel():
-            raise ValueError(f"{level}: expected shape (B, D, H, W) with at least one position, got {tuple(f.shape)}")
-        if not f.is_floating_point():
-            raise ValueError(f"{level}: expected floating-point values, got {f.dtype}")
-        if not f.isfinite().all():
-            raise ValueError(f"{level}: expected finite numbers, got NaN or infinity")
-    batches = {level: len(f) for level, f in features.items()}
-    if len(set(batches.values())) > 1:
-        raise ValueError(f"features: expected one batch size for all levels, got {batches}")
-    finest = next(iter(features.values())).shape[2:]
-    return torch.cat(
-        [
-            f if f.shape[2:] == finest else functional.interpolate(f, size=finest, mode="bilinear", align_corners=False)
-            for f in features.values()
-        ],
-        1,
-    )
 
 
 class PositionGaussian:
@@ -61,9 +30,10 @@ class PositionGaussian:
     Args:
         shrinkage: ε, added to every variance, in the units of the features.
         shared: one μ and Σ for all positions.
+        geometry: see `aligned`.
 
     Raises:
-        ValueError: for a shrinkage that is not positive.
+        ValueError: for a shrinkage that is not a positive number.
 
     Reference:
         Defard, Setkov, Loesch and Audigier (2021), PaDiM, https://arxiv.org/abs/2011.08785
@@ -73,10 +43,12 @@ class PositionGaussian:
     torch.Size([50, 8, 8])
     """
 
-    def __init__(self, shrinkage: float = 0.01, shared: bool = False) -> None:
-        if not shrinkage > 0:
+    def __init__(
+        self, shrinkage: float = 0.01, shared: bool = False, geometry: Mapping[str, MapGeometry] | None = None
+    ) -> None:
+        if isinstance(shrinkage, bool) or not isinstance(shrinkage, int | float) or not 0 < shrinkage < math.inf:
             raise ValueError(f"shrinkage: expected a positive number, got {shrinkage}")
-        self.shrinkage, self.shared = shrinkage, shared
+        self.shrinkage, self.shared, self.geometry = shrinkage, shared, geometry
         self.mean: Tensor | None = None
         self.scale_tril: Tensor | None = None
 
@@ -84,9 +56,10 @@ class PositionGaussian:
         """Take mean and covariance of normal features, (N, D_l, H_l, W_l) for each level.
 
         Raises:
-            ValueError: for features that `aligned` does not take, or fewer than two vectors a Gaussian.
+            ValueError: for features that `aligned` does not take, fewer than two vectors a Gaussian, or a shrinkage so
+                small beside the variances that a covariance stays singular.
         """
-        f = aligned(features)
+        f = aligned(features, self.geometry)
         rows = feature_vectors(f)[None] if self.shared else f.flatten(2).permute(2, 0, 1)
         rows = rows.double()
         if rows.shape[1] < 2:
@@ -98,7 +71,16 @@ class PositionGaussian:
         self._levels, self._shape = list(features), tuple(f.shape[2:])
         dtype = torch.promote_types(f.dtype, torch.float32)
         self.mean = mean[:, 0].to(dtype)
-        self.scale_tril = torch.linalg.cholesky(covariance + self.shrinkage * identity).to(dtype)
+        scale_tril, failed = torch.linalg.cholesky_ex(covariance + self.shrinkage * identity)
+        scale_tril = scale_tril.to(dtype)
+        # A direction without variance: its place is taken by rounding, about eps times the largest variance.
+        least = 1e2 * torch.finfo(rows.dtype).eps * covariance.diagonal(dim1=-2, dim2=-1).amax()
+        if failed.any() or not (scale_tril.diagonal(dim1=-2, dim2=-1) > 0).all() or self.shrinkage < least:
+            raise ValueError(
+                f"shrinkage: expected more than rounding, {least:.1g} beside the variances of these features, got "
+                f"{self.shrinkage}"
+            )
+        self.scale_tril = scale_tril
         return self
 
     def surprise(self, features: Mapping[str, Tensor]) -> Float[Tensor, "batch height width"]:
@@ -107,13 +89,13 @@ class PositionGaussian:
         Raises:
             ValueError: before `fit`, and for levels' channels or maps of other sizes than those of the fit.
         """
-        f = aligned(features)
+        f = aligned(features, self.geometry)
         if self.mean is None or self.scale_tril is None:
             raise ValueError("features: there is no Gaussian yet; call fit first")
         dim = self.mean.shape[-1]
         if f.shape[1] != dim or not (self.shared or tuple(f.shape[2:]) == self._shape):
             raise ValueError(f"features: expected {dim} channels and maps {self._shape}, got {tuple(f.shape[1:])}")
-        _check_levels(features, self._levels)
+        check_levels(features, self._levels)
         f = f.to(self.mean)
         # (positions, D, B), or (1, D, everything) for one Gaussian.
         columns = feature_vectors(f).mT[None] if self.shared else f.flatten(2).permute(2, 1, 0)
@@ -124,7 +106,7 @@ class PositionGaussian:
 
 
 class NearestNeighbour:
-    r"""min_m ‖f_i − f_m‖ over a memory of normal vectors, all levels side by side (PatchCore without its reweighting).
+    r"""min_m ‖f_i − f_m‖ over a memory of normal vectors, all levels side by side (PatchCore).
 
     The memory is a coreset: starting from a random vector, always the one farthest from those taken already, so that
     rare normal vectors are in it as well.
@@ -132,9 +114,10 @@ class NearestNeighbour:
     Args:
         memory: how many vectors to keep; all of them where there are fewer.
         seed: of the vectors among which the memory is chosen.
+        geometry: see `aligned`.
 
     Raises:
-        ValueError: for a memory below 1.
+        ValueError: for a memory that is no whole number of at least 1.
 
     Reference:
         Roth, Pemula, Zepeda, Schölkopf, Brox and Gehler (2022), Towards Total Recall in Industrial Anomaly Detection,
@@ -145,15 +128,15 @@ class NearestNeighbour:
     torch.Size([5, 8, 8])
     """
 
-    def __init__(self, memory: int = 2000, seed: int = 0) -> None:
-        if memory < 1:
+    def __init__(self, memory: int = 2000, seed: int = 0, geometry: Mapping[str, MapGeometry] | None = None) -> None:
+        if not isinstance(memory, int) or memory < 1:
             raise ValueError(f"memory: expected at least 1, got {memory}")
-        self.memory, self.seed = memory, seed
+        self.memory, self.seed, self.geometry = memory, seed, geometry
         self.rows: Tensor | None = None
 
     def fit(self, features: Mapping[str, Tensor]) -> NearestNeighbour:
         """Choose the memory among normal features, (N, D_l, H_l, W_l) for each level."""
-        rows = feature_vectors(aligned(features))
+        rows = feature_vectors(aligned(features, self.geometry))
         self._levels = list(features)
         generator = torch.Generator().manual_seed(self.seed)
         pool = rows[torch.randperm(len(rows), generator=generator)[:POOL].to(rows.device)]
@@ -174,23 +157,67 @@ class NearestNeighbour:
         Raises:
             ValueError: before `fit`, and for another number of channels than that of the fit.
         """
-        f = aligned(features)
+        f, memory = self._checked(features)
+        return self._nearest(feature_vectors(f), memory)[0].view(len(f), *f.shape[2:])
+
+    def image_surprise(self, features: Mapping[str, Tensor], neighbours: int = 9) -> Float[Tensor, " batch"]:
+        r"""The largest distance of each image, reweighted: how unusual is its neighbour in memory itself?
+
+        w = 1 − exp(d(f*, m*)) / Σ_{m ∈ N(m*)} exp(d(f*, m)),   score = w · d(f*, m*)
+
+        f* is the image's vector farthest from memory, m* its nearest vector there, and N(m*) are the vectors of memory
+        nearest to m*, with m* itself: equation 7 of PatchCore. Far from everything alike, m* is rare, and w is large.
+
+        Args:
+            features: maps (B, D_l, H_l, W_l).
+            neighbours: vectors in N(m*); 1 leaves the distance as it is.
+
+        Raises:
+            ValueError: as `surprise`, and for fewer neighbours than 1.
+        """
+        if not isinstance(neighbours, int) or neighbours < 1:
+            raise ValueError(f"neighbours: expected at least 1, got {neighbours}")
+        f, memory = self._checked(features)
+        rows = feature_vectors(f)
+        distance, at = (part.view(len(f), -1) for part in self._nearest(rows, memory))
+        score, place = distance.max(1)
+        farthest = rows.view(len(f), -1, rows.shape[1]).to(memory)[torch.arange(len(f)), place]
+        nearest = memory[at.gather(1, place[:, None]).squeeze(1)]
+        count = min(neighbours, len(memory))
+        if count == 1:
+            return score
+        around = _doubled_distances(nearest, memory).topk(count, largest=False).indices
+        exact = torch.linalg.vector_norm(farthest[:, None] - memory[around], dim=-1)
+        return (1 - (score - torch.logsumexp(exact, 1)).exp()) * score
+
+    def _checked(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The levels side by side, and the memory in single precision at least."""
+        f = aligned(features, self.geometry)
         if self.rows is None:
             raise ValueError("features: there is no memory yet; call fit first")
         if f.shape[1] != self.rows.shape[1]:
             raise ValueError(f"features: expected {self.rows.shape[1]} channels, got {f.shape[1]}")
-        _check_levels(features, self._levels)
-        dtype = torch.promote_types(self.rows.dtype, torch.float32)
-        # Around their mean, distances between rows have all their digits.
-        centre = self.rows.to(dtype).mean(0)
-        memory, rows = self.rows.to(dtype) - centre, feature_vectors(f)
-        nearest = [torch.cdist(chunk.to(memory) - centre, memory).amin(1) for chunk in rows.split(ROWS_AT_ONCE)]
-        return torch.cat(nearest).view(len(f), *f.shape[2:])
+        check_levels(features, self._levels)
+        return f, self.rows.to(torch.promote_types(self.rows.dtype, torch.float32))
+
+    @staticmethod
+    def _nearest(rows: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance of each row to the nearest in memory, and which one that is."""
+        distances, indices = [], []
+        for chunk in rows.split(ROWS_AT_ONCE):
+            chunk = chunk.to(memory)
+            index = _doubled_distances(chunk, memory).argmin(1)
+            # From the difference itself: a row of the memory is at a distance of 0, in any batch.
+            distances.append(torch.linalg.vector_norm(chunk - memory[index], dim=1))
+            indices.append(index)
+        return torch.cat(distances), torch.cat(indices)
 
 
-def _check_levels(features: Mapping[str, Tensor], levels: list[str]) -> None:
-    if list(features) != levels:
-        raise ValueError(f"features: expected the levels of the fit, {levels} in this order, got {list(features)}")
+def _doubled_distances(rows: Tensor, memory: Tensor) -> Tensor:
+    """Distances (P, M) in float64, around the memory's mean: enough digits to tell which is the smallest."""
+    rows, others = (x.cpu() if x.device.type == "mps" else x for x in (rows, memory))
+    centre = others.double().mean(0)
+    return torch.cdist(rows.double() - centre, others.double() - centre).to(memory.device)
 
 
 def local_contrast(
@@ -207,6 +234,7 @@ def local_contrast(
     Raises:
         ValueError: for images of another shape or type, and for a window that is odd or larger than they are.
     """
+    checked_tensor("images", images, "floats (B, C, H, W)")
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(f"images: expected floats (B, C, H, W), got {tuple(images.shape)}, {images.dtype}")
     if window < 2 or window % 2 or window > min(images.shape[2:]):

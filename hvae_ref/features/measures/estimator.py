@@ -11,6 +11,7 @@ from torch import Tensor
 from hvae_ref.features.density.mixture import GaussianMixture
 from hvae_ref.features.measures.feature_estimate import FeatureEstimate, FeaturePath, uncertainty_of
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
+from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry
 from hvae_ref.features.pyramid.pixel_grid import PYRAMID_STRIDES, position_of
 from hvae_ref.features.pyramid.reduction import Reduction
 from hvae_ref.features.validation import checked_features
@@ -43,20 +44,31 @@ class FeatureEstimator:
     Args:
         density: has the method `distribution(level, features, positions)`.
         features: maps (B, D_l, H_l, W_l) of all levels of the density, in its units.
-        strides: pixels between positions of each level, for questions about pixels.
+        strides: pixels between positions of each level, for questions about pixels; positions then are tiles.
+        geometry: where the positions of each level lie, as `FeaturePyramid.geometry` gives it, in the place of
+            `strides`; `of_images` sets it.
 
     Raises:
-        ValueError: for levels, channels or batch sizes that do not fit, an empty batch, and NaN or infinity.
+        ValueError: for levels, channels, batch sizes or geometries that do not fit, an empty batch, and NaN or
+            infinity.
     """
 
     def __init__(
-        self, density: Density, features: Mapping[str, Tensor], strides: Mapping[str, int] = PYRAMID_STRIDES
+        self,
+        density: Density,
+        features: Mapping[str, Tensor],
+        strides: Mapping[str, int] = PYRAMID_STRIDES,
+        geometry: Mapping[str, MapGeometry] | None = None,
     ) -> None:
-        like = next((f for f in features.values() if f.is_floating_point()), torch.empty(0))
+        if not isinstance(features, Mapping):
+            raise ValueError(f"features: expected maps by level, {list(density.dims)}, got {type(features).__name__}")
+        like = next((f for f in features.values() if torch.is_tensor(f) and f.is_floating_point()), torch.empty(0))
         self.density, self.features = density, checked_features(features, density.dims, like)
         if not all(len(f) for f in self.features.values()):
             raise ValueError("features: expected at least one example, got an empty batch")
         self.strides = dict(strides)
+        shapes = {level: f.shape[2:] for level, f in self.features.items()}
+        self.geometry = None if geometry is None else checked_geometry(geometry, shapes)
 
     @classmethod
     def of_images(
@@ -64,7 +76,8 @@ class FeatureEstimator:
     ) -> FeatureEstimator:
         """An estimator for images (B, 3 or 1, H, W) in [0, 1]: their pyramid, reduced as for the density."""
         with torch.no_grad():
-            return cls(density, reduction.transform(pyramid(images)), pyramid.strides)
+            features = reduction.transform(pyramid(images))
+            return cls(density, features, pyramid.strides, pyramid.geometry(images.shape[2:]))
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -81,7 +94,7 @@ class FeatureEstimator:
         pixel: tuple[int, int] | None = None,
         example: int = 0,
     ) -> FeatureEstimate:
-        """What is expected at one position, or at the position that covers a pixel.
+        """What is expected at one position, or at the position that a pixel belongs to.
 
         Args:
             level: whose map.
@@ -96,7 +109,9 @@ class FeatureEstimator:
         f = self._map(level, example)
         if (pixel is None) == (row is None) or (row is None) != (column is None):
             raise ValueError(f"pixel: expected either row and column or a pixel, got {row}, {column} and {pixel}")
-        if pixel is not None:
+        if pixel is not None and self.geometry is not None:
+            row, column = self.geometry[level].position_of(pixel)
+        elif pixel is not None:
             if level not in self.strides:
                 raise ValueError(f"strides: expected one for {level} to find a pixel, got {self.strides}")
             row, column = position_of(pixel, f.shape[1:], self.strides[level])

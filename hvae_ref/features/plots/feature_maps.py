@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry
 from hvae_ref.viz.style import CYCLE, FAINT, GROUND, INK, axes_for, styled
 
 MOST = 2.0
@@ -90,23 +91,31 @@ def feature_maps(
     marks: Mapping[str, tuple[int, int]] | None = None,
     opacity: float = 0.75,
     title: str | None = None,
+    geometry: Mapping[str, MapGeometry] | None = None,
 ) -> Figure:
     """An image, and each map of numbers over it, at the map's own resolution, with its scale.
 
     Args:
         image: (3, H, W) or (1, H, W) in [0, 1].
-        maps: label -> (h, w), such as the "uncertainty" or the "log_prob" of `FeatureEstimator.maps`; a map covers the
-            whole image, whatever its resolution. Low values are dark.
+        maps: label -> (h, w), such as the "uncertainty" or the "log_prob" of `FeatureEstimator.maps`. Low values are
+            dark.
         marks: text -> (y, x) of a pixel that is marked in every panel.
         opacity: of the maps over the image, 0 … 1.
         title: text above all.
+        geometry: label -> where the positions of the map lie, as `FeaturePyramid.geometry` gives it: each is drawn
+            around its centre. A map without one is spread evenly over the image.
 
     Raises:
-        ValueError: for no map, shapes that do not fit, values that are not finite, or marks outside of the image.
+        ValueError: for no map, shapes or geometries that do not fit, values that are not finite, or marks outside of
+            the image.
     """
     import matplotlib.pyplot as plt
 
     _check_maps(image, maps, marks, opacity)
+    placed = {label: maps[label].shape for label in geometry or {} if label in maps}
+    if unknown := [label for label in geometry or {} if label not in maps]:
+        raise ValueError(f"geometry: expected labels of maps, {list(maps)}, got {unknown}")
+    grids = checked_geometry(geometry or {}, placed, image.shape[1:])
     height, width = image.shape[1:]
     columns = len(maps) + 1
     side = min(1.9, WIDEST / columns)
@@ -130,7 +139,9 @@ def feature_maps(
     axes[0, 0].set_title("image", fontsize=9, loc="center")
     for ax, scale, (label, values) in zip(axes[0, 1:], axes[1, 1:], maps.items(), strict=True):
         array = values.detach().cpu().double().numpy()
-        drawn = ax.imshow(array, cmap=VALUES, alpha=opacity, extent=(0, width, height, 0), interpolation="nearest")
+        extent = grids[label].extent if label in grids else (0, width, height, 0)
+        drawn = ax.imshow(array, cmap=VALUES, alpha=opacity, extent=extent, interpolation="nearest")
+        ax.set(xlim=(0, width), ylim=(height, 0))
         ax.set_title(label, fontsize=9, loc="center")
         bar = figure.colorbar(drawn, cax=scale, orientation="horizontal")
         low, high = float(array.min()), float(array.max())

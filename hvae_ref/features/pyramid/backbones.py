@@ -28,17 +28,29 @@ class Backbone:
 
     Attributes:
         build: the whole classifier, with ImageNet weights where it is called with True.
-        stages: its four stages, fine to coarse; called one after the other they are the classifier without its head.
+        stages: what makes of it a module that returns the maps of its four stages, fine to coarse.
         channels: of each stage's output.
         mean: subtracted from an image in [0, 1], for red, green and blue.
         std: what the difference is divided by.
     """
 
     build: Callable[[bool], nn.Module]
-    stages: Callable[[nn.Module], list[nn.Module]]
+    stages: Callable[[nn.Module], nn.Module]
     channels: tuple[int, int, int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+
+class Stages(nn.ModuleList):
+    """Stages of a network, called one after the other; the result holds the map of each."""
+
+    def forward(self, h: Tensor) -> list[Tensor]:
+        """Maps, fine to coarse."""
+        maps = []
+        for stage in self:
+            h = stage(h)
+            maps.append(h)
+        return maps
 
 
 def _optional(module: str) -> Any:  # noqa: ANN401  (a module, whose attributes no annotation knows)
@@ -65,9 +77,9 @@ def _resnet50(pretrained: bool) -> nn.Module:
     return net
 
 
-def _resnet50_stages(net: nn.Module) -> list[nn.Module]:
+def _resnet50_stages(net: nn.Module) -> Stages:
     first = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
-    return [first, net.layer2, net.layer3, net.layer4]
+    return Stages([first, net.layer2, net.layer3, net.layer4])
 
 
 def renamed(state: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -111,10 +123,10 @@ def _efficientnet_lite0(pretrained: bool) -> nn.Module:
     return net
 
 
-def _efficientnet_lite0_stages(net: nn.Module) -> list[nn.Module]:
+def _efficientnet_lite0_stages(net: nn.Module) -> Stages:
     # Cut where the next block halves the size, at the last and so the richest map of each size.
     blocks = net.blocks
-    return [nn.Sequential(net.conv_stem, net.bn1, *blocks[:2]), blocks[2], blocks[3:5], blocks[5:]]
+    return Stages([nn.Sequential(net.conv_stem, net.bn1, *blocks[:2]), blocks[2], blocks[3:5], blocks[5:]])
 
 
 BACKBONES: dict[str, Backbone] = {

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hvae_ref.data.examples import in_words
 from hvae_ref.errors import did_you_mean
-from hvae_ref.features.pyramid.backbones import BACKBONES
+from hvae_ref.features.pyramid.backbones import BACKBONES, Backbone
+from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_size
+from hvae_ref.features.pyramid.network_geometry import network_geometry
+from hvae_ref.features.pyramid.timm_backbones import PREFIX, timm_backbone
 
 LEVELS = ("level1", "level2", "level3", "level4")
 STRIDES = (4, 8, 16, 32)
@@ -30,12 +35,16 @@ class FeaturePyramid(nn.Module):
     use the statistics of training, whatever `train()` says, so that no image's features depend on its neighbours in
     the batch. Gradients reach the images.
 
+    Where the positions of a map lie in the image depends on paddings and strides, and so on the image's size: see
+    `geometry`.
+
     Args:
-        name: "resnet50" or "efficientnet_lite0".
+        name: "resnet50", "efficientnet_lite0", or "timm:" and the name of any model of timm that has maps of the four
+            strides, such as "timm:convnext_tiny".
         pretrained: with ImageNet weights, or with random ones.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, or a model of timm without such maps.
         WeightsUnavailable: where the weights are neither on this machine nor to be downloaded.
 
     Reference:
@@ -55,13 +64,10 @@ class FeaturePyramid(nn.Module):
 
     def __init__(self, name: str, pretrained: bool = True) -> None:
         super().__init__()
-        if name not in BACKBONES:
-            hint = did_you_mean(name, BACKBONES)
-            raise ValueError(f"name: expected one of {', '.join(BACKBONES)}, got {name!r}{hint}")
-        backbone = BACKBONES[name]
+        backbone = backbone_of(name)
         self.name, self.pretrained = name, pretrained
         self.channels = dict(zip(LEVELS, backbone.channels, strict=True))
-        self.stages = nn.ModuleList(backbone.stages(backbone.build(pretrained)))
+        self.stages = backbone.stages(backbone.build(pretrained))
         self.register_buffer("mean", torch.tensor(backbone.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(backbone.std)[:, None, None], persistent=False)
         self.requires_grad_(False)
@@ -86,10 +92,29 @@ class FeaturePyramid(nn.Module):
         """
         self._check(images)
         h = (images.to(self.mean).expand(-1, 3, -1, -1) - self.mean) / self.std
-        features = {}
-        for level, stage in zip(LEVELS, self.stages, strict=True):
-            features[level] = h = stage(h)
-        return features
+        return dict(zip(LEVELS, self.stages(h), strict=True))
+
+    def geometry(self, size: Sequence[int]) -> dict[str, MapGeometry]:
+        """Where the positions of each level lie in images of a size.
+
+        Two networks of the same strides differ by up to half a position, and one network does for even and odd sizes:
+        ResNet pads both sides and centres position 0 at pixel 0, TensorFlow's padding depends on the size. The centre
+        of each kernel is read from its weights, see `network_geometry`.
+
+        Args:
+            size: (H, W) in pixels.
+
+        Raises:
+            ValueError: for a size under 32 pixels.
+
+        >>> grid = FeaturePyramid("resnet50", pretrained=False).geometry((64, 64))["level4"]
+        >>> grid.shape, grid.stride, [round(y) for y in grid.first]
+        ((2, 2), (32.0, 32.0), [0, 0])
+        """
+        size = checked_size("size", size)
+        if min(size) < self.smallest:
+            raise ValueError(f"size: expected at least {self.smallest}×{self.smallest} pixels, got {size[0]}×{size[1]}")
+        return dict(zip(LEVELS, network_geometry(self.stages, size), strict=True))
 
     def stream(
         self, images: Float[Tensor, "batch channels height width"], batch_size: int = 16
@@ -108,25 +133,64 @@ class FeaturePyramid(nn.Module):
         """
         if batch_size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-        if not len(images):
-            raise ValueError(f"images: expected at least one, got shape {tuple(images.shape)}")
+        checked_images(images)
         return (self(batch) for batch in images.split(batch_size))
 
     def _check(self, images: Tensor) -> None:
-        if not images.is_floating_point():
-            raise ValueError(f"images: expected floating-point values in [0, 1], got {images.dtype}; divide by 255")
-        shape = tuple(images.shape)
-        if images.ndim != 4 or shape[1] not in (1, 3):
-            alpha = "; drop the alpha channel, images[:, :3]" if images.ndim == 4 and shape[1] == 4 else ""
-            raise ValueError(f"images: expected shape (B, 3, H, W) or (B, 1, H, W), got {shape}{alpha}")
-        if not shape[0]:
-            raise ValueError(f"images: expected at least one, got shape {shape}")
-        if min(shape[2:]) < self.smallest:
+        checked_images(images)
+        if min(images.shape[2:]) < self.smallest:
             raise ValueError(
-                f"images: expected at least {self.smallest}×{self.smallest} pixels, got {shape[2]}×{shape[3]}; "
-                "enlarge them with torch.nn.functional.interpolate"
+                f"images: expected at least {self.smallest}×{self.smallest} pixels, got {images.shape[2]}×"
+                f"{images.shape[3]}; enlarge them with torch.nn.functional.interpolate"
             )
         low, high = (float(value) for value in images.detach().aminmax())
         if not (low >= -ROUNDING and high <= 1 + ROUNDING):
             found = f"values from {low:.4g} to {high:.4g}" if low == low and high == high else "NaN"
-            raise ValueError(f"images: expected finite values in [0, 1], got {found}")
+            bits = "; divide by 255" if 2 < high <= 255 and low >= 0 else ""
+            shifted = "; (images + 1) / 2 brings -1 … 1 there" if -1 <= low < -0.01 and high <= 1 else ""
+            raise ValueError(f"images: expected finite values in [0, 1], got {found}{bits}{shifted}")
+
+
+def backbone_of(name: str) -> Backbone:
+    """The backbone of a name, see `FeaturePyramid`.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if isinstance(name, str) and name.startswith(PREFIX):
+        return timm_backbone(name, STRIDES)
+    if name not in BACKBONES:
+        hint = did_you_mean(name, BACKBONES, f'; others are "{PREFIX}" and a name that timm knows')
+        raise ValueError(f"name: expected one of {', '.join(BACKBONES)}, got {name!r}{hint}")
+    return BACKBONES[name]
+
+
+WHOLE_RANGES = {torch.uint8: "divide by 255", torch.uint16: "divide by 65535", torch.bool: "use images.float()"}
+
+
+def checked_images(images: Any) -> Tensor:  # noqa: ANN401  (whatever was given)
+    """Images (B, 3 or 1, H, W), at least one, in floating point; their values and size are not looked at.
+
+    Raises:
+        ValueError: for anything else, saying how it becomes such images where that is plain.
+    """
+    if not isinstance(images, Tensor):
+        how = "; torchvision.transforms.functional.to_tensor(image)[None] makes one of a PIL image"
+        how = how if hasattr(images, "getbands") else ""
+        how = "; torch.from_numpy makes one, with channels before height and width" if hasattr(images, "dtype") else how
+        how = "; torch.stack makes one of a list of tensors" if isinstance(images, list | tuple) else how
+        raise ValueError(f"images: expected a tensor (B, 3, H, W) in [0, 1], got {in_words(images)}{how}")
+    shape = tuple(images.shape)
+    if not images.is_floating_point():
+        how = WHOLE_RANGES.get(images.dtype, "divide by their largest possible value")
+        raise ValueError(f"images: expected floating-point values in [0, 1], got {images.dtype}; {how}")
+    if images.ndim != 4 or shape[1] not in (1, 3):
+        hint = "; drop the alpha channel, images[:, :3]" if images.ndim == 4 and shape[1] == 4 else ""
+        hint = (
+            "; images.movedim(-1, 1) puts channels before height" if images.ndim == 4 and shape[3] in (1, 3) else hint
+        )
+        hint = "; images[None] makes a batch of one" if images.ndim == 3 and shape[0] in (1, 3) else hint
+        raise ValueError(f"images: expected shape (B, 3, H, W) or (B, 1, H, W), got {shape}{hint}")
+    if not shape[0]:
+        raise ValueError(f"images: expected at least one, got shape {shape}")
+    return images

@@ -1,4 +1,8 @@
-"""Where pixels and positions of feature maps lie: position (i, j) covers the pixels [is, (i+1)s) × [js, (j+1)s)."""
+"""Which positions of feature maps belong to which pixels: by the maps' geometry, or as tiles of the image without one.
+
+As tiles, position (i, j) covers the pixels [is, (i+1)s) × [js, (j+1)s). The maps of a network lie elsewhere, by up to
+half a position or a whole one: give the `geometry` that `FeaturePyramid.geometry` returns.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,16 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from hvae_ref.features.pyramid.feature_pyramid import LEVELS, STRIDES
+from hvae_ref.features.pyramid.map_geometry import MapGeometry
+from hvae_ref.features.validation import checked_tensor
 
 PYRAMID_STRIDES = dict(zip(LEVELS, STRIDES, strict=True))
 
 
 def region_positions(
-    region: Bool[Tensor, "height width"], strides: Mapping[str, int] = PYRAMID_STRIDES
+    region: Bool[Tensor, "height width"],
+    strides: Mapping[str, int] = PYRAMID_STRIDES,
+    geometry: Mapping[str, MapGeometry] | None = None,
 ) -> dict[str, Tensor]:
     """The positions of each level that lie in a region of the image: at least half of their pixels do.
 
@@ -23,7 +31,8 @@ def region_positions(
 
     Args:
         region: true for the pixels of the region.
-        strides: s_l, pixels between positions, for every level.
+        strides: s_l, pixels between positions, for every level; positions then are tiles.
+        geometry: where the positions lie, in the place of `strides`; a pixel belongs to the nearest position.
 
     Returns:
         Booleans (⌈H/s_l⌉, ⌈W/s_l⌉) for every level. At a border that cuts a position, its pixels in the image count.
@@ -33,25 +42,33 @@ def region_positions(
     """
     if not strides or min(strides.values()) < 1:
         raise ValueError(f"strides: expected at least 1 for at least one level, got {dict(strides)}")
+    checked_tensor("region", region, "booleans (H, W)")
     if region.ndim != 2 or region.dtype != torch.bool or not region.numel():
         raise ValueError(f"region: expected booleans (H, W), got {region.dtype} {tuple(region.shape)}")
     if not region.any():
         raise ValueError("region: expected at least one true pixel, got none")
     covered = region[None, None].double()
-    masks = {
-        level: avg_pool2d(covered, s, ceil_mode=True, count_include_pad=False)[0, 0] >= 0.5
-        for level, s in strides.items()
-    }
+    if geometry:
+        masks = {level: grid.positions_in(region) for level, grid in geometry.items()}
+        finest = min(min(grid.stride) for grid in geometry.values())
+    else:
+        masks = {
+            level: avg_pool2d(covered, s, ceil_mode=True, count_include_pad=False)[0, 0] >= 0.5
+            for level, s in strides.items()
+        }
+        finest = min(strides.values())
     if not any(mask.any() for mask in masks.values()):
         raise ValueError(
-            f"region: expected at least half of the pixels of one position, which are {min(strides.values())} pixels "
+            f"region: expected at least half of the pixels of one position, which are {finest:g} pixels "
             f"wide on the finest level, got {int(region.sum())} pixels that hold none"
         )
     return masks
 
 
 def position_of(pixel: Sequence[int], shape: Sequence[int], stride: int) -> tuple[int, int]:
-    """The position (row, column) of a map of `shape` that covers the pixel (y, x).
+    """The position (row, column) of a map of `shape` whose tile covers the pixel (y, x).
+
+    Of a network's map ask `MapGeometry.position_of`.
 
     Raises:
         ValueError: for a pixel outside of what the map covers.
@@ -66,6 +83,8 @@ def crop_features(
     features: Mapping[str, Tensor], box: tuple[int, int, int, int], strides: Mapping[str, int] = PYRAMID_STRIDES
 ) -> dict[str, Tensor]:
     """The features of a part of the image, cut out of every level's map: of what the network saw there in its place.
+
+    Centres move by whole positions: the geometry of the cut maps in the part is that of the whole ones in the image.
 
     Args:
         features: maps (B, D_l, H_l, W_l).

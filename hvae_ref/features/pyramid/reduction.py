@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 
+from hvae_ref.data.examples import in_words
 from hvae_ref.features.pyramid.principal_components import PrincipalComponents
 from hvae_ref.features.pyramid.running_covariance import RunningCovariance
 
@@ -36,7 +38,7 @@ class Reduction(nn.Module):
     def __init__(self, dims: int | Mapping[str, int], whiten: bool = False) -> None:
         super().__init__()
         for value in dims.values() if isinstance(dims, Mapping) else [dims]:
-            if value < 1:
+            if not isinstance(value, int) or value < 1:
                 raise ValueError(f"dims: expected at least 1, got {value}")
         self.dims = dict(dims) if isinstance(dims, Mapping) else dims
         self.whiten = whiten
@@ -58,7 +60,11 @@ class Reduction(nn.Module):
         """
         found: dict[str, RunningCovariance] = {}
         like: dict[str, Tensor] = {}
+        if torch.is_tensor(features) or not isinstance(features, Iterable):
+            raise ValueError(f"features: expected maps by level, or batches of them, got {in_words(features)}")
         for batch in [features] if isinstance(features, Mapping) else features:
+            if not isinstance(batch, Mapping):
+                raise ValueError(f"features: expected maps by level, or batches of them, got {in_words(batch)}")
             if not found:
                 found = {level: self._empty_covariance(level, f) for level, f in batch.items()}
                 like = {level: f.new_zeros(()) for level, f in batch.items()}
@@ -123,6 +129,8 @@ class Reduction(nn.Module):
         return {level: -float(c.scale.log().sum()) for level, c in self.components.items()}
 
     def _empty_covariance(self, level: str, f: Tensor) -> RunningCovariance:
+        if not isinstance(f, Tensor):
+            raise ValueError(f"features[{level!r}]: expected floating-point values in a tensor, got {in_words(f)}")
         if f.ndim != 4 or not f.is_floating_point():
             raise ValueError(
                 f"features[{level!r}]: expected floating-point values of shape (B, C, H, W), got {f.dtype} "
@@ -148,9 +156,13 @@ class Reduction(nn.Module):
 
     @staticmethod
     def _check(maps: Mapping[str, Tensor], sizes: Mapping[str, int], unit: str) -> None:
+        if not isinstance(maps, Mapping):
+            raise ValueError(f"features: expected maps by level, got {in_words(maps)}")
         for level, values in maps.items():
             if level not in sizes:
                 raise ValueError(f"features: expected the levels {', '.join(sizes)}, got {level!r}")
+            if not isinstance(values, Tensor):
+                raise ValueError(f"features[{level!r}]: expected a tensor (B, C, H, W), got {in_words(values)}")
             if not values.is_floating_point():
                 raise ValueError(f"features[{level!r}]: expected floating-point values, got {values.dtype}")
             if values.ndim != 4 or values.shape[1] != sizes[level]:

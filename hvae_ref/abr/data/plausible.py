@@ -1,0 +1,139 @@
+"""What no averaged response can be, and what few are: magnitudes, traces that are no recording, impossible peaks.
+
+The limits of refusal lie far beyond what is published: responses are below 1 µV, averages of thousands of sweeps hold
+some hundredths of noise, and amplifiers reject single sweeps above 20 to 40 µV.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hvae_ref.abr.data.parameters import SAMPLE_INTERVAL_MS, SIGNAL_LENGTH, WAVES
+
+POSSIBLE_UV = (0.005, 50.0)
+"""Least range (highest − lowest sample) and largest sample of a recording, µV; beyond them it is in another unit."""
+USUAL_UV = (0.05, 5.0)
+"""The same, beyond which a warning is due."""
+POSSIBLE_AMPLITUDE_UV = (0.001, 10.0)
+USUAL_AMPLITUDE_UV = (0.01, 3.0)
+FIRST_LATENCY_MS = 0.8
+"""No wave comes before: the cochlea and its nerve take that long."""
+LAST_MS = (SIGNAL_LENGTH - 1) * SAMPLE_INTERVAL_MS
+USUAL_LATENCY_MS = {"I": (1.0, 4.5), "II": (1.8, 5.5), "III": (2.7, 7.0), "IV": (3.7, 8.5), "V": (4.2, 9.95)}
+FLAT_RUN = 5
+"""Equal samples in a row at the highest or lowest value that make a trace look clipped."""
+FILLER_RUN = 12
+"""Equal samples in a row anywhere that no amplifier gives."""
+
+
+def signal_fault(signals: np.ndarray) -> tuple[int, str] | None:
+    """The first recording that is none, and what is wrong with it.
+
+    Args:
+        signals: (N, 200) finite numbers, taken as µV.
+    """
+    spread, largest = np.ptp(signals, axis=1), np.abs(signals).max(axis=1)
+    low, high = POSSIBLE_UV
+    flat = np.flatnonzero(spread == 0)
+    if flat.size:
+        row = int(flat[0])
+        what = "zeros" if signals[row, 0] == 0 else f"{signals[row, 0]:.3g}"
+        return row, f"expected a recording, got {what} in all {signals.shape[1]} samples"
+    large = np.flatnonzero(largest > high)
+    if large.size:
+        row = int(large[0])
+        guess = "nV" if largest[row] < 5e3 else "counts of a converter, which its gain turns into µV"
+        found = f"a sample of {signals[row, np.abs(signals[row]).argmax()]:.3g}"
+        return row, f"expected at most {high:g} µV, got {found}: in {guess}? A column 'unit' names V, mV, µV or nV"
+    small = np.flatnonzero(spread < low)
+    if small.size:
+        row = int(small[0])
+        guess = "V" if spread[row] < 2e-5 else "mV"
+        return row, (
+            f"expected a range of at least {low:g} µV, got {spread[row]:.3g}: in {guess}? "
+            "A column 'unit' names V, mV, µV or nV"
+        )
+    return None
+
+
+def signal_doubts(signals: np.ndarray) -> list[tuple[int, str]]:
+    """The first recording of each kind that few recordings are, and what is doubtful about it."""
+    spread, largest = np.ptp(signals, axis=1), np.abs(signals).max(axis=1)
+    low, high = USUAL_UV
+    found = []
+    if (rows := np.flatnonzero((spread < low) | (largest > high))).size:
+        row = int(rows[0])
+        found.append((row, f"range {spread[row]:.3g} µV, largest sample {largest[row]:.3g} µV; is the unit µV?"))
+    runs, edges, rounded = _runs(signals)
+    if (rows := np.flatnonzero(runs >= FILLER_RUN)).size:
+        row = int(rows[0])
+        found.append((row, f"{runs[row]} equal samples in a row; were missing ones filled in?"))
+    elif (rows := np.flatnonzero((edges >= FLAT_RUN) & ~rounded)).size:
+        row = int(rows[0])
+        found.append((row, f"{edges[row]} samples in a row at its highest or lowest value; is it clipped?"))
+    return found
+
+
+def _runs(signals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Longest run of equal samples; longest at the highest or lowest value; whether values are coarsely rounded."""
+    same = np.diff(signals, axis=1) == 0
+    at_end = (signals == signals.max(1, keepdims=True)) | (signals == signals.min(1, keepdims=True))
+    longest, longest_end = np.ones(len(signals), dtype=int), np.ones(len(signals), dtype=int)
+    run = np.ones(len(signals), dtype=int)
+    for sample in range(same.shape[1]):
+        run = np.where(same[:, sample], run + 1, 1)
+        longest = np.maximum(longest, run)
+        longest_end = np.maximum(longest_end, np.where(at_end[:, sample + 1], run, 1))
+    inside = same & ~at_end[:, 1:]
+    return longest, longest_end, inside.sum(1) > 0.1 * same.shape[1]
+
+
+def peak_fault(latency: np.ndarray, amplitude: np.ndarray) -> tuple[int, str, str] | None:
+    """The first peak that is none: row, column, and what is wrong with it.
+
+    Args:
+        latency: (N, 5) ms, NaN where a wave is absent.
+        amplitude: (N, 5) µV, NaN where a wave is absent.
+    """
+    absent = "; an absent wave has two empty cells (NaN in NPZ)"
+    for row, wave in np.argwhere(~(np.isnan(latency) & np.isnan(amplitude))).tolist():
+        at, size = latency[row, wave], amplitude[row, wave]
+        column = f"latency_{WAVES[wave]}"
+        if not 0.0 <= at <= LAST_MS + 1e-6:
+            guess = ": in µs?" if 100 <= at < 2e4 else ""
+            return row, column, f"expected 0 to {LAST_MS:g} (ms), got {at:g}{guess}"
+        if at < FIRST_LATENCY_MS:
+            guess = "; seconds are named in a column latency_unit" if 5e-4 < at < 1e-2 else absent
+            return row, column, f"expected a wave after {FIRST_LATENCY_MS:g} ms, got {at:g}{guess}"
+        column = f"amplitude_{WAVES[wave]}"
+        if not np.isfinite(size):
+            return row, column, f"expected a number (µV) beside a latency, got {size:g}"
+        low, high = POSSIBLE_AMPLITUDE_UV
+        if not low <= size <= high:
+            expected = f"expected an amplitude of {low:g} to {high:g} µV, from peak down to trough"
+            return row, column, f"{expected}, got {size:g}{absent if size == 0 else ''}"
+        earlier = [w for w in range(wave) if np.isfinite(latency[row, w])]
+        if earlier and latency[row, earlier[-1]] >= at and not (wave == 4 and latency[row, earlier[-1]] == at):
+            before = f"{latency[row, earlier[-1]]:g} ms of wave {WAVES[earlier[-1]]}"
+            return row, f"latency_{WAVES[wave]}", f"expected a wave after the {before}, got {at:g}"
+    return None
+
+
+def peak_doubts(latency: np.ndarray, amplitude: np.ndarray) -> list[tuple[int, str]]:
+    """The first peak of each kind that few peaks are."""
+    found = []
+    for wave, label in enumerate(WAVES):
+        low, high = USUAL_LATENCY_MS[label]
+        with np.errstate(invalid="ignore"):
+            rows = np.flatnonzero((latency[:, wave] < low) | (latency[:, wave] > high))
+        if rows.size:
+            row = int(rows[0])
+            found.append((row, f"wave {label} at {latency[row, wave]:g} ms, usual are {low:g} to {high:g}"))
+            break
+    low, high = USUAL_AMPLITUDE_UV
+    with np.errstate(invalid="ignore"):
+        places = np.argwhere((amplitude < low) | (amplitude > high))
+    if len(places):
+        row, wave = (int(index) for index in places[0])
+        found.append((row, f"wave {WAVES[wave]} of {amplitude[row, wave]:.3g} µV; is the unit µV?"))
+    return found

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae_ref.exercises.engine.forms import UnsupportedAnswerError
 from hvae_ref.exercises.engine.exercise import Exercise
+from hvae_ref.exercises.engine.forms import UnsupportedAnswerError
 from hvae_ref.exercises.engine.inputs import normal, size
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 

@@ -56,9 +56,7 @@ def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tenso
     return _drawn(rng, size(rng), size(rng, high=5), float(rng.uniform(0.3, 2.5)))
 
 
-def _drawn(
-    rng: np.random.Generator, batch: int, dim: int, tau: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
+def _drawn(rng: np.random.Generator, batch: int, dim: int, tau: float) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
     z, w, u = (normal(rng, batch, dim, scale=s, dtype=torch.float64) for s in (1.0, 0.8, 1.5))
     u = u - w
     # A step that folds is evaluated beside its fold, with sech² of the argument below `share`: there the wrong formulas

@@ -13,8 +13,6 @@ from hvae_ref.exercises.engine.evaluate import Outcome, evaluate
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.surroundings import fixed_randomness, usual_modes
 
-RANDOM_CASES = 24
-
 
 @dataclass(frozen=True)
 class Case:
@@ -40,7 +38,7 @@ def cases(exercise: Exercise) -> list[Case]:
 
 def _drawn(exercise: Exercise) -> list[Case]:
     digest = hashlib.sha256(exercise.id.encode()).digest()
-    seeds = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(0, 2**31, RANDOM_CASES)
+    seeds = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(0, 2**31, exercise.random_cases)
     found = []
     with usual_modes():
         for seed in map(int, seeds):

@@ -24,7 +24,10 @@ def describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
         The kind, and a sentence that says it.
     """
     if is_blank(actual.value):
-        return "structure", "On this input the function returns nothing (None): does every way through it end in `return`?"
+        return (
+            "structure",
+            "On this input the function returns nothing (None): does every way through it end in `return`?",
+        )
     if kind == "structure":
         return kind, f"The answer has another form than what is asked: {mismatch(expected, actual)}."
     if kind == "shape":

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hvae_ref.exercises.engine import time_limit
 from hvae_ref.exercises.engine.forms import Leaf, UnsupportedAnswerError, arranged, flatten, is_blank
 from hvae_ref.exercises.engine.surroundings import fixed_randomness, usual_modes
-from hvae_ref.exercises.engine.time_limit import AnswerInterrupt, TimeLimitError
+from hvae_ref.exercises.engine.time_limit import AnswerInterrupt
 
 
 @dataclass(frozen=True)

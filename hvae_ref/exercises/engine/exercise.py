@@ -34,6 +34,7 @@ class Exercise:
             include batches of one. ``hvae_ref.exercises.engine.inputs`` holds the usual ingredients.
         edge_cases: Makes the tuples of arguments on which every answer is checked besides: extreme values, float32
             and float64, sizes that no fixed loop is made for.
+        random_cases: How many random inputs there are; few are enough where one is a whole experiment.
         misconceptions: Wrong answers to recognise, the most telling first. From a `Misconceptions` a tuple is taken,
             and nothing can be added to it afterwards.
         rtol: Relative tolerance of the comparison (and ten times that for gradients).
@@ -59,6 +60,7 @@ class Exercise:
     reference: Any
     inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None
     edge_cases: Callable[[], Iterable[tuple[Any, ...]]] | None = None
+    random_cases: int = 24
     misconceptions: tuple[Misconception, ...] | Misconceptions = ()
     rtol: float = 1e-4
     atol: float = 1e-5

@@ -57,7 +57,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         return means, sigma, x, torch.linspace(0.01, 0.99, count, dtype=torch.float64)
 
     means, sigma, x, levels = drawn(6, 2, 40, 1.0, 3)
-    sizes = ((1, 1, 200, 0.0, 1), (80, 2, 50, 3.0, 9), (2, 1, 300, 2.0, 5), (3, 30, 1, 0.5, 4), (5, 5, 5, 1.0, 5))
+    sizes = ((1, 1, 200, 0.0, 1), (80, 2, 50, 0.3, 9), (2, 1, 300, 2.0, 5), (3, 30, 1, 0.5, 4), (5, 5, 5, 1.0, 5))
     return [
         *(drawn(*each) for each in sizes),
         (means, 1e-3 * sigma, x, levels),

@@ -113,4 +113,8 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     for logits in ((900.0, -900.0, 0.0), (-900.0, -900.0, -901.0), (50.0, 51.0, 52.0)):
         f, _, loc, tril = drawn(3, 3, 2, 1.0, 1.0)
         found.append([f, torch.tensor(logits, dtype=torch.float64), loc, tril])
+    f, _, loc, tril = drawn(3, 2, 2, 1.0, 1.0)
+    loc[0] += 100  # all rows are at the component that has nearly no weight
+    found.append([f, torch.tensor([900.0, -900.0], dtype=torch.float64), loc, tril])
+    found[-1][0] = f - f.mean(0) + loc[1]
     return [*map(tuple, found), tuple(part.float() for part in drawn(4, 3, 2, 1.0, 1.0))]

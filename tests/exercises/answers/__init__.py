@@ -1,4 +1,4 @@
-"""Answers as readers write them: right ones in unusual style, and wrong ones that agree with the right one nearly always.
+"""Answers as readers write them: right ones in unusual style, and wrong ones that are nearly right.
 
 Each module holds those of one chapter; `test_answers.py` checks them.
 """

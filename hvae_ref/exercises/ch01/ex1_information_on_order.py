@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae_ref.exercises.engine.evaluate import UnsupportedAnswerError
 from hvae_ref.exercises.engine.exercise import Exercise
+from hvae_ref.exercises.engine.forms import UnsupportedAnswerError
 from hvae_ref.exercises.engine.inputs import normal, size
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 
@@ -51,7 +51,7 @@ def _marginal_and_information(answer: tuple[Tensor, Tensor]) -> dict[str, Any]:
         raise UnsupportedAnswerError(f"{pair}, got {kinds}") from None
     if weight.ndim != 2 or noise.shape != (len(weight), len(weight)):
         raise UnsupportedAnswerError(f"{pair}, got shapes {tuple(weight.shape)} and {tuple(noise.shape)}")
-    if not torch.allclose(noise, noise.mT):
+    if not torch.allclose(noise, noise.mT, rtol=1e-4, atol=1e-6):
         raise UnsupportedAnswerError("the noise Ψ is expected to be a covariance; yours is not symmetric")
     lowest = float(torch.linalg.eigvalsh(noise)[0])
     if not lowest > 0:
@@ -60,6 +60,25 @@ def _marginal_and_information(answer: tuple[Tensor, Tensor]) -> dict[str, Any]:
         )
     marginal = weight @ weight.mT + noise
     return {"covariance of x": marginal, "I(x; z)": 0.5 * (torch.logdet(marginal) - torch.logdet(noise))}
+
+
+def _edges() -> list[tuple[Tensor, float]]:
+    """Very little and very much information; variances of very different sizes; one value and nine; float32."""
+    rng = np.random.default_rng(11)
+
+    def covariance(dim: int, spread: float) -> Tensor:
+        root = normal(rng, dim, dim, dtype=torch.float64) + 2 * torch.eye(dim, dtype=torch.float64)
+        unit = torch.as_tensor(rng.uniform(-spread, spread, dim)).exp()
+        return unit[:, None] * (root @ root.mT) * unit
+
+    return [
+        (covariance(1, 0), 0.01),
+        (covariance(1, 3), 7.0),
+        (covariance(2, 3), 0.01),
+        (covariance(9, 1), 7.0),
+        (covariance(9, 3), 1.0),
+        (covariance(4, 0).float(), 1.5),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -112,6 +131,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_model_on_order,
     inputs=_covariance_and_nats,
+    edge_cases=_edges,
     compare_as=_marginal_and_information,
     misconceptions=wrong,
 )

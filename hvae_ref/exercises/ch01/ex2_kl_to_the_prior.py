@@ -1,13 +1,14 @@
 """Exercise 1.2: the price of one code.
 
 Asked for is KL(q ‖ p) in nats of a diagonal Gaussian q, given as loc and log σ (B, d), from p = N(0, I): one value for
-each example. The gradients are compared too.
+each example.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, float64
 
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.inputs import normal, size
@@ -23,6 +24,21 @@ def _kl(loc: Tensor, log_sigma: Tensor) -> Tensor:
 def _loc_and_log_sigma(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     batch, dim = size(rng), size(rng, high=7)
     return normal(rng, batch, dim), normal(rng, batch, dim, scale=0.5)
+
+
+def _edges() -> list[tuple[Tensor, Tensor]]:
+    """Scales from e^−300 to e^300, where the square of a scale is still a number; q = p; one value and many."""
+    scales = torch.tensor([[-40.0, -25.0, 25.0, 40.0], [-12.0, -3.0, 3.0, 12.0], [0.0, 0.0, 0.0, 0.0]])
+    single = [(torch.zeros(1, 1), torch.tensor([[log_sigma]])) for log_sigma in (-40.0, -3.0, 0.0, 3.0, 40.0)]
+    rng = np.random.default_rng(12)
+    return [
+        *single,
+        (torch.zeros(3, 4), scales),
+        (torch.tensor([[1e3, -30.0, 0.0, 1e-3]]), torch.zeros(1, 4)),
+        (torch.ones(1, 2, dtype=float64), torch.tensor([[-300.0, 300.0]], dtype=float64)),
+        (normal(rng, 70, 1), normal(rng, 70, 1)),
+        (normal(rng, 33, 33, dtype=float64), normal(rng, 33, 33, dtype=float64)),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -89,6 +105,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_kl,
     inputs=_loc_and_log_sigma,
-    check_gradient=True,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

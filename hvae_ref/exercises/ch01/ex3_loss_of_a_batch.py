@@ -1,13 +1,13 @@
 """Exercise 1.3: one number to minimise.
 
-Asked for is the mean −ELBO of a batch, from logits (B, D), binary pixels (B, D) and the KL of each example (B,). The
-gradients are compared too.
+Asked for is the mean −ELBO of a batch, from logits (B, D), binary pixels (B, D) and the KL of each example (B,).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, float64
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hvae_ref.exercises.engine.exercise import Exercise
@@ -25,6 +25,21 @@ def _logits_x_and_kl(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     batch, pixels = size(rng), size(rng, low=2, high=9)
     logits = normal(rng, batch, pixels, scale=3)
     return logits, integers(rng, batch, pixels), uniform(rng, batch, low=0.5, high=6)
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Logits at which a sigmoid is exactly 0 or 1, for both values of a pixel; one pixel and many."""
+    sizes = torch.tensor([[20.0, -20.0], [95.0, -95.0], [1000.0, -1000.0], [0.0, 0.0]])
+    certain = [(row[None], x, torch.tensor([2.0])) for row in sizes for x in (torch.eye(2)[:1], torch.eye(2)[1:])]
+    rng = np.random.default_rng(13)
+    return [
+        *certain,
+        (sizes.double(), torch.ones(4, 2, dtype=float64), torch.tensor([0.0, 900.0, 3.0, 1.0], dtype=float64)),
+        (torch.zeros(1, 1), torch.ones(1, 1), torch.zeros(1)),
+        (normal(rng, 40, 1), integers(rng, 40, 1), uniform(rng, 40)),
+        (normal(rng, 1, 300), integers(rng, 1, 300), uniform(rng, 1)),
+        (normal(rng, 9, 9, dtype=float64), integers(rng, 9, 9, dtype=float64), uniform(rng, 9, dtype=float64)),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -83,6 +98,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_loss,
     inputs=_logits_x_and_kl,
-    check_gradient=True,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -7,6 +7,7 @@ term by z: all tensors (B, d), with no mean over the batch.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor, float64
 
 from hvae_ref.exercises.engine.exercise import Exercise
@@ -29,6 +30,23 @@ def _upstream_noise_and_log_var(rng: np.random.Generator) -> tuple[Tensor, Tenso
     batch, dim = size(rng), size(rng, high=6)
     upstream, eps, log_var = (normal(rng, batch, dim, dtype=float64) for _ in range(3))
     return upstream, eps, log_var
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Variances from e^−600 to e^600; no slope, no noise; one value and many; float32."""
+    rng = np.random.default_rng(14)
+    log_var = torch.tensor([[-600.0, -40.0, -5.0, 5.0, 40.0, 600.0]], dtype=float64)
+    ones = torch.ones_like(log_var)
+    single = torch.tensor([[0.7]], dtype=float64)
+    return [
+        (ones, -ones, log_var),
+        (0 * ones, ones, log_var / 20),
+        (ones, 0 * ones, log_var / 20),
+        (1e4 * ones, ones, log_var / 20),
+        (single, single, single),
+        (*(normal(rng, 50, 1, dtype=float64) for _ in range(3)),),
+        (*(normal(rng, 3, 40, scale=0.3) for _ in range(3)),),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -113,6 +131,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_backward,
     inputs=_upstream_noise_and_log_var,
+    edge_cases=_edges,
     rtol=1e-8,
     atol=1e-9,
     misconceptions=wrong,

@@ -1,7 +1,6 @@
 """Exercise 1.5: K samples, one bound.
 
-Asked for is the importance-weighted bound of each example, from log weights (K, B) that may be as small as −900. The
-gradients are compared too.
+Asked for is the importance-weighted bound of each example, from log weights (K, B) that may be as small as −900.
 """
 
 from __future__ import annotations
@@ -29,6 +28,25 @@ def _log_weights(rng: np.random.Generator) -> tuple[Tensor]:
     # The examples have very different sizes: with one maximum for the whole batch, some sums of exponentials are 0.
     far = torch.as_tensor(rng.choice([1.0, 90.0, 900.0], size=batch), dtype=torch.float32)
     return (normal(rng, samples, batch, scale=2) - far,)
+
+
+def _edges() -> list[tuple[Tensor]]:
+    """Log weights 900 apart, with the largest in every place; all at −900, and all at 900; one sample and many."""
+    found = []
+    for samples in (2, 3, 12):
+        for largest in {0, 1, samples - 1}:
+            log_w = torch.full((samples, 1), -900.0)
+            log_w[largest] = 0.0
+            found += [(log_w,), (log_w.double(),), (torch.cat([log_w, -log_w, 0 * log_w - 900], 1),)]
+    rng = np.random.default_rng(15)
+    return [
+        *found,
+        (torch.tensor([[-900.0]]),),
+        (torch.tensor([[0.0], [-30.0]]),),
+        (torch.full((3, 2), 900.0),),
+        (normal(rng, 700, 2) - 500,),
+        (normal(rng, 1, 9, scale=300, dtype=torch.float64),),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -83,6 +101,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_bound,
     inputs=_log_weights,
-    check_gradient=True,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

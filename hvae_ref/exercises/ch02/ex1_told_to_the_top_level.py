@@ -31,6 +31,21 @@ def _scales(rng: np.random.Generator, batch: int) -> Tensor:
     return uniform(rng, batch, low=0.3, high=1.2, dtype=torch.float64)
 
 
+def _edges() -> list[tuple[Tensor, ...]]:
+    """A weight of zero; scales from a thousandth to ten thousand; one value and many; float32."""
+    rng = np.random.default_rng(21)
+    rows = [
+        [0.5, 1.0, 0.0, 0.7],
+        [-3.0, 1e4, -2.0, 1e-3],
+        [1e3, 1e-3, 50.0, 1e4],
+        [-0.5, 0.2, -0.1, 0.0],
+        [0.0, 3.0, 3.0, 3.0],
+    ]
+    table = torch.tensor(rows, dtype=torch.float64).T
+    many = normal(rng, 4, 60, scale=3)
+    return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float()), tuple(many.abs())]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -81,5 +96,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_told,
     inputs=_two_arrows,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -7,6 +7,7 @@ form.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hvae_ref.exercises.engine.exercise import Exercise
@@ -24,6 +25,18 @@ def _log_terms(rng: np.random.Generator) -> tuple[Tensor, ...]:
     samples = size(rng, high=9)
     log_px = -80 + 10 * normal(rng, samples)
     return (log_px, *(-10 + 3 * normal(rng, samples) for _ in range(4)))
+
+
+def _edges() -> list[tuple[Tensor, ...]]:
+    """Log-densities of −2000 and of 300, whose exponentials are no floats; each of the five alone; many samples."""
+    rng = np.random.default_rng(22)
+    each = torch.eye(5, dtype=torch.float64)
+    return [
+        *(tuple(100 * row[:, None]) for row in each),
+        tuple(torch.tensor([-2000.0, 300.0, -900.0, 200.0, -700.0])[:, None]),
+        tuple(normal(rng, 5, 50, scale=500)),
+        tuple(normal(rng, 5, 3, scale=500, dtype=torch.float64)),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -56,5 +69,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_elbo,
     inputs=_log_terms,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -1,7 +1,6 @@
 """Exercise 2.3: the price of z1, given z2.
 
-Asked for is KL(q ‖ p) in nats of two diagonal Gaussians, given as loc and log σ (B, d): one value for each example. The
-gradients are compared too.
+Asked for is KL(q ‖ p) in nats of two diagonal Gaussians, given as loc and log σ (B, d): one value for each example.
 """
 
 from __future__ import annotations
@@ -32,6 +31,23 @@ def _two_gaussians(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Te
         normal(rng, batch, dim),
         normal(rng, batch, dim, scale=0.5),
     )
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Scales from e^−300 to e^300, with a distance of the same size; q = p; one value and many."""
+    found = []
+    for scale, dtype in ((35.0, torch.float32), (300.0, torch.float64)):
+        for log_q, log_p in ((0.0, scale), (-scale, -scale + 1), (scale, scale + 1), (-scale, 0.0), (scale / 2, 0.0)):
+            q, p = torch.full((1, 1), log_q, dtype=dtype), torch.full((1, 1), log_p, dtype=dtype)
+            found.append((1.5 * p.exp(), q, 0 * p, p))
+    rng = np.random.default_rng(23)
+    same = normal(rng, 2, 3), normal(rng, 2, 3)
+    return [
+        *found,
+        (*same, *same),
+        (*(normal(rng, 60, 1) for _ in range(4)),),
+        (*(normal(rng, 20, 20, dtype=torch.float64) for _ in range(4)),),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -95,6 +111,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_kl,
     inputs=_two_gaussians,
-    check_gradient=True,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -31,6 +31,21 @@ def _chain_of_numbers(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor,
     return _scales(rng, batch), a, _scales(rng, batch), w, _scales(rng, batch)
 
 
+def _edges() -> list[tuple[Tensor, ...]]:
+    """Weights of zero and below; scales from a hundredth to a thousand; one value and many; float32."""
+    rng = np.random.default_rng(24)
+    rows = [
+        [0.5, 0.0, 0.5, 2.0, 0.5],
+        [0.5, 1.0, 0.7, 0.0, 0.5],
+        [1e3, -2.0, 1e-2, 3.0, 0.5],
+        [1e-1, 2.0, 1e3, -3.0, 1e-2],
+        [2.0, -1.0, 5.0, -1.0, 40.0],
+    ]
+    table = torch.tensor(rows, dtype=torch.float64).T
+    many = normal(rng, 5, 60).abs() + 0.3
+    return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float()), tuple(many)]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -71,5 +86,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_excess,
     inputs=_chain_of_numbers,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -30,13 +30,18 @@ def _two_amounts(rng: np.random.Generator) -> tuple[float, float]:
 
 def _amounts(answer: tuple[float, float, float, float]) -> dict[str, Tensor]:
     """What is compared of four numbers (w, σ, u, τ): I(x; z1) and I(x; z2)."""
-    if not isinstance(answer, (tuple, list, Tensor)) or len(answer) != 4:
+    if not isinstance(answer, tuple | list) or len(answer) != 4 or any(torch.numel(part) != 1 for part in answer):
         raise ValueError("expected four numbers, (w, σ, u, τ)")
     w, sigma, u, tau = (torch.as_tensor(number, dtype=torch.float64).reshape(()) for number in answer)
     if sigma < 0 or tau <= 0:
         raise ValueError("σ and τ are standard deviations: expected σ at least 0 and τ above 0")
     total, below = (u * w) ** 2 + (u * sigma) ** 2 + tau**2, (u * sigma) ** 2 + tau**2
     return {"I(x; z1)": 0.5 * torch.log(total / tau**2), "I(x; z2)": 0.5 * torch.log(total / below)}
+
+
+def _edges() -> list[tuple[float, float]]:
+    """Very little and very much for one of the levels, and nearly the same for both."""
+    return [(8.0, 0.001), (8.0, 7.99), (0.01, 0.002), (3.0, 2.0), (1.0, 0.1), (5.0, 0.5)]
 
 
 wrong = Misconceptions(_SECTION)
@@ -74,8 +79,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_levels,
     inputs=_two_amounts,
-    rtol=1e-6,
-    atol=1e-7,
+    edge_cases=_edges,
     compare_as=_amounts,
     misconceptions=wrong,
 )

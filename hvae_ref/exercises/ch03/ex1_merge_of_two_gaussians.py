@@ -1,11 +1,12 @@
 """Exercise 3.1: two Gaussians, one posterior.
 
-Asked for are mean and scale (B, d) of the ladder's merge of prior and estimate. The gradients are compared too.
+Asked for are mean and scale (B, d) of the ladder's merge of prior and estimate.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hvae_ref.exercises.engine.exercise import Exercise
@@ -30,6 +31,22 @@ def _two_gaussians(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Te
     loc_p, loc_d = normal(rng, batch, dim, scale=2), normal(rng, batch, dim, scale=2)
     scale_p, scale_d = (normal(rng, batch, dim, scale=0.6).exp() for _ in range(2))
     return loc_p, scale_p, loc_d, scale_d
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """One of the two all but certain; both so, with different weights; both very wide; one value and many."""
+    rng = np.random.default_rng(31)
+    pairs = [(1e-6, 1e6), (1e6, 1e-6), (1e-4, 2e-4), (3e-7, 1e-7), (1e5, 2e5), (1.0, 1e-3)]
+    one = torch.ones(1, 1)
+    found = [(one, p * one, -3 * one, d * one) for p, d in pairs]
+    far = torch.tensor([[1e4, -1e4, 0.0]], dtype=torch.float64)
+    wide = torch.tensor([[1e-9, 1e9, 1.0]], dtype=torch.float64)
+    return [
+        *found,
+        (far, wide, -far, 2 * wide),
+        (normal(rng, 60, 1), normal(rng, 60, 1).exp(), normal(rng, 60, 1), normal(rng, 60, 1).exp()),
+        (normal(rng, 9, 9), normal(rng, 9, 9).exp(), normal(rng, 9, 9), normal(rng, 9, 9).exp()),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -91,6 +108,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_merged,
     inputs=_two_gaussians,
-    check_gradient=True,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

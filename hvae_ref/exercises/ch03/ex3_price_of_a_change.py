@@ -1,12 +1,13 @@
 """Exercise 3.3: the price of a change.
 
 Asked for is the KL of a relative posterior in nats, from log σ of the prior, the change of the mean and the logarithm
-of the ratio of scales (B, d): one value for each example. The gradients are compared too.
+of the ratio of scales (B, d): one value for each example.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hvae_ref.exercises.engine.exercise import Exercise
@@ -24,6 +25,22 @@ def _price(log_sigma: Tensor, delta_loc: Tensor, delta_log_sigma: Tensor) -> Ten
 def _prior_and_change(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     batch, dim = size(rng), size(rng, high=7)
     return normal(rng, batch, dim, scale=0.5), normal(rng, batch, dim), normal(rng, batch, dim, scale=0.5)
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Scales and ratios from e^−300 to e^300, with a change of the same size; no change; one value and many."""
+    found = []
+    for size_, dtype in ((35.0, torch.float32), (300.0, torch.float64)):
+        for log_sigma, log_ratio in ((-size_, 0.5), (size_, -0.5), (0.0, -size_), (0.0, size_), (size_, -size_)):
+            sigma = torch.full((1, 1), log_sigma, dtype=dtype)
+            found.append((sigma, 1.5 * sigma.exp(), torch.full((1, 1), log_ratio, dtype=dtype)))
+    rng = np.random.default_rng(33)
+    return [
+        *found,
+        (normal(rng, 2, 3), torch.zeros(2, 3), torch.zeros(2, 3)),
+        (*(normal(rng, 60, 1) for _ in range(3)),),
+        (*(normal(rng, 20, 20, dtype=torch.float64) for _ in range(3)),),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -84,6 +101,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_price,
     inputs=_prior_and_change,
-    check_gradient=True,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -46,6 +46,20 @@ def _prior_and_price(answer: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]
     return {"log σ": log_sigma, "KL": _price(log_sigma, delta_loc, delta_log_sigma)}
 
 
+def _edges() -> list[tuple[Tensor, float]]:
+    """Very little and very much; scales from e^−20 to e^20; one value and many; float32."""
+    rng = np.random.default_rng(34)
+    scales = torch.tensor([[-20.0, -5.0, 0.0, 5.0, 20.0]], dtype=torch.float64)
+    return [
+        (scales, 0.01),
+        (scales.T.contiguous(), 150.0),
+        (torch.zeros(1, 1, dtype=torch.float64), 40.0),
+        (normal(rng, 30, 40, dtype=torch.float64), 3.0),
+        (normal(rng, 4, 1), 1.0),
+        (normal(rng, 5, 3), 20.0),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -81,6 +95,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_on_order,
     inputs=_scales_and_nats,
+    edge_cases=_edges,
     compare_as=_prior_and_price,
     misconceptions=wrong,
 )

@@ -35,6 +35,30 @@ def _pixels_and_logistics(rng: np.random.Generator) -> tuple[Tensor, Tensor, Ten
     return x, loc, uniform(rng, batch, pixels, low=0.8, high=3, dtype=torch.float64), values
 
 
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, int]]:
+    """Bins with a probability of e^−30 and of e^−600; the outer ones, from both sides; wide and narrow logistics."""
+    rng = np.random.default_rng(36)
+    rare = torch.tensor([[0.0, 3.0, 100.0]], dtype=torch.float64)
+    one = torch.ones(1, 1, dtype=torch.float64)
+    found = [(rare, rare + away, torch.ones_like(rare), 256) for away in (12.0, 30.0, 150.0)]
+    found.append((rare, rare + 120, 0.2 * torch.ones_like(rare), 256))
+    outer = [(edge * one, loc * one, one, 256) for edge in (0.0, 255.0) for loc in (-3.0, 0.0, 100.0, 255.0, 258.0)]
+    return [
+        *found,
+        *(case for case in outer if case[0] < case[1] + 12),
+        (4 * one, 4 * one, 0.01 * one, 17),
+        (one, one, 200 * one, 2),
+        (0 * one, 8 * one, 200 * one, 17),
+        (torch.tensor([[0.0, 1.0]]), torch.tensor([[0.2, 0.9]]), torch.ones(1, 2), 2),
+        (
+            integers(rng, 40, 50, high=256, dtype=torch.float64),
+            uniform(rng, 40, 50, low=100, high=256, dtype=torch.float64),
+            uniform(rng, 40, 50, low=20, high=60, dtype=torch.float64),
+            256,
+        ),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -77,5 +101,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_log_bin,
     inputs=_pixels_and_logistics,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -30,6 +30,19 @@ def _nats_of_densities(rng: np.random.Generator) -> tuple[Tensor, int, int]:
     return dim * math.log(values) * uniform(rng, batch, low=-0.8, high=0, dtype=torch.float64), dim, values
 
 
+def _edges() -> list[tuple[Tensor, int, int]]:
+    """One value and a million; two grey levels and 65,536; nats of every sign; float32."""
+    nats = torch.tensor([-1e4, -1.0, 0.0, 1.0, 1e4], dtype=torch.float64)
+    return [
+        (nats, 1, 2),
+        (nats, 1, 65_536),
+        (nats, 1_000_000, 256),
+        (nats.float(), 3072, 256),
+        (nats[:1], 12, 10),
+        (nats.repeat(20), 784, 2),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -72,5 +85,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_bits,
     inputs=_nats_of_densities,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

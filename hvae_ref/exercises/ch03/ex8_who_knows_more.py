@@ -32,6 +32,22 @@ def _linear_posterior(rng: np.random.Generator) -> tuple[Tensor, ...]:
     return a, s2, b, c, s1
 
 
+def _edges() -> list[tuple[Tensor, ...]]:
+    """Each of the paths alone; a sum of the paths that is zero; noise from a thousandth to a thousand; float32."""
+    rng = np.random.default_rng(38)
+    rows = [
+        [0.0, 0.5, 1.0, 2.0, 0.5],
+        [1.0, 0.5, 0.0, 2.0, 0.5],
+        [1.0, 0.5, 1.0, 0.0, 0.5],
+        [2.0, 1e-3, -2.0, 1.0, 1e-3],
+        [1e3, 1e-3, -3.0, 0.7, 1e-3],
+        [-1.0, 1e3, 5.0, -2.0, 1e3],
+    ]
+    table = torch.tensor(rows, dtype=torch.float64).T
+    many = normal(rng, 5, 60).abs() + 0.3
+    return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float()), tuple(many)]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -76,5 +92,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_known,
     inputs=_linear_posterior,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.exercises.ch04.specimens import specimen_and_points
+from hvae_ref.exercises.ch04.specimens import specimen_and_points, specimens_of_every_kind
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 
@@ -114,5 +114,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_is_honest,
     inputs=specimen_and_points,
+    edge_cases=specimens_of_every_kind,
     misconceptions=wrong,
 )

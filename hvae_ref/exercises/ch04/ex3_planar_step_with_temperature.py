@@ -1,7 +1,7 @@
 """Exercise 4.3: a sharper bend.
 
 Asked for are z' (B, D) and log |det ∂z'/∂z| (B,) of a planar step with temperature τ, where u is changed so that the
-step is invertible. The gradients are compared too.
+step is invertible.
 """
 
 from __future__ import annotations
@@ -53,15 +53,30 @@ def _planar(z: Tensor, w: Tensor, u: Tensor, b: Tensor, tau: float) -> Step:
 
 
 def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
-    batch, dim = size(rng), size(rng, high=5)
+    return _drawn(rng, size(rng), size(rng, high=5), float(rng.uniform(0.3, 2.5)))
+
+
+def _drawn(rng: np.random.Generator, batch: int, dim: int, tau: float) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
     z, w, u = (normal(rng, batch, dim, scale=s, dtype=torch.float64) for s in (1.0, 0.8, 1.5))
-    u, tau = u - w, float(rng.uniform(0.3, 2.5))
+    u = u - w
     # A step that folds is evaluated beside its fold, with sech² of the argument below `share`: there the wrong formulas
     # are finite, with or without an absolute value, and differ from each other.
     share = (0.95 * tau / (0.5 - _dot(w, u)).clamp_min(1e-3)).clamp_max(1)
     argument = torch.acosh(share.rsqrt()) + normal(rng, batch, scale=0.5, dtype=torch.float64).abs()
     side = torch.as_tensor(rng.choice([-1.0, 1.0], batch))
     return z, w, u, tau * side * argument - _dot(w, z), tau
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, float]]:
+    """Sharp and blunt bends; w next to zero; u far along w, both ways; one dimension and twelve; float32."""
+    rng = np.random.default_rng(43)
+    found = [_drawn(rng, *sizes) for sizes in ((1, 1, 0.02), (2, 12, 0.05), (30, 2, 0.5), (3, 1, 15.0), (2, 3, 1.0))]
+    z, w, u, b, tau = _drawn(rng, 2, 3, 0.7)
+    found.append((z, 1e-4 * w, u, torch.full_like(b, 0.8), tau))
+    for along in (60.0, -60.0):
+        argument = torch.tensor([0.6, -2.0], dtype=torch.float64)
+        found.append((z, w, along * w, tau * argument - _dot(w, z), tau))
+    return [*found, (z.float(), w.float(), u.float(), b.float(), tau)]
 
 
 wrong = Misconceptions(_SECTION)
@@ -154,6 +169,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_planar,
     inputs=_parameters,
-    check_gradient=True,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

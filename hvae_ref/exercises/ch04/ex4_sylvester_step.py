@@ -56,7 +56,10 @@ def _sylvester(z: Tensor, q: Tensor, raw: Tensor, raw_tilde: Tensor, b: Tensor) 
 
 def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, dim = size(rng, high=5), size(rng, high=5)
-    bends = int(rng.integers(1, dim + 1))
+    return _drawn(rng, batch, dim, int(rng.integers(1, dim + 1)))
+
+
+def _drawn(rng: np.random.Generator, batch: int, dim: int, bends: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     q = torch.linalg.qr(normal(rng, batch, dim, dim, dtype=torch.float64)).Q[:, :, :bends].contiguous()
     while True:
         z = normal(rng, batch, dim, scale=1.5, dtype=torch.float64)
@@ -66,6 +69,15 @@ def _parameters(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tenso
         slope = _slope(_inside(z, q, raw_tilde.triu(), b))
         if (slope * _diagonal(raw) * _diagonal(raw_tilde)).min() > -0.95:
             return z, q, raw, raw_tilde, b
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """As many bends as dimensions, and one of many; more dimensions than a random case has; diagonals of ±30."""
+    rng = np.random.default_rng(44)
+    found = [_drawn(rng, *sizes) for sizes in ((1, 1, 1), (1, 9, 9), (2, 12, 1), (3, 10, 4), (12, 3, 2))]
+    z, q, raw, raw_tilde, b = _drawn(rng, 2, 4, 3)
+    steep = torch.diag_embed(30 * torch.ones(2, 3, dtype=torch.float64) * torch.tensor([1.0, -1.0, 1.0]))
+    return [*found, (z, q, raw.triu(1) + steep, raw_tilde.triu(1) + steep, b), (z, q, 0 * raw, raw_tilde, b)]
 
 
 wrong = Misconceptions(_SECTION)
@@ -186,5 +198,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_sylvester,
     inputs=_parameters,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

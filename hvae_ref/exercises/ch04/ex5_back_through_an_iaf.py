@@ -71,6 +71,32 @@ def _with_halves(keep: Callable[[Tensor], Tensor]) -> Callable[..., Step]:
     return back
 
 
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """More coordinates than any fixed number of rounds; coordinates that do not depend on each other; one of them."""
+    rng = np.random.default_rng(45)
+    chains = [_chain(rng, batch, dim) for batch, dim in ((2, 7), (1, 12), (3, 33), (1, 130))]
+    z_next, a, c, beta, gamma = _chain(rng, 2, 6)
+    wide = 3 * torch.tensor([[1.0, -1.0] * 3], dtype=torch.float64)
+    single = normal(rng, 1, 1, dtype=torch.float64)
+    return [
+        *chains,
+        (z_next, a, c, beta, gamma + wide),
+        (z_next, a.triu(), c.triu(), beta, gamma),
+        (single, single, single, single, single),
+        (*_chain(rng, 40, 2),),
+    ]
+
+
+def _chain(rng: np.random.Generator, batch: int, dim: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Each coordinate depends on the one before it so strongly that a mistake in the first reaches the last."""
+    above = normal(rng, 2, dim, dim, scale=0.1, dtype=torch.float64).triu()
+    before = torch.diag(torch.ones(dim - 1, dtype=torch.float64), -1)
+    beta, z = (normal(rng, batch, dim, dtype=torch.float64) for _ in range(2))
+    a, c, gamma = before + above[0], 0.02 * before + above[1], torch.zeros(batch, dim, dtype=torch.float64)
+    m, s = _told(z, a, c, beta, gamma)
+    return torch.lerp(m, z, s.sigmoid()), a, c, beta, gamma
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -197,5 +223,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_back,
     inputs=_parameters,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

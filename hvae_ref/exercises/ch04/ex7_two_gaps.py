@@ -38,6 +38,23 @@ def _weights(rng: np.random.Generator) -> Pair:
     return rows[0], rows[1]
 
 
+def _edges() -> list[Pair]:
+    """Weights 1200 apart, with the largest in every place; one weight; many; large ones; float32."""
+    found = []
+    for largest in range(3):
+        log_w = torch.full((3, 2), -1200.0, dtype=torch.float64)
+        log_w[largest, 0] = 0.0
+        found.append((log_w[:2] - 5, log_w))
+    rng = np.random.default_rng(47)
+    return [
+        *found,
+        (normal(rng, 1, 3, dtype=torch.float64) - 1200, normal(rng, 1, 3, dtype=torch.float64) - 1200),
+        (normal(rng, 4, 2, dtype=torch.float64) + 900, normal(rng, 9, 2, dtype=torch.float64) + 905),
+        (normal(rng, 2, 1, dtype=torch.float64) - 80, normal(rng, 600, 1, dtype=torch.float64) - 80),
+        (normal(rng, 5, 5) - 8, normal(rng, 5, 5) - 8),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -133,5 +150,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_gaps,
     inputs=_weights,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

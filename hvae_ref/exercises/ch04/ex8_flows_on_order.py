@@ -70,6 +70,19 @@ def _worths(covariance: Tensor) -> dict[str, Tensor]:
     }
 
 
+def _edges() -> list[tuple[Tensor, Tensor]]:
+    """Very little and very much on one of the levels; one order and thirty."""
+    little, much = torch.tensor([0.002], dtype=torch.float64), torch.tensor([4.0], dtype=torch.float64)
+    rng = np.random.default_rng(48)
+    return [
+        (little, much),
+        (much, little),
+        (much, much),
+        (little, little),
+        (uniform(rng, 30, low=0.1, dtype=torch.float64), uniform(rng, 30, low=0.1, dtype=torch.float64)),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -133,6 +146,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_ordered,
     inputs=_orders,
+    edge_cases=_edges,
     compare_as=_worths,
     misconceptions=wrong,
 )

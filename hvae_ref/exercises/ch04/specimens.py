@@ -142,3 +142,27 @@ def specimen_and_points(rng: np.random.Generator) -> tuple[Specimen, Tensor]:
             if rng.random() < 0.3:
                 flow.share = _SLIGHTLY * (1 + flow.true(z).abs().max().item()) / error
             return flow, z
+
+
+def specimens_of_every_kind() -> list[tuple[Specimen, Tensor]]:
+    """Make flows of every kind, in more dimensions than a random one has, and spots at each of many points.
+
+    Returns:
+        Flows, each with z of shape (B, D) in float64.
+    """
+    rng = np.random.default_rng(42)
+    right = [
+        (Specimen(dim, rng, "right", reflected), normal(rng, batch, dim, scale=1.5, dtype=torch.float64))
+        for dim, batch, reflected in ((1, 1, False), (1, 3, True), (9, 12, False), (6, 2, True))
+    ]
+    wrong = [_clearly_wrong(rng, kind, place=3) for kind in REPORTS if kind != "right"]
+    return [*right, *wrong, *(_clearly_wrong(rng, "spot", place) for place in range(7))]
+
+
+def _clearly_wrong(rng: np.random.Generator, kind: str, place: int) -> tuple[Specimen, Tensor]:
+    """A flow in six dimensions, and seven points; at the place of one of them lies the spot."""
+    while True:
+        z = normal(rng, 7, 6, scale=1.5, dtype=torch.float64)
+        flow = Specimen(6, rng, kind, reflected=False, spot=z[place])
+        if flow.error(z) > _CLEARLY:
+            return flow, z

@@ -7,6 +7,7 @@ and, by a softplus, κ. The gradients are compared too.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
@@ -29,6 +30,24 @@ def _expected(raw: Tensor) -> Tensor:
 
 def _raw(rng: np.random.Generator) -> tuple[Tensor]:
     return (normal(rng, size(rng), size(rng, low=2, high=12) + 1, scale=2),)
+
+
+def _edges() -> list[tuple[Tensor]]:
+    """A κ next to zero and of ten thousand; long and short directions; two dimensions and three hundred; float64."""
+    rng = np.random.default_rng(51)
+    found = []
+    for last in (-15.0, 0.0, 60.0, 1000.0, 1e4):
+        raw = normal(rng, 2, 4)
+        raw[:, -1] = last
+        found += [(raw,), (raw.double(),)]
+    lengths = torch.tensor([[1e-3, 1e-3, 1e-3, 1.0], [1e4, 1e4, 1e4, 1.0]])
+    return [
+        *found,
+        (normal(rng, 2, 4) * lengths,),
+        (normal(rng, 1, 3, dtype=torch.float64),),
+        (normal(rng, 3, 301, scale=30, dtype=torch.float64),),
+        (normal(rng, 40, 4),),
+    ]
 
 
 wrong = Misconceptions(_SECTION)
@@ -91,6 +110,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_expected,
     inputs=_raw,
+    edge_cases=_edges,
     check_gradient=True,
     misconceptions=wrong,
 )

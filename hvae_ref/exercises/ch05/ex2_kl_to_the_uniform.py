@@ -31,6 +31,21 @@ def _dim_and_concentration(rng: np.random.Generator) -> tuple[int, Tensor]:
     return dim, 10 ** uniform(rng, size(rng), low=-2.5, high=2.5, dtype=torch.float64)
 
 
+def _edges() -> list[tuple[int, Tensor]]:
+    """The ends of the range of κ, in few dimensions and in a thousand; one κ and many; float32."""
+    ends = torch.tensor([0.002, 0.01, 1.0, 100.0, 900.0, 2e4], dtype=torch.float64)
+    return [
+        (2, ends),
+        (3, ends),
+        (7, ends),
+        (200, ends),
+        (1000, ends[2:]),
+        *((3, value[None]) for value in ends),
+        (4, torch.linspace(0.1, 9, 50, dtype=torch.float64)),
+        (11, torch.tensor([3.0, 40.0])),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -106,6 +121,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_kl,
     inputs=_dim_and_concentration,
+    edge_cases=_edges,
     check_gradient=True,
     atol=1e-10,
     misconceptions=wrong,

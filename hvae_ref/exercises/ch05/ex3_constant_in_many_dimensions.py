@@ -36,6 +36,13 @@ def _dim_and_concentration(rng: np.random.Generator) -> tuple[int, Tensor]:
     return dim, uniform(rng, size(rng), low=0.5, high=high, dtype=torch.float64)
 
 
+def _edges() -> list[tuple[int, Tensor]]:
+    """The ends of the range of κ, in the fewest and the most dimensions, even and odd; one κ and many."""
+    ends = torch.tensor([0.02, 1.0, 60.0], dtype=torch.float64)
+    found = [(dim, ends) for dim in (2, 3, 5, 128, 511, 512, 1023, 1024)]
+    return [*found, (2, ends[2:]), (1024, ends[:1]), (6, torch.linspace(0.1, 60, 40, dtype=torch.float64))]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -95,6 +102,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_log_constant,
     inputs=_dim_and_concentration,
+    edge_cases=_edges,
     rtol=1e-7,
     atol=1e-7,
     misconceptions=wrong,

@@ -64,6 +64,18 @@ def _where_it_leads(matrix: Tensor) -> dict[str, Tensor]:
     return {"first column": matrix[..., 0], "UᵀU": (matrix.mT @ matrix).nan_to_num(nan=math.inf)}
 
 
+def _edges() -> list[tuple[Tensor]]:
+    """Both poles, each alone and among others; next to them; orthogonal to them; two dimensions and sixty-four."""
+    found = []
+    for dim in (2, 3, 64):
+        pole = torch.eye(dim)[:1]
+        side = torch.eye(dim)[1:2]
+        near = [normalize(sign * pole + away * side, dim=-1) for sign in (1, -1) for away in (1e-7, 1e-5, 1e-3)]
+        found += [(pole,), (-pole,), (side,), (-side,), (torch.cat([*near, pole, -pole, side]),)]
+    rng = np.random.default_rng(54)
+    return [*found, (normalize(normal(rng, 50, 3), dim=-1),), (normalize(normal(rng, 1, 40), dim=-1),)]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -129,6 +141,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_orient,
     inputs=_directions,
+    edge_cases=_edges,
     compare_as=_where_it_leads,
     atol=5e-6,
     misconceptions=wrong,

@@ -1,67 +1,88 @@
 """Exercise 5.5: draw the cosine.
 
-Asked for are independent draws of t = μᵀz. Answers draw at random, so the check compares what their law and their order
-have in common.
+Asked for are independent draws of t = μᵀz. Answers draw at random, so the check looks at their law, at whether they
+depend on each other, and at whether a second call brings new ones.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Beta, Gamma
 
+from hvae_ref.exercises.engine import draws
 from hvae_ref.exercises.engine.exercise import Exercise
+from hvae_ref.exercises.engine.forms import arranged, as_tensor, is_blank
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
+from hvae_ref.exercises.engine.surroundings import reseed
 
 _SECTION = "How do you draw from it?"
 _DENSITY = "What does a density on a sphere look like?"
-_BLOCK = 50  # draws
 _MOST_ROUNDS = 1000  # so that the check ends if a wrong test accepts nothing
 
 
 def _cosines(dim: int, concentration: float, count: int) -> Tensor:
-    """Draws, independent within blocks of equal probability: their law has nearly no sampling noise."""
-    block = torch.arange(count, dtype=torch.float64) // _BLOCK
-    return _at((block + torch.rand(count, dtype=torch.float64)) * _BLOCK / count, dim, concentration)[
-        torch.randperm(count)
-    ]
+    return _at(torch.rand(count, dtype=torch.float64), dim, concentration)
+
+
+def _masses(dim: int, concentration: float) -> tuple[np.ndarray, np.ndarray]:
+    """Angles, and the probability of a smaller one (that is, of a larger cosine)."""
+    # Nearly all of the mass lies within a few 1/√κ, so the grid is finer next to 0.
+    angle = math.pi * np.linspace(0, 1, 20_001)[1:-1] ** 2
+    log_density = concentration * np.cos(angle) + (dim - 2) * np.log(np.sin(angle))
+    density = np.exp(log_density - log_density.max())
+    mass = np.concatenate([[0], ((density[1:] + density[:-1]) / 2 * np.diff(angle)).cumsum()])
+    return angle, mass / mass[-1]
 
 
 def _at(mass_above: Tensor, dim: int, concentration: float) -> Tensor:
     """The cosines above which there is this much probability."""
-    angle = torch.linspace(0, math.pi, 20_001, dtype=torch.float64)[1:-1]
-    log_density = concentration * angle.cos() + (dim - 2) * angle.sin().log()
-    mass = (log_density - log_density.max()).exp().cumsum(0)
-    return torch.as_tensor(np.interp(mass_above.numpy(), (mass / mass[-1]).numpy(), angle.numpy())).cos()
+    angle, mass = _masses(dim, concentration)
+    return torch.as_tensor(np.interp(mass_above.numpy(), mass, angle)).cos()
 
 
 def _sphere_and_count(rng: np.random.Generator) -> tuple[int, float, int]:
     dim, concentration = [(3, 2), (4, 0.5), (5, 30), (10, 8), (20, 14), (50, 20), (64, 12), (100, 90)][rng.integers(8)]
-    return dim, concentration * float(rng.uniform(0.95, 1.2)), int(rng.choice([50_000, 60_000, 70_000]))
+    return dim, concentration * float(rng.uniform(0.95, 1.2)), int(rng.choice([50_000, 55_000, 60_000]))
 
 
-def _law(cosines: Tensor) -> dict[str, Tensor]:
-    """What is compared of draws: number, centre and spread of log((1 − t)/(1 + t)), and two signs of independence.
+def _edges() -> list[tuple[int, float, int]]:
+    """Few draws and one; nearly uniform; so concentrated that e^κ is no float; each kind of random case once."""
+    few = [(3, 2.0, 1), (7, 3.0, 7), (100, 50.0, 13)]
+    far = [(3, 3.0, 60_000), (5, 3.0, 60_000), (3, 0.01, 50_000), (3, 800.0, 50_000), (4, 0.5, 51_003)]
+    return [*few, *far, (10, 8.5, 55_000), (20, 14.5, 50_000), (50, 20.0, 60_000), (64, 12.0, 50_000)]
 
-    On these scales one tolerance fits every (m, κ). Independent draws that follow each other are uncorrelated; of two
-    neighbouring gaps between sorted draws the smaller is 2 log 2 − 1 = 0.39 of the larger on average, whatever the law.
+
+def _examined(cosines: Callable[..., Any], dim: int, concentration: float, count: int) -> dict[str, Any] | None:
+    """What is compared of two calls: number, law, independence, and whether the second brings new draws.
+
+    Centre and spread of log((1 − t)/(1 + t)), on which scales one tolerance fits every (m, κ), name a wrong law.
     """
-    t = torch.as_tensor(cosines, dtype=torch.float64)
-    logit = (1 - t).clamp_min(1e-6).log() - (1 + t).clamp_min(1e-6).log()
-    spread = logit.std()
-    gaps = t.flatten().sort().values.diff()
-    smaller, larger = torch.minimum(gaps[1:], gaps[:-1]), torch.maximum(gaps[1:], gaps[:-1])
-    off = logit - logit.mean()
-    return {
-        "draws": torch.tensor(t.shape),
-        "centre / spread": logit.mean() / spread,
-        "log spread": spread.log(),
-        "correlation of neighbours": (off[1:] * off[:-1]).mean() / spread**2,
-        "ratio of gaps": (smaller / larger.clamp_min(1e-300)).mean(),
-    }
+    found = []
+    for call in range(2):
+        reseed(1000 * dim + call)
+        answer = cosines(dim, concentration, count)
+        if is_blank(answer):
+            return None
+        found.append(as_tensor(arranged(answer, torch.zeros(count))).detach().cpu().double())
+    t = torch.cat([part.flatten() for part in found]).numpy()
+    several = count >= draws.FEWEST and len(t) == 2 * count
+    seen = {"shape": str(tuple(found[0].shape)), "law": draws.AS_ASKED, "independence": draws.AS_ASKED}
+    if len(t) == 2 * count:
+        ranks = np.where(np.abs(t) <= 1, 1 - np.interp(np.arccos(t.clip(-1, 1)), *_masses(dim, concentration)), np.nan)
+        seen["law"] = draws.law(ranks)
+        if seen["law"] == draws.AS_ASKED:
+            seen["independence"] = draws.independence(ranks[:count])
+        seen["freshness"] = draws.freshness(t[:count], t[count:])
+    logit = torch.as_tensor(np.log(np.clip(1 - t, 1e-6, 2)) - np.log(np.clip(1 + t, 1e-6, 2)))
+    seen["centre / spread"] = logit.mean() / logit.std() if several else torch.zeros(())
+    seen["log spread"] = logit.std().log() if several else torch.zeros(())
+    return seen
 
 
 wrong = Misconceptions(_SECTION)
@@ -172,8 +193,10 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_cosines,
     inputs=_sphere_and_count,
-    compare_as=_law,
-    rtol=0.02,  # six standard errors of 50,000 draws
-    atol=0.025,
+    edge_cases=_edges,
+    random_cases=1,
+    examine=_examined,
+    rtol=0.02,
+    atol=0.025,  # ten standard errors of two calls
     misconceptions=wrong,
 )

@@ -45,6 +45,19 @@ def _draws(rng: np.random.Generator) -> tuple[Tensor, int, Tensor]:
     return (centre + spread * away).clamp(-0.95, 0.95), dim, concentration
 
 
+def _edges() -> list[tuple[Tensor, int, Tensor]]:
+    """Nearly uniform and concentrated; three dimensions and a hundred; draws on both sides; one draw and many."""
+    found = []
+    for dim, value in ((3, 0.02), (3, 60.0), (100, 0.5), (100, 90.0), (4, 5.0)):
+        concentration = torch.full((5,), value, dtype=torch.float64)
+        centre = bessel_ratio(dim / 2 - 1, concentration)
+        spread = bessel_ratio_derivative(dim / 2 - 1, concentration).sqrt()
+        away = torch.tensor([-2.0, -1.0, 0.0, 0.5, 1.5], dtype=torch.float64)
+        found.append(((centre + spread * away).clamp(-0.95, 0.97), dim, concentration))
+    t, dim, concentration = found[-1]
+    return [*found, (t[:1], dim, concentration[:1]), (t.repeat(8), 30, torch.linspace(0.2, 40, 40).double())]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -107,6 +120,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_slope,
     inputs=_draws,
+    edge_cases=_edges,
     rtol=3e-3,
     atol=1e-5,
     misconceptions=wrong,

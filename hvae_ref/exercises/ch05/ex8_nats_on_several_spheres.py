@@ -66,6 +66,21 @@ def _bill(answer: Spheres) -> dict[str, Any]:
     return {"spheres": len(dims), "dimensions": sum(dims), "nats": bessel_kl(order, kappa).sum()}
 
 
+def _edges() -> list[tuple[float, int, int]]:
+    """One sphere and nine; nothing but circles; few dimensions and many; little and much."""
+    return [
+        (0.5, 2, 1),
+        (2.0, 2, 1),
+        (1.2, 6, 3),
+        (2.5, 7, 3),
+        (3.0, 20, 9),
+        (9.0, 18, 9),
+        (30.0, 80, 1),
+        (20.0, 100, 7),
+        (0.3, 8, 2),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -115,6 +130,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_spheres,
     inputs=_order,
+    edge_cases=_edges,
     compare_as=_bill,
     rtol=1e-3,
     atol=1e-3,

@@ -27,6 +27,21 @@ def _recordings(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tenso
     return tuple(uniform(rng, batch, low=low, high=high, dtype=torch.float64) for low, high in bounds)
 
 
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """No sweep rejected, and nearly all; 0 dB, below, and 60 dB; large and small waves; one value and many; float32."""
+    rows = [
+        [0.3, 5.0, 6.0, 0.0],
+        [0.3, 5.0, 0.0, 0.2],
+        [0.3, 5.0, -20.0, 0.2],
+        [10.0, 1.0, 3.0, 0.99],
+        [20.0, 1.0, 0.0, 0.1],
+        [1e-3, 30.0, 60.0, 0.5],
+        [2.0, 2.0, 10.0, 0.1],
+    ]
+    table = torch.tensor(rows, dtype=torch.float64).T
+    return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float().repeat(1, 12))]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -135,5 +150,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_sweeps,
     inputs=_recordings,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

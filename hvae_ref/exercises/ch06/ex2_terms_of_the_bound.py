@@ -62,3 +62,25 @@ def _with_kl(kl: Divergence) -> Callable[..., Terms]:
 def _with_log_px(likelihood: Likelihood) -> Callable[..., Terms]:
     """The terms, with another likelihood."""
     return _with(likelihood)
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """Scales from e^−30 to e^30, of noise and latents; values far from the mean; one value and many; float32."""
+    rng = np.random.default_rng(62)
+
+    def drawn(
+        batch: int, samples: int, dims: tuple[int, int], dtype: torch.dtype = torch.float64
+    ) -> tuple[Tensor, ...]:
+        signals = [normal(rng, batch, samples, dtype=dtype) for _ in range(3)]
+        return *signals, *(normal(rng, batch, 2 * dim, dtype=dtype) for dim in dims)
+
+    found = []
+    for log_sigma in (-30.0, -12.0, 12.0, 30.0):
+        _, loc, _, *heads = drawn(2, 3, (2, 3))
+        for head in heads:
+            head[:, head.shape[1] // 2 :] = log_sigma
+        sigma = torch.full_like(loc, log_sigma)
+        found.append((2 * sigma.exp(), 0 * loc, sigma, *heads))
+    x, loc, log_sigma, *heads = drawn(1, 4, (1, 1))
+    single = [drawn(1, 1, (1, 7)), drawn(1, 90, (20, 1)), drawn(30, 2, (1, 2)), drawn(4, 4, (2, 2), torch.float32)]
+    return [*found, (x + 500, loc, log_sigma, *heads), *single]

@@ -11,6 +11,7 @@ from hvae_ref.exercises.ch06.ex2_terms_of_the_bound import (
     _LOG_2_PI,
     _SECTION,
     Terms,
+    _edges,
     _kl,
     _log_px,
     _signals_and_heads,
@@ -210,6 +211,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_terms,
     inputs=_signals_and_heads,
+    edge_cases=_edges,
     check_gradient=True,
     misconceptions=wrong,
 )

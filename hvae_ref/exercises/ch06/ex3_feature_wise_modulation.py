@@ -35,6 +35,26 @@ def _features_and_layer(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tenso
     return h, z, weight, normal(rng, 2 * features, scale=0.3, dtype=torch.float64)
 
 
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """One feature and thirty; a latent wider than the features; no latent, no features; one example; float32."""
+    rng = np.random.default_rng(63)
+
+    def drawn(batch: int, features: int, dim: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
+        shapes = ((batch, features), (batch, dim), (2 * features, dim), (2 * features,))
+        return tuple(normal(rng, *shape, dtype=dtype) for shape in shapes)
+
+    h, z, weight, bias = drawn(3, 2, 2)
+    sizes = ((1, 1, 1), (1, 30, 2), (2, 1, 9), (4, 4, 4), (2, 4, 8), (30, 3, 1))
+    return [
+        *(drawn(*each) for each in sizes),
+        drawn(5, 3, 2, torch.float32),
+        (h, 0 * z, weight, bias),
+        (0 * h, z, weight, bias),
+        (h, z, 0 * weight, 0 * bias),
+        (1e4 * h, 30 * z, weight, bias),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -164,6 +184,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_film,
     inputs=_features_and_layer,
+    edge_cases=_edges,
     check_gradient=True,
     misconceptions=wrong,
 )

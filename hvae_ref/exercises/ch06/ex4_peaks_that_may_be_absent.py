@@ -60,6 +60,33 @@ def _waves(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return latency, amplitude, peaks, present
 
 
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Fillers of every kind, ordinary numbers and infinity among them; all present, none; one wave, nine; float32."""
+    rng = np.random.default_rng(64)
+
+    def waves(batch: int, count: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        latency, amplitude = (normal(rng, batch, count, scale=0.3, dtype=dtype) + place for place in (5.0, 0.4))
+        peaks = torch.stack([latency, amplitude], -1) + normal(rng, batch, count, 2, scale=0.2, dtype=dtype)
+        return latency, amplitude, peaks, torch.as_tensor(rng.random((batch, count)) < 0.5)
+
+    found = []
+    for filler in (0.0, math.nan, math.inf, -1.0, 4.2, 0.3, 1e30):
+        latency, amplitude, peaks, _ = waves(2, 4)
+        present = torch.tensor([[True, False, True, False], [False, False, False, True]])
+        found.append((latency, amplitude, torch.where(present[..., None], peaks, filler), present))
+    for present in (True, False):
+        latency, amplitude, peaks, mask = waves(3, 3)
+        found.append((latency, amplitude, peaks, torch.full_like(mask, present)))
+    latency, amplitude, peaks, mask = waves(1, 2)
+    return [
+        *found,
+        (latency, amplitude, 0 * peaks, ~(mask & False)),  # true peaks at 0
+        (latency, amplitude, peaks, torch.tensor([[True, False]])),
+        *(waves(*sizes) for sizes in ((1, 1), (1, 9), (25, 2))),
+        waves(3, 4, torch.float32),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -212,6 +239,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_peak_part,
     inputs=_waves,
+    edge_cases=_edges,
     check_gradient=True,
     misconceptions=wrong,
 )

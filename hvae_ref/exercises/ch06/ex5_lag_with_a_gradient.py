@@ -62,3 +62,30 @@ def _lag_of(correlation: Correlation) -> Callable[..., Tensor]:
         return _mean_lag(torch.softmax(correlation(a, b, max_lag) / temperature, -1), max_lag)
 
     return lag
+
+
+def _edges() -> list[tuple[Tensor, Tensor, int, float]]:
+    """A hot and a cold softmax; small and large signals; both signals constant; one lag, and all there are; float32."""
+    rng = np.random.default_rng(65)
+
+    def drawn(batch: int, samples: int) -> tuple[Tensor, Tensor]:
+        a = normal(rng, batch, samples, dtype=torch.float64).cumsum(-1)
+        return a, a.roll(2, -1) + normal(rng, batch, samples, scale=0.3, dtype=torch.float64)
+
+    a, b = drawn(2, 30)
+    flat = torch.full_like(a, 0.7)
+    return [
+        (a, b, 5, 0.001),
+        (a, b, 5, 40.0),
+        (1e-2 * a, 1e3 * b, 6, 0.2),
+        (a + 100, b - 100, 4, 0.2),
+        (flat, b, 3, 0.2),
+        (a, 0 * b, 3, 0.2),
+        (flat, flat, 3, 0.2),
+        (a, -a, 7, 0.1),
+        (*drawn(1, 9), 8, 0.3),
+        (*drawn(1, 90), 1, 0.3),
+        (*drawn(1, 90), 40, 0.3),
+        (*drawn(20, 12), 2, 0.3),
+        (a.float(), b.float(), 5, 0.3),
+    ]

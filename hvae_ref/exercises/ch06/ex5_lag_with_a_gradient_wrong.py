@@ -10,7 +10,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hvae_ref.abr.data import SAMPLE_INTERVAL_MS
-from hvae_ref.exercises.ch06.ex5_lag_with_a_gradient import _SECTION, Correlation, _lag, _lag_of, _mean_lag, _pairs
+from hvae_ref.exercises.ch06.ex5_lag_with_a_gradient import (
+    _SECTION,
+    Correlation,
+    _edges,
+    _lag,
+    _lag_of,
+    _mean_lag,
+    _pairs,
+)
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 from hvae_ref.objectives.alignment import cross_correlation, soft_lag
@@ -208,6 +216,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_lag,
     inputs=_pairs,
+    edge_cases=_edges,
     check_gradient=True,
     misconceptions=wrong,
 )

@@ -45,6 +45,29 @@ def _draws_and_recordings(rng: np.random.Generator) -> tuple[Tensor, Tensor, Ten
     return means, sigma, x, uniform(rng, size(rng, high=4), low=0.2, high=0.95, dtype=torch.float64)
 
 
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Means in two clusters, so that no Gaussian stands for the mixture; one draw and eighty; levels near 0, 1."""
+    rng = np.random.default_rng(66)
+
+    def drawn(k: int, batch: int, samples: int, apart: float, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        means = normal(rng, k, batch, samples, scale=0.1, dtype=torch.float64)
+        means[::2] += apart
+        sigma = uniform(rng, batch, samples, low=0.02, high=0.4, dtype=torch.float64)
+        x = normal(rng, batch, samples, scale=0.5, dtype=torch.float64) + apart / 2
+        return means, sigma, x, torch.linspace(0.01, 0.99, count, dtype=torch.float64)
+
+    means, sigma, x, levels = drawn(6, 2, 40, 1.0, 3)
+    sizes = ((1, 1, 200, 0.0, 1), (80, 2, 50, 0.3, 9), (2, 1, 300, 2.0, 5), (3, 30, 1, 0.5, 4), (5, 5, 5, 1.0, 5))
+    return [
+        *(drawn(*each) for each in sizes),
+        (means, 1e-3 * sigma, x, levels),
+        (means, 1e3 * sigma, x, levels),
+        (means, sigma, x + 50, levels),
+        (means, sigma, x, levels.flip(0)),
+        (means, sigma, x, levels[1:2]),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -192,5 +215,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_coverage,
     inputs=_draws_and_recordings,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -16,6 +16,7 @@ from torch import Tensor
 from hvae_ref.exercises.engine.inputs import normal, size
 
 _SECTION = "What does each latent hold?"
+Probe = tuple[Tensor, Tensor, Tensor, float]
 Fit = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
 
@@ -67,3 +68,24 @@ def _r2_with(fit: Fit) -> Callable[..., Tensor]:
         return _score(factors, _out_of_fold(code, factors, fold, penalty, fit), _mean(factors))
 
     return r2
+
+
+def _edges() -> list[Probe]:
+    """Two folds, nine, one for each row; numbers of folds with gaps; folds of one row; penalties of 0 and 1000."""
+    rng = np.random.default_rng(67)
+
+    def drawn(rows: int, dim: int, count: int, fold: np.ndarray | list[int], penalty: float) -> Probe:
+        code = normal(rng, rows, dim, dtype=torch.float64) + 2
+        factors = normal(rng, count, dim, dtype=torch.float64) @ code.T + normal(rng, count, rows, dtype=torch.float64)
+        return code, factors - 5, torch.as_tensor(np.asarray(fold), dtype=torch.int64), penalty
+
+    turns = np.arange(45)
+    return [
+        drawn(24, 2, 3, turns[:24] % 2, 0.5),
+        drawn(45, 2, 3, turns % 9, 0.5),
+        drawn(12, 1, 1, turns[:12], 1e-6),
+        drawn(21, 2, 2, [[2, 5, 9][turn % 3] for turn in range(21)], 1.0),
+        drawn(20, 2, 2, np.maximum(turns[:20] - 15, 0), 1.0),
+        drawn(30, 7, 5, turns[:30] // 5, 1e3),
+        drawn(40, 3, 20, turns[:40] % 4, 0.0),
+    ]

@@ -13,6 +13,7 @@ from torch import Tensor
 from hvae_ref.exercises.ch06.ex7_what_a_probe_may_claim import (
     _SECTION,
     _codes_and_factors,
+    _edges,
     _mean,
     _out_of_fold,
     _predicted,
@@ -212,5 +213,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_r2,
     inputs=_codes_and_factors,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

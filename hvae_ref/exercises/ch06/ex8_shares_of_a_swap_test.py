@@ -43,6 +43,23 @@ def _measured(rng: np.random.Generator) -> tuple[Tensor]:
     return (place + a[:, :, None] + b[:, None, :] + c[:, :, None] * d[:, None, :],)
 
 
+def _edges() -> list[tuple[Tensor]]:
+    """One of the three shares alone; pairs of very different spread; values far from 0; one pair and many; float32."""
+    rng = np.random.default_rng(68)
+    side, both = torch.tensor([-1.0, 1.0], dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+    alone = [torch.outer(side, both), torch.outer(both, side), torch.outer(side, side)]
+    m = normal(rng, 5, 2, 2, dtype=torch.float64)
+    return [
+        *((5.6 + part[None],) for part in alone),
+        (m * torch.tensor([1e-3, 1.0, 30.0, 0.1, 2.0]).double()[:, None, None],),
+        (m + 1000,),
+        (m + torch.tensor([-50.0, 0.0, 3.0, 700.0, 9.0]).double()[:, None, None],),
+        (m[:1],),
+        (normal(rng, 300, 2, 2, dtype=torch.float64),),
+        (normal(rng, 2, 2, 2),),
+    ]
+
+
 wrong = Misconceptions(_SECTION)
 
 
@@ -184,5 +201,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_shares,
     inputs=_measured,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -57,3 +57,22 @@ def _with_diagonal(diagonal: Diagonal) -> Callable[[Tensor, int, float], Tensor]
         return _filled(diagonal(raw[:, :dim], floor), raw[:, dim:])
 
     return scale_tril
+
+
+def _edges() -> list[tuple[Tensor, int, float]]:
+    """±800 on the diagonal and below it; floors of next to 0 and of 2; one dimension and twelve; float32."""
+    rng = np.random.default_rng(71)
+    extreme = torch.tensor([[-800.0, 800.0, -30.0, 800.0, -800.0, 0.0]], dtype=torch.float64)
+
+    def raw(batch: int, dim: int) -> Tensor:
+        return normal(rng, batch, dim * (dim + 1) // 2, scale=2, dtype=torch.float64)
+
+    return [
+        (extreme, 3, 1e-3),
+        (extreme.float(), 3, 1e-3),
+        (extreme.flip(1), 3, 2.0),
+        (raw(1, 1), 1, 0.5),
+        (raw(2, 12), 12, 1e-6),
+        (raw(6, 3), 3, 2.0),
+        (raw(40, 2), 2, 0.1),
+    ]

@@ -12,6 +12,7 @@ from torch.nn.functional import softplus
 from hvae_ref.exercises.ch07.ex1_cholesky_factor import (
     _SECTION,
     _below,
+    _edges,
     _filled,
     _positive,
     _raw_numbers,
@@ -235,6 +236,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_scale_tril,
     inputs=_raw_numbers,
+    edge_cases=_edges,
     check_gradient=True,
     misconceptions=wrong,
 )

@@ -95,3 +95,26 @@ def _with_squares(squares_of: Callable[[Tensor, Tensor], Tensor]) -> Callable[..
         return -squares / 2 - _log_scales(scale_tril) - f.shape[1] * _LOG_2_PI / 2
 
     return _with(gaussians)
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Sixty standard deviations away, in few and in 110 channels; logits of ±900; one component and nine; float32."""
+    rng = np.random.default_rng(72)
+
+    def drawn(batch: int, components: int, dim: int, spread: float, away: float) -> list[Tensor]:
+        loc = normal(rng, components, dim, scale=spread, dtype=torch.float64)
+        tril = normal(rng, components, dim, dim, scale=spread / dim, dtype=torch.float64).tril(-1)
+        tril = tril + spread * torch.diag_embed(uniform(rng, components, dim, low=0.5, high=1.5, dtype=torch.float64))
+        f = loc[:1] + away * spread * normal(rng, batch, dim, dtype=torch.float64)
+        return [f, normal(rng, components, dtype=torch.float64), loc, tril]
+
+    sizes = ((3, 2, 110, 1e-3, 1.0), (2, 3, 110, 1e-3, 60.0), (2, 3, 110, 1e3, 1.0), (5, 1, 1, 1.0, 60.0))
+    found = [drawn(*each) for each in (*sizes, (1, 9, 8, 0.5, 1.0), (40, 2, 2, 1.0, 2.0), (4, 4, 4, 2.0, 1.0))]
+    for logits in ((900.0, -900.0, 0.0), (-900.0, -900.0, -901.0), (50.0, 51.0, 52.0)):
+        f, _, loc, tril = drawn(3, 3, 2, 1.0, 1.0)
+        found.append([f, torch.tensor(logits, dtype=torch.float64), loc, tril])
+    f, _, loc, tril = drawn(3, 2, 2, 1.0, 1.0)
+    loc[0] += 100  # all rows are at the component that has nearly no weight
+    found.append([f, torch.tensor([900.0, -900.0], dtype=torch.float64), loc, tril])
+    found[-1][0] = f - f.mean(0) + loc[1]
+    return [*map(tuple, found), tuple(part.float() for part in drawn(4, 3, 2, 1.0, 1.0))]

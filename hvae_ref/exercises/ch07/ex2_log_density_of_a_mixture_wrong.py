@@ -13,6 +13,7 @@ from torch import Tensor
 from hvae_ref.exercises.ch07.ex2_log_density_of_a_mixture import (
     _LOG_2_PI,
     _SECTION,
+    _edges,
     _features_and_mixture,
     _gaussians,
     _log_density,
@@ -243,5 +244,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_log_density,
     inputs=_features_and_mixture,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

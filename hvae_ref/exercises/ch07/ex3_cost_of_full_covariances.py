@@ -80,3 +80,17 @@ def _with_memory(memory: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[..
         return full, reduced, memory(channels, positions, components)
 
     return cost
+
+
+def _edges() -> list[tuple[Tensor, Tensor, Tensor, int]]:
+    """ResNet-50's levels, whose bytes are more than an int32 holds; one channel, one component, one level, and nine."""
+    rng = np.random.default_rng(73)
+    resnet = [[256, 512, 1024, 2048], [100, 100, 100, 100], [3136, 784, 196, 49]]
+    nine = [integers(rng, 9, low=2, high=300, dtype=torch.int64) for _ in range(3)]
+    return [
+        (*torch.tensor(resnet), 8),
+        (*torch.tensor([[1], [1], [1]]), 1),
+        (*torch.tensor([[3], [3], [5]]), 2),
+        (*torch.tensor([[70, 2048], [1, 2048], [10_000, 1]]), 50),
+        (nine[0] + 300, nine[1], nine[2], 3),
+    ]

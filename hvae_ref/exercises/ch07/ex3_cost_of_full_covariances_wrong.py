@@ -12,6 +12,7 @@ from hvae_ref.exercises.ch07.ex3_cost_of_full_covariances import (
     _SECTION,
     Counts,
     _cost,
+    _edges,
     _levels,
     _memory,
     _triangle,
@@ -214,6 +215,7 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_cost,
     inputs=_levels,
+    edge_cases=_edges,
     rtol=1e-6,  # these are counts: float32 is exact enough, and a miscount is never within this
     atol=1e-2,
     misconceptions=wrong,

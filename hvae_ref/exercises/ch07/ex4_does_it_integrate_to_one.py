@@ -70,3 +70,18 @@ def _with_volume(volume: Callable[[Tensor, Tensor, int], Tensor | float]) -> Log
         return _summed(log_density, low, high, cells) + volume(low, high, cells)
 
     return log_mass
+
+
+def _edges() -> list[tuple[LogDensity, Tensor, Tensor, int]]:
+    """One cell, two, and very many; boxes of unequal sides, away from 0; e^±900; one dimension to three."""
+    rng = np.random.default_rng(74)
+    sides = torch.tensor([[-2.0, 3.0], [0.5, 0.9], [-7.0, -1.0]], dtype=torch.float64)
+    found = []
+    for cells, dim in ((1, 1), (1, 3), (2, 2), (3, 3), (21, 3), (64, 2), (3000, 1)):
+        low, high = sides[:dim].T
+        function = _bumps(rng, dim, 0.0) if cells % 2 else _head(rng, dim, 1.0)
+        found.append((function, low.clone(), high.clone(), cells))
+    low, high = sides[:2].flip(0).T
+    narrow = Bumps(torch.zeros(1, 1, dtype=torch.float64), 0.05, 0.0)  # its logarithm spans thousands
+    found.append((narrow, torch.tensor([-4.0]).double(), torch.tensor([3.0]).double(), 900))
+    return [*found, *((_head(rng, 2, offset), low.clone(), high.clone(), 9) for offset in (900.0, -900.0))]

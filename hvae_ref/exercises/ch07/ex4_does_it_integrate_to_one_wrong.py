@@ -14,6 +14,7 @@ from hvae_ref.exercises.ch07.ex4_does_it_integrate_to_one import (
     _SECTION,
     LogDensity,
     _axes,
+    _edges,
     _functions_and_boxes,
     _grid,
     _log_mass,
@@ -217,5 +218,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_log_mass,
     inputs=_functions_and_boxes,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -85,3 +85,24 @@ def _with_fit(fit: Fit) -> Callable[..., Tensor]:
         return log_p(_whitened(f, basis)) - basis[2].log().sum()
 
     return log_density
+
+
+def _edges() -> list[tuple[Tensor, Tensor, LogDensity, int]]:
+    """Large and small features, far from 0; all directions, and one of many; few rows and many."""
+    rng = np.random.default_rng(75)
+
+    def drawn(
+        rows: int, batch: int, channels: int, dim: int, unit: float, mean: float
+    ) -> tuple[Tensor, Tensor, Tails, int]:
+        turn = torch.linalg.qr(normal(rng, channels, channels, dtype=torch.float64)).Q
+        spread = torch.as_tensor(unit * 0.6 ** np.arange(channels))
+        cloud = normal(rng, rows + batch, channels, dtype=torch.float64) * spread @ turn + mean
+        return cloud[:rows], cloud[rows:], Tails(uniform(rng, dim, low=0.5, high=2, dtype=torch.float64)), dim
+
+    return [
+        drawn(13, 1, 2, 2, 1e3, 1e4),
+        drawn(40, 2, 3, 3, 1e-3, 2.0),
+        drawn(90, 1, 12, 1, 1.0, -5.0),
+        drawn(90, 30, 12, 12, 2.0, 0.0),
+        drawn(20, 4, 4, 2, 1.0, 0.0),
+    ]

@@ -1,7 +1,4 @@
-"""Wrong answers to exercise 7.5: whitened, and back.
-
-The reference and the inputs are in `ex5_density_of_whitened_features.py`.
-"""
+"""Wrong answers to exercise 7.5; reference and inputs are in `ex5_density_of_whitened_features.py`."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from hvae_ref.exercises.ch07.ex5_density_of_whitened_features import (
     LogDensity,
     _basis,
     _directions,
+    _edges,
     _features,
     _log_density,
     _whitened,
@@ -246,5 +244,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_log_density,
     inputs=_features,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hvae_ref.exercises.ch07.specimens import graphs_of_every_kind
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.inputs import size
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
@@ -241,5 +242,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_reads,
     inputs=_graph,
+    edge_cases=graphs_of_every_kind,
     misconceptions=wrong,
 )

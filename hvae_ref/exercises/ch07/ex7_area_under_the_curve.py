@@ -52,3 +52,27 @@ def _after(change: Callable[[Tensor], Tensor]) -> Area:
         return _pairs(change(scores.flatten(1)), masks.flatten(1))
 
     return auroc
+
+
+def _edges() -> list[tuple[Tensor, Tensor]]:
+    """One foreign pixel, one normal one; nothing but ties; scores 1e-9 apart, and of ±10⁶; many pixels; float32."""
+    rng = np.random.default_rng(77)
+    scores = normal(rng, 2, 6, 7, dtype=torch.float64)
+    masks = torch.as_tensor(rng.random((2, 6, 7)) < 0.3)
+    one = torch.zeros_like(masks)
+    one[1, 2, 3] = True
+    large = normal(rng, 1, 40, 50, dtype=torch.float64)
+    return [
+        (scores, one),
+        (scores, ~one),
+        (0 * scores + 3, masks),
+        (scores.sign(), masks),
+        (1 + 1e-9 * scores, masks),
+        (1e6 * scores - 3e6, masks),
+        (masks.double() - 5, masks),
+        (-masks.double(), masks),
+        (scores.exp() ** 5, masks),
+        (large, large + normal(rng, 1, 40, 50, dtype=torch.float64) > 1),
+        (scores[:1, :1, :2], torch.tensor([[[True, False]]])),
+        (scores.float(), masks),
+    ]

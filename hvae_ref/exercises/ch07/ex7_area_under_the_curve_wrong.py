@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hvae_ref.exercises.ch07.ex7_area_under_the_curve import _SECTION, _after, _auroc, _pairs, _scores_and_masks
+from hvae_ref.exercises.ch07.ex7_area_under_the_curve import _SECTION, _after, _auroc, _edges, _pairs, _scores_and_masks
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 
@@ -229,5 +229,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_auroc,
     inputs=_scores_and_masks,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

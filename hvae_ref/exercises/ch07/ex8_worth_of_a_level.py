@@ -74,3 +74,21 @@ def _with_after(after: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> Ca
 def _with_alone(alone: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Worth]:
     """The two numbers, with another formula for the first."""
     return _with(alone=alone)
+
+
+def _edges() -> list[tuple[Tensor, int, int]]:
+    """g worth nothing alone and much beside c; g that c has already; units from 1e-3 to 1e3; up to eight values."""
+    rng = np.random.default_rng(78)
+
+    def drawn(batch: int, fine: int, coarse: int, wide: int, unit: float = 1.0) -> tuple[Tensor, int, int]:
+        dim = fine + coarse + wide
+        factor = normal(rng, batch, dim, dim, dtype=torch.float64)
+        units = torch.as_tensor(unit ** rng.uniform(-1, 1, dim))
+        covariance = factor @ factor.mT / dim + 0.3 * torch.eye(dim, dtype=torch.float64)
+        return units[:, None] * covariance * units, fine, coarse
+
+    apart = torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 2.01]]], dtype=torch.float64)
+    copied = torch.tensor([[[2.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.01]]], dtype=torch.float64)
+    sizes = ((1, 1, 1, 8), (2, 8, 1, 1), (2, 1, 8, 1), (20, 2, 3, 4), (3, 1, 1, 1, 1e3), (2, 5, 2, 6, 30.0))
+    independent = torch.eye(4, dtype=torch.float64)[None]
+    return [(apart, 1, 1), (copied, 1, 1), (independent, 2, 1), *(drawn(*each) for each in sizes)]

@@ -14,6 +14,7 @@ from hvae_ref.exercises.ch07.ex8_worth_of_a_level import (
     _SECTION,
     Worth,
     _covariances,
+    _edges,
     _nll,
     _parts,
     _with,
@@ -215,5 +216,6 @@ EXERCISE = Exercise(
     section=_SECTION,
     reference=_worth,
     inputs=_covariances,
+    edge_cases=_edges,
     misconceptions=wrong,
 )

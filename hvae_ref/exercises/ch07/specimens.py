@@ -59,3 +59,28 @@ class Tails:
     def __repr__(self) -> str:
         """What a verdict shows."""
         return f"log-density in {len(self.widths)}-D"
+
+
+def graphs_of_every_kind() -> list[tuple[Tensor, Tensor, int, int]]:
+    """Chains and circles longer than any fixed number of steps, with fewer, as many and more layers; a node's own edge.
+
+    Returns:
+        Sources and targets (E,), the number of nodes and the number of layers.
+    """
+    chain, circle = list(range(70)), [*range(40), 0]
+    paths = [
+        (chain, 70, 69),
+        (chain, 70, 1),
+        (chain, 72, 37),
+        (chain[::-1], 70, 200),
+        (circle, 40, 2),
+        (circle, 41, 40),
+        (circle, 40, 90),
+        ([0, 1], 2, 1),
+        ([1, 0, 1], 2, 1),
+        ([2, 2], 3, 1),
+        ([0, 1, 2, 0], 9, 2),
+    ]
+    found = [(torch.tensor(path[:-1]), torch.tensor(path[1:]), nodes, layers) for path, nodes, layers in paths]
+    diamond = torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 3, 4]])  # two ways to the same node are no circle
+    return [*found, (diamond[0], diamond[1], 6, 2), (diamond[0], diamond[1], 6, 3)]

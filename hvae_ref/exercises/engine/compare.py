@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hvae_ref.exercises.engine.evaluate import Leaf, Outcome
+from hvae_ref.exercises.engine.evaluate import Outcome
+from hvae_ref.exercises.engine.forms import Leaf
 
 GRADIENT_SLACK = 10.0  # derivatives lose more digits than values do
 
@@ -42,7 +43,7 @@ def difference(expected: Outcome, actual: Outcome, tolerance: Tolerance) -> str 
 
     Returns:
         None where they agree, else the kind of difference: ``"error"``, ``"structure"``, ``"shape"``, ``"nan"``,
-        ``"dtype"``, ``"value"``, ``"gradient missing"`` or ``"gradient"``.
+        ``"dtype"``, ``"value"``, ``"gradient missing"``, ``"gradient"`` or ``"changed input"``.
     """
     if actual.error is not None or expected.error is not None:
         return "error"
@@ -52,7 +53,8 @@ def difference(expected: Outcome, actual: Outcome, tolerance: Tolerance) -> str 
     for kind in ("structure", "shape", "nan", "dtype", "value"):
         if kind in kinds:
             return kind
-    return _gradient_difference(expected, actual, tolerance.loosened(GRADIENT_SLACK))
+    kind = _gradient_difference(expected, actual, tolerance.loosened(GRADIENT_SLACK))
+    return "changed input" if kind is None and expected.changed != actual.changed else kind
 
 
 def agree(expected: Outcome, actual: Outcome, tolerance: Tolerance) -> bool:
@@ -82,7 +84,7 @@ def close(expected: Tensor, actual: Tensor, tolerance: Tolerance) -> bool:
     Returns:
         True where all values are close.
     """
-    if expected.shape != actual.shape:
+    if expected.shape != actual.shape or expected.is_complex() != actual.is_complex():
         return False
     return torch.allclose(
         _wide(actual), _wide(expected), rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=tolerance.equal_nan
@@ -132,6 +134,8 @@ def _leaf_difference(expected: Leaf, actual: Leaf, tolerance: Tolerance) -> str 
         return "shape"
     if close(expected, actual, tolerance):
         return None
+    if actual.is_complex() and not expected.is_complex():
+        return "dtype"
     if not torch.isfinite(_wide(actual))[torch.isfinite(_wide(expected))].all():
         return "nan"
     return "dtype" if _is_real(expected) and not _is_real(actual) else "value"

@@ -6,8 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from hvae_ref.exercises.engine.evaluate import Leaf, Outcome, UnsupportedAnswerError, is_blank
+from hvae_ref.exercises.engine.evaluate import Outcome
+from hvae_ref.exercises.engine.forms import Leaf, UnsupportedAnswerError, is_blank
 from hvae_ref.exercises.engine.readable import clipped
+from hvae_ref.exercises.engine.time_limit import TIME_LIMIT, TimeLimitError
 
 
 def describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
@@ -22,7 +24,10 @@ def describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
         The kind, and a sentence that says it.
     """
     if is_blank(actual.value):
-        return "structure", "On this input the function returns nothing."
+        return (
+            "structure",
+            "On this input the function returns nothing (None): does every way through it end in `return`?",
+        )
     if kind == "structure":
         return kind, f"The answer has another form than what is asked: {mismatch(expected, actual)}."
     if kind == "shape":
@@ -30,6 +35,8 @@ def describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
     if kind == "nan":
         return kind, "NaN or infinity where a finite number is expected."
     if kind == "dtype":
+        if any(isinstance(leaf, Tensor) and leaf.is_complex() for leaf in actual.leaves.values()):
+            return kind, "Complex numbers where real ones are expected: check the dtype, or take the real part."
         return kind, "Whole numbers or truth values where real numbers are expected: check the dtype."
     if kind == "gradient missing":
         return kind, (
@@ -37,6 +44,39 @@ def describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
             "copied through NumPy or drawn without reparameterisation."
         )
     return kind, "The values are right, but the gradient with respect to the inputs is not."
+
+
+def changed_inputs(changed: tuple[int, ...], names: tuple[str, ...]) -> str:
+    """Say which inputs an answer changed.
+
+    Args:
+        changed: Their places.
+        names: Names of all arguments.
+
+    Returns:
+        Two sentences.
+    """
+    listed = ", ".join(f"`{names[place]}`" for place in changed)
+    return (
+        f"The function changes its input {listed}. Whoever calls it needs that afterwards: make a new tensor "
+        "(`a = a + b`, not `a += b`), or work on a clone."
+    )
+
+
+def words_that_differ(expected: Outcome, actual: Outcome) -> str:
+    """Say which words of an answer differ from what is expected.
+
+    Args:
+        expected: What is right, in tensors and words.
+        actual: What came.
+
+    Returns:
+        A sentence for each word, or an empty string where only numbers differ.
+    """
+    pairs = ((place, leaf, actual.leaves[place]) for place, leaf in expected.leaves.items())
+    return " ".join(
+        f"{place.capitalize()}: {found}." for place, leaf, found in pairs if isinstance(leaf, str) and found != leaf
+    )
 
 
 def mismatch(expected: Outcome, actual: Outcome) -> str:
@@ -85,7 +125,7 @@ def _shape(leaf: Leaf) -> str:
     return f"shape {tuple(leaf.shape)}" if leaf.ndim else "a single number"
 
 
-def error_message(error: Exception | None, inputs: tuple[Any, ...], names: tuple[str, ...]) -> str:
+def error_message(error: BaseException | None, inputs: tuple[Any, ...], names: tuple[str, ...]) -> str:
     """Say what exception an answer raised, and on inputs of which shapes.
 
     Args:
@@ -98,6 +138,24 @@ def error_message(error: Exception | None, inputs: tuple[Any, ...], names: tuple
     """
     if isinstance(error, UnsupportedAnswerError):
         return f"The answer cannot be compared: {error}."
+    if isinstance(error, TimeLimitError):
+        message = f"The function was stopped after {TIME_LIMIT:g} seconds. Does a loop in it never end?"
+    elif _on_a_leaf(error):
+        return "The function changes its input in place, and no gradient can pass there: make a new tensor."
+    else:
+        message = f"The function stopped with {type(error).__name__}: {clipped(_text(error), 300)}."
     shapes = [f"{n} {tuple(v.shape)}" for n, v in zip(names, inputs, strict=True) if isinstance(v, Tensor)]
     where = f" The inputs' shapes: {', '.join(shapes)}." if shapes else ""
-    return f"The function stopped with {type(error).__name__}: {clipped(str(error), 300)}.{where}"
+    return f"{message}{where}"
+
+
+def _on_a_leaf(error: BaseException | None) -> bool:
+    """Whether torch refused to change an input."""
+    return isinstance(error, RuntimeError) and "a leaf Variable that requires grad" in _text(error)
+
+
+def _text(error: BaseException | None) -> str:
+    try:
+        return str(error).rstrip(".")
+    except Exception:  # an exception that cannot say what it is
+        return "no message"

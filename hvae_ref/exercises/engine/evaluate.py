@@ -1,25 +1,20 @@
-"""Running an answer on one input: copies of the input, a fixed random state, and a flat record of the result."""
+"""Running an answer on one input: copies of the input, a fixed state, and a flat record of the result."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.distributions import Distribution, Independent
+from torch import Tensor, nn
 
-Leaf = Tensor | str | None
-
-
-class UnsupportedAnswerError(TypeError):
-    """An answer holds something that cannot be compared (a network, a generator, …)."""
+from hvae_ref.exercises.engine import time_limit
+from hvae_ref.exercises.engine.forms import Leaf, UnsupportedAnswerError, arranged, flatten, is_blank
+from hvae_ref.exercises.engine.surroundings import fixed_randomness, usual_modes
+from hvae_ref.exercises.engine.time_limit import AnswerInterrupt
 
 
 @dataclass(frozen=True)
@@ -32,41 +27,14 @@ class Outcome:
         gradients: Gradient of a fixed random combination of the outputs, by input; None where autograd finds no
             dependence on the input. Empty where no gradient was asked for.
         error: The exception that was raised, if any.
+        changed: Places of the inputs that the answer changed.
     """
 
     value: Any = None
     leaves: dict[str, Leaf] = field(default_factory=dict)
     gradients: dict[str, Tensor | None] = field(default_factory=dict)
-    error: Exception | None = None
-
-
-@contextmanager
-def fixed_randomness(seed: int) -> Iterator[None]:
-    """Seed torch, NumPy and Python inside the block, and put their states back afterwards.
-
-    Args:
-        seed: The seed.
-
-    Yields:
-        Nothing.
-    """
-    # torch.manual_seed would queue a call for every kind of device that is not there.
-    on_cuda = torch.cuda.is_initialized()
-    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda_states = torch.cuda.get_rng_state_all() if on_cuda else []
-    try:
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.default_generator.manual_seed(seed)
-        if on_cuda:
-            torch.cuda.manual_seed_all(seed)
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        torch.set_rng_state(torch_state)
-        if on_cuda:
-            torch.cuda.set_rng_state_all(cuda_states)
+    error: BaseException | None = None
+    changed: tuple[int, ...] = ()
 
 
 def evaluate(
@@ -75,8 +43,12 @@ def evaluate(
     seed: int,
     with_gradient: bool = False,
     compare_as: Callable[[Any], Any] | None = None,
+    like: Any = None,  # noqa: ANN401
+    examine: Callable[..., Any] | None = None,
 ) -> Outcome:
     """Call a function on copies of the inputs and record what it returns.
+
+    Gradients are on and the default type is float32 during the call, whatever they are outside.
 
     Args:
         function: The answer to an exercise.
@@ -84,112 +56,70 @@ def evaluate(
         seed: Seeds the random state during the call, so that two answers that draw alike get the same draws.
         with_gradient: Also take gradients with respect to the floating-point tensors among the inputs.
         compare_as: Applied to what the function returns before it is recorded.
+        like: A right answer, whose form is given to what the function returns; None to leave the form as it is.
+        examine: Called with the function and the arguments in place of the function; what it returns is recorded.
 
     Returns:
         The record; an exception that the function raises is in it, and is not raised.
-    """
-    arguments = tuple(_copy(argument) for argument in inputs)
-    sources = _float_tensors(arguments) if with_gradient else {}
-    for tensor in sources.values():
-        tensor.requires_grad_(True)
-    try:
-        with fixed_randomness(seed):
-            value = function(*arguments)
-            if is_blank(value):
-                return Outcome(value)
-            seen = value if compare_as is None else compare_as(value)
-        leaves = flatten(seen)
-        gradients = _gradients(leaves, sources, seed) if with_gradient else {}
-    except Exception as error:  # any exception of a reader's code is part of the verdict
-        return Outcome(error=error)
-    return Outcome(value, {place: _detached(leaf) for place, leaf in leaves.items()}, gradients)
-
-
-def is_blank(value: Any) -> bool:  # noqa: ANN401
-    """Whether an answer is missing: None, ``...``, NotImplemented, or a collection still holding ``...``.
-
-    Args:
-        value: An answer, or what a function returned.
-
-    Returns:
-        True where nothing has been filled in, or not everything.
-    """
-    if value is None or value is Ellipsis or value is NotImplemented:
-        return True
-    if isinstance(value, Mapping):
-        return any(is_blank(part) for part in value.values())
-    if isinstance(value, list | tuple):
-        return any(is_blank(part) for part in value)
-    return False
-
-
-def flatten(value: Any, place: str = "") -> dict[str, Leaf]:  # noqa: ANN401
-    """Divide an answer into tensors and strings.
-
-    Numbers become tensors, and so does a row of numbers. A distribution becomes its shapes and parameters, a
-    dataclass its fields.
-
-    Args:
-        value: An answer.
-        place: Name of this part, for the parts below it.
-
-    Returns:
-        The leaves by their place (``""`` for an answer that is a single tensor or number).
 
     Raises:
-        UnsupportedAnswerError: If a part cannot be compared.
+        KeyboardInterrupt: If the reader interrupts the call.
     """
-    if isinstance(value, Tensor):
-        return {place: value}
-    if isinstance(value, bool | int | float | complex | np.generic | np.ndarray):
-        return {place: _to_tensor(value)}
-    if value is None or isinstance(value, str):
-        return {place: value}
-    if isinstance(value, Distribution):
-        return _flatten_distribution(value, place)
-    if isinstance(value, Mapping):
-        parts = {f"{place}.{key}" if place else str(key): part for key, part in value.items()}
-    elif isinstance(value, list | tuple):
-        if value and all(_is_scalar(part) for part in value):
-            return {place: torch.stack([_to_tensor(part).to(torch.float64) for part in value])}
-        parts = {f"{place}[{index}]": part for index, part in enumerate(value)}
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {f"{place}.{item.name}": getattr(value, item.name) for item in dataclasses.fields(value)}
-    else:
-        raise UnsupportedAnswerError(f"an answer is made of tensors, numbers or words; got {type(value).__name__}")
-    return {name: leaf for at, part in parts.items() for name, leaf in flatten(part, at).items()}
+    arguments = tuple(map(_copy, inputs))
+    sources = _float_tensors(arguments) if with_gradient else {}
+    call = function if examine is None else lambda *values: examine(function, *values)
+    try:
+        with usual_modes(), fixed_randomness(seed), time_limit.readers_interrupt():
+            for tensor in sources.values():
+                tensor.requires_grad_(True)
+            with time_limit.time_limit(time_limit.TIME_LIMIT):
+                value = call(*arguments)
+            changed = tuple(i for i, (a, b) in enumerate(zip(inputs, arguments, strict=True)) if not _alike(a, b))
+            if is_blank(value):
+                return Outcome(value, changed=changed)
+            torch.set_grad_enabled(True)  # the answer may have left it off
+            leaves = flatten(_seen(value, compare_as, like))
+            gradients = _gradients(leaves, sources, seed) if with_gradient else {}
+    except AnswerInterrupt:
+        raise KeyboardInterrupt from None
+    except BaseException as error:  # whatever a reader's code raises is part of the verdict
+        return Outcome(error=error)
+    return Outcome(value, {place: _detached(leaf) for place, leaf in leaves.items()}, gradients, changed=changed)
 
 
-def _flatten_distribution(distribution: Distribution, place: str) -> dict[str, Leaf]:
-    base = distribution
-    while isinstance(base, Independent):
-        base = base.base_dist
-    leaves: dict[str, Leaf] = {
-        f"{place}.family": type(base).__name__,
-        f"{place}.batch_shape": str(tuple(distribution.batch_shape)),
-        f"{place}.event_shape": str(tuple(distribution.event_shape)),
-    }
-    for name in base.arg_constraints:
-        leaves |= flatten(getattr(base, name), f"{place}.{name}")
-    return leaves
-
-
-def _is_scalar(value: Any) -> bool:  # noqa: ANN401
-    if isinstance(value, Tensor | np.ndarray):
-        return value.ndim == 0
-    return isinstance(value, bool | int | float | np.generic)
-
-
-def _to_tensor(value: Any) -> Tensor:  # noqa: ANN401
-    if isinstance(value, Tensor):
+def _seen(value: Any, compare_as: Callable[[Any], Any] | None, like: Any) -> Any:  # noqa: ANN401
+    """The answer as it is compared."""
+    value = arranged(value, like)
+    if compare_as is None:
         return value
-    if isinstance(value, float):
-        return torch.tensor(value, dtype=torch.float64)
-    return torch.as_tensor(np.array(value))
+    try:
+        return compare_as(value)
+    except UnsupportedAnswerError:
+        raise
+    except Exception as error:  # the answer has no form in which it could be compared
+        raise UnsupportedAnswerError(str(error).rstrip(".")) from error
 
 
 def _copy(value: Any) -> Any:  # noqa: ANN401
     return value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+
+
+def _alike(before: Any, after: Any) -> bool:  # noqa: ANN401
+    """Whether an input is still what it was."""
+    if isinstance(before, Tensor):
+        same = before.shape == after.shape and before.dtype == after.dtype
+        return same and torch.allclose(before, after.detach(), rtol=0, atol=0, equal_nan=True)
+    if isinstance(before, np.ndarray):
+        return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
+    if isinstance(before, nn.Module):
+        return _alike(dict(before.state_dict()), dict(after.state_dict()))
+    if isinstance(before, Mapping):
+        return before.keys() == after.keys() and all(_alike(before[key], after[key]) for key in before)
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(_alike, before, after))
+    if callable(before) and hasattr(before, "__dict__"):
+        return _alike(vars(before), vars(after))
+    return before is after or before == after or before != before
 
 
 def _detached(leaf: Leaf) -> Leaf:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ class Exercise:
         reference: The right function, or the right value.
         inputs: Draws one tuple of arguments from a NumPy generator; its shapes vary from draw to draw and
             include batches of one. ``hvae_ref.exercises.engine.inputs`` holds the usual ingredients.
+        edge_cases: Makes the tuples of arguments on which every answer is checked besides: extreme values, float32
+            and float64, sizes that no fixed loop is made for.
+        random_cases: How many random inputs there are; few are enough where one is a whole experiment.
         misconceptions: Wrong answers to recognise, the most telling first. From a `Misconceptions` a tuple is taken,
             and nothing can be added to it afterwards.
         rtol: Relative tolerance of the comparison (and ten times that for gradients).
@@ -39,7 +42,12 @@ class Exercise:
         check_gradient: Compare the gradient with respect to every floating-point tensor input as well.
         choices: The permitted answers, for a question whose answer is one of a few words.
         compare_as: Applied to both answers before they are compared, for an answer that is right in more than
-            one way (an orthonormal basis up to rotation, say).
+            one way (an orthonormal basis up to rotation, say). Arrays and lists of numbers are tensors by then.
+        examine: Called with the answer and the arguments in place of the answer; what it returns is compared. For
+            answers that draw at random, which have to be called more than once.
+
+    Attributes:
+        known: What the check keeps: the inputs, and what right and wrong answers give on them.
 
     Raises:
         ValueError: If the parts do not fit together.
@@ -51,12 +59,16 @@ class Exercise:
     section: str
     reference: Any
     inputs: Callable[[np.random.Generator], tuple[Any, ...]] | None = None
+    edge_cases: Callable[[], Iterable[tuple[Any, ...]]] | None = None
+    random_cases: int = 24
     misconceptions: tuple[Misconception, ...] | Misconceptions = ()
     rtol: float = 1e-4
     atol: float = 1e-5
     check_gradient: bool = False
     choices: tuple[str, ...] = ()
     compare_as: Callable[[Any], Any] | None = None
+    examine: Callable[..., Any] | None = None
+    known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Take the wrong answers, and check that the parts fit together."""

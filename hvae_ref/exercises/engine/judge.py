@@ -1,55 +1,33 @@
-"""The check: run an answer on random inputs, compare, and name the mistake."""
+"""The check: run an answer on many inputs, compare, and name the mistake."""
 
 from __future__ import annotations
 
-import hashlib
+import dis
 import inspect
-import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from hvae_ref.exercises.engine import report
+from hvae_ref.exercises.engine.cases import cases, expected, of_misconception, run
 from hvae_ref.exercises.engine.compare import Tolerance, agree, difference
-from hvae_ref.exercises.engine.evaluate import Outcome, evaluate, fixed_randomness, is_blank
+from hvae_ref.exercises.engine.evaluate import Outcome, evaluate
 from hvae_ref.exercises.engine.exercise import Exercise
+from hvae_ref.exercises.engine.forms import is_blank
 from hvae_ref.exercises.engine.misconceptions import Misconception
+from hvae_ref.exercises.engine.surroundings import guarded_modules
+from hvae_ref.exercises.engine.time_limit import TimeLimitError
 from hvae_ref.exercises.engine.verdict import Verdict
 
-REPEATED_CASES = 16  # the same in every run, so that a failing input stays the same while somebody works on it
-FRESH_CASES = 8  # new in every run, so that no table of answers passes
 _CLEARLY = 10.0  # a misconception only counts where it is this many tolerances away from the reference
-
-
-@dataclass(frozen=True)
-class Case:
-    """One input of an exercise, with the seed under which answers run on it."""
-
-    seed: int
-    inputs: tuple[Any, ...]
-
-
-def cases(exercise: Exercise, fresh: int = FRESH_CASES) -> Iterator[Case]:
-    """Draw the inputs on which answers are compared.
-
-    Args:
-        exercise: A function exercise.
-        fresh: How many of them differ from run to run.
-
-    Yields:
-        First the cases that are the same in every run, then the fresh ones.
-    """
-    digest = hashlib.sha256(exercise.id.encode()).digest()
-    seeds = np.random.default_rng(int.from_bytes(digest[:8], "big")).integers(0, 2**31, REPEATED_CASES)
-    for seed in [*map(int, seeds), *(secrets.randbelow(2**31) for _ in range(fresh))]:
-        with fixed_randomness(seed):
-            yield Case(seed, exercise.inputs(np.random.default_rng(seed)))
+# What the body of a stub is made of: it reads no argument and calls nothing.
+_OF_STUBS = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "POP_TOP", "BUILD_TUPLE", "COPY_FREE_VARS"}
 
 
 def judge(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
     """Compare an answer with an exercise's reference and misconceptions.
+
+    The same answer has the same verdict in every run, whatever the state of the random generators, of the gradient
+    mode and of the default types; and these are as before afterwards.
 
     Args:
         exercise: The exercise.
@@ -57,6 +35,9 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
 
     Returns:
         The verdict. Nothing is written down.
+
+    Raises:
+        KeyboardInterrupt: If the reader interrupts the check.
     """
     if is_blank(answer):
         return report.not_attempted(exercise)
@@ -71,16 +52,29 @@ def _judge_function(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
     if complaint := _signature_complaint(exercise, answer):
         return report.wrong_form(exercise, complaint)
     tolerance = Tolerance(exercise.rtol, exercise.atol)
-    drawn = list(cases(exercise))
-    actual = [_run(exercise, answer, case) for case in drawn]
-    if _untouched(actual):
-        return report.not_attempted(exercise)
-    expected = [_run(exercise, exercise.reference, case) for case in drawn]
-    kinds = [difference(e, a, tolerance) for e, a in zip(expected, actual, strict=True)]
+    right = expected(exercise)  # before anything of the answer runs
+    actual = _run_all(exercise, answer)
+    if all(map(_is_silent, actual)):
+        if _is_open(answer, actual):
+            return report.not_attempted(exercise)
+        return report.wrong_form(exercise, report.NO_RETURN)
+    right = right[: len(actual)]
+    kinds = [difference(e, a, tolerance) for e, a in zip(right, actual, strict=True)]
     if not any(kinds):
-        return report.passed(exercise, len(drawn))
-    named = _recognise(exercise, drawn, expected, actual)
-    return report.failed(exercise, [c.inputs for c in drawn], expected, actual, kinds, named, REPEATED_CASES)
+        return report.passed(exercise, len(actual))
+    named = _recognise(exercise, right, actual)
+    return report.failed(exercise, [c.inputs for c in cases(exercise)], right, actual, kinds, named)
+
+
+def _run_all(exercise: Exercise, answer: Callable[..., Any]) -> list[Outcome]:
+    """What the answer gives on every case, up to the first on which it takes too long."""
+    found = []
+    with guarded_modules():
+        for place in range(len(cases(exercise))):
+            found.append(run(exercise, answer, place))
+            if isinstance(found[-1].error, TimeLimitError):
+                break
+    return found
 
 
 def _judge_value(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
@@ -90,42 +84,46 @@ def _judge_value(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
         return report.wrong_form(exercise, f"Answer with one of {', '.join(map(repr, exercise.choices))}.")
     tolerance = Tolerance(exercise.rtol, exercise.atol)
 
-    def run(value: Any) -> Outcome:  # noqa: ANN401
-        return evaluate(lambda: value, (), 0, compare_as=exercise.compare_as)
+    def seen(value: Any) -> Outcome:  # noqa: ANN401
+        return evaluate(lambda: value, (), 0, compare_as=exercise.compare_as, like=exercise.reference)
 
-    expected, actual = run(exercise.reference), run(answer)
-    kind = difference(expected, actual, tolerance)
+    right, actual = seen(exercise.reference), seen(answer)
+    kind = difference(right, actual, tolerance)
     if kind is None:
         return report.passed(exercise, 0)
-    named = next((m for m in exercise.misconceptions if agree(run(m.wrong), actual, tolerance)), None)
-    return report.failed_value(exercise, expected, actual, kind, named)
+    named = next((m for m in exercise.misconceptions if agree(seen(m.wrong), actual, tolerance)), None)
+    return report.failed_value(exercise, right, actual, kind, named)
 
 
-def _run(exercise: Exercise, function: Callable[..., Any], case: Case) -> Outcome:
-    return evaluate(function, case.inputs, case.seed, exercise.check_gradient, exercise.compare_as)
-
-
-def _recognise(
-    exercise: Exercise, drawn: list[Case], expected: list[Outcome], actual: list[Outcome]
-) -> Misconception | None:
+def _recognise(exercise: Exercise, right: list[Outcome], actual: list[Outcome]) -> Misconception | None:
     """The first misconception that agrees with the answer on every input and is clearly not the reference."""
     tolerance = Tolerance(exercise.rtol, exercise.atol, equal_nan=True)
-    for misconception in exercise.misconceptions:
+    for index, misconception in enumerate(exercise.misconceptions):
         clearly_wrong = False
-        for case, right, given in zip(drawn, expected, actual, strict=True):
-            wrong = _run(exercise, misconception.wrong, case)
+        for place, given in enumerate(actual):
+            wrong = of_misconception(exercise, index, place)
             if not agree(wrong, given, tolerance):
                 break
-            clearly_wrong |= not agree(right, wrong, tolerance.loosened(_CLEARLY))
+            clearly_wrong |= not agree(right[place], wrong, tolerance.loosened(_CLEARLY))
         else:
             if clearly_wrong:
                 return misconception
     return None
 
 
-def _untouched(outcomes: list[Outcome]) -> bool:
-    """Whether a function is still a stub: it returns nothing on every input, or says it is not implemented."""
-    return all(isinstance(o.error, NotImplementedError) if o.error is not None else is_blank(o.value) for o in outcomes)
+def _is_silent(outcome: Outcome) -> bool:
+    """Whether a function returned nothing, or said that it is not implemented."""
+    if outcome.error is not None:
+        return isinstance(outcome.error, NotImplementedError)
+    return is_blank(outcome.value)
+
+
+def _is_open(answer: Callable[..., Any], outcomes: list[Outcome]) -> bool:
+    """Whether a function that returns nothing is still a stub, and not one that lacks its `return`."""
+    if any(outcome.error is not None or outcome.value is not None for outcome in outcomes):
+        return True  # it ends in `...`, or says that it is not implemented
+    code = getattr(inspect.unwrap(answer), "__code__", None)
+    return code is not None and all(step.opname in _OF_STUBS for step in dis.get_instructions(code))
 
 
 def _signature_complaint(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
@@ -135,7 +133,7 @@ def _signature_complaint(exercise: Exercise, answer: Callable[..., Any]) -> str 
     except TypeError:
         listed = ", ".join(f"`{name}`" for name in names)
         return f"The function is called with {len(names)} argument{'s' * (len(names) != 1)} ({listed}), in this order."
-    except ValueError:  # some built-in functions have no signature; they are called as they are
+    except Exception:  # some built-in functions have no signature; they are called as they are
         return None
     return None
 

@@ -10,13 +10,24 @@ import torch
 from torch import Tensor
 
 from hvae_ref.exercises.engine.compare import GRADIENT_SLACK, Tolerance, pattern
-from hvae_ref.exercises.engine.describe import describe, error_message, mismatch
+from hvae_ref.exercises.engine.describe import (
+    changed_inputs,
+    describe,
+    error_message,
+    mismatch,
+    words_that_differ,
+)
 from hvae_ref.exercises.engine.evaluate import Outcome
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.links import section_link
 from hvae_ref.exercises.engine.misconceptions import Misconception
 from hvae_ref.exercises.engine.readable import readable, readable_outcome
 from hvae_ref.exercises.engine.verdict import Verdict
+
+NO_RETURN = (
+    "The function runs and returns nothing (None) on every input. To print a result shows it and does not hand it "
+    "over: end with `return`."
+)
 
 
 def not_attempted(exercise: Exercise) -> Verdict:
@@ -43,7 +54,7 @@ def passed(exercise: Exercise, tried: int) -> Verdict:
         The verdict.
     """
     gradients = ", values and gradients" if exercise.check_gradient else ""
-    message = f"It agrees with the reference on {tried} random inputs{gradients}." if tried else "That is right."
+    message = f"It agrees with the reference on {tried} inputs{gradients}." if tried else "That is right."
     return Verdict("passed", exercise.id, exercise.title, message)
 
 
@@ -67,7 +78,6 @@ def failed(
     actual: list[Outcome],
     kinds: list[str | None],
     misconception: Misconception | None,
-    repeated: int,
 ) -> Verdict:
     """The verdict on a wrong function.
 
@@ -78,22 +88,26 @@ def failed(
         actual: What the answer gave.
         kinds: Kind of difference in every case, None where there is none.
         misconception: The wrong answer it matches, if it matches one.
-        repeated: How many cases at the beginning are the same in every run.
 
     Returns:
-        The verdict, with the smallest failing input among those that come back in the next run.
+        The verdict, with the smallest failing input.
     """
     kind = _worst(kinds)
     right = kinds.count(None)
     elsewhere = f" On {right} of {len(kinds)} inputs it is right." if right else ""
-    at = _smallest(inputs, kinds, kind, repeated)
+    at = _smallest(inputs, kinds, kind)
     facts = [(name, readable(value)) for name, value in zip(exercise.argument_names, inputs[at], strict=True)]
     if kind == "error":
         error = actual[at].error
         message = error_message(error, inputs[at], exercise.argument_names) + elsewhere
         return Verdict("failed", exercise.id, exercise.title, message, None, "error", facts=tuple(facts))
-    if kind == "value":
+    if words := words_that_differ(expected[at], actual[at]) if kind == "value" else "":
+        message = words
+    elif kind == "value":
         kind, message = _pattern(exercise, inputs, expected, actual)
+    elif kind == "changed input":
+        message = changed_inputs(actual[at].changed, exercise.argument_names)
+        return Verdict("failed", exercise.id, exercise.title, message, None, kind, facts=tuple(facts))
     else:
         kind, message = describe(kind, expected[at], actual[at])
         message += elsewhere
@@ -152,14 +166,13 @@ def _verdict(
 
 
 def _worst(kinds: Iterable[str | None]) -> str:
-    order = ("error", "structure", "shape", "nan", "dtype", "value", "gradient missing", "gradient")
+    order = ("error", "structure", "shape", "nan", "dtype", "value", "gradient missing", "gradient", "changed input")
     return min((k for k in kinds if k is not None), key=order.index)
 
 
-def _smallest(inputs: list[tuple[Any, ...]], kinds: list[str | None], kind: str, repeated: int) -> int:
+def _smallest(inputs: list[tuple[Any, ...]], kinds: list[str | None], kind: str) -> int:
     failing = [i for i, k in enumerate(kinds) if k == kind]
-    again = [i for i in failing if i < repeated]
-    return min(again or failing, key=lambda i: sum(_numel(value) for value in inputs[i]))
+    return min(failing, key=lambda i: sum(_numel(value) for value in inputs[i]))
 
 
 def _numel(value: Any) -> int:  # noqa: ANN401

@@ -10,7 +10,10 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from torch.distributions.kl import _kl_normal_normal
+
+from hvae_ref.distributions.tracing import compiling
 
 
 class Divergence(NamedTuple):
@@ -80,10 +83,18 @@ def analytic_kl_or_sample(latent: Latent) -> Divergence:
     q, p = latent.q, latent.p
     if latent.log_q is None and q.event_shape == p.event_shape:
         try:
-            return Divergence(kl_divergence(q, p), sampled=False)
+            return Divergence(_compilable_kl(q, p) if compiling() else kl_divergence(q, p), sampled=False)
         except NotImplementedError:
             pass  # torch has none for these two; whether it has one may depend on more than their types
     return sampled_kl(latent)
+
+
+def _compilable_kl(q: Distribution, p: Distribution) -> Tensor:
+    """`kl_divergence` for `torch.compile`, which cannot trace how torch searches for the closed form of two types."""
+    if isinstance(q, Independent) and isinstance(p, Independent):
+        inner = _compilable_kl(q.base_dist, p.base_dist)
+        return inner.flatten(inner.ndim - q.reinterpreted_batch_ndims).sum(-1)
+    return _kl_normal_normal(q, p) if isinstance(q, Normal) and isinstance(p, Normal) else kl_divergence(q, p)
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,8 @@ class Elbo:
     @property
     def total_kl(self) -> Float[Tensor, " batch"]:
         """Sum of the KL terms over the levels, (B,) nats."""
-        return torch.stack(tuple(self.kl.values())).sum(0)
+        first, *others = self.kl.values()
+        return sum(others, start=first)
 
     @property
     def value(self) -> Float[Tensor, " batch"]:

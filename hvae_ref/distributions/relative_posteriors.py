@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch.distributions import Independent, Normal
+from torch.distributions import Independent
+
+from hvae_ref.distributions.diagonal_normal import DiagonalNormal, TransformedNormal
+from hvae_ref.distributions.tracing import transform
 
 
 def precision_weighted(prior: Independent, estimate: Independent) -> Independent:
@@ -27,4 +30,5 @@ def precision_weighted(prior: Independent, estimate: Independent) -> Independent
     precision_p, precision_d = p.scale**-2, d.scale**-2
     precision = precision_p + precision_d
     loc = (p.loc * precision_p + d.loc * precision_d) / precision
-    return Independent(Normal(loc, torch.rsqrt(precision)), prior.reinterpreted_batch_ndims)
+    normal = DiagonalNormal if transform() is None else TransformedNormal
+    return Independent(normal(loc, torch.rsqrt(precision)), prior.reinterpreted_batch_ndims)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal, constraints
+from torch.distributions import Distribution, Independent, constraints
 
 from hvae_ref.distributions.base import expanded
+from hvae_ref.distributions.diagonal_normal import DiagonalNormal, TransformedNormal
+from hvae_ref.distributions.tracing import transform
 from hvae_ref.flows.base import AmortizedFlow
 from hvae_ref.nn.heads import bounded_log_sigma, full_precision
 
@@ -129,7 +131,8 @@ class FlowPosterior(nn.Module):
                 f"net: expected 2 · {dim} + {self.flow.context_dim} outputs for this flow, got {out.shape[-1]}"
             )
         loc, raw, context = out.split([dim, dim, out.shape[-1] - 2 * dim], -1)
-        base = Independent(Normal(loc, bounded_log_sigma(raw).exp()), 1)
+        normal = DiagonalNormal if transform() is None else TransformedNormal
+        base = Independent(normal(loc, bounded_log_sigma(raw).exp()), 1)
         return FlowDistribution(base, self.flow, nn.functional.silu(context))
 
 

@@ -7,6 +7,8 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.distributions.tracing import values_are_known
+
 
 class Condition(nn.Module):
     """Checks a condition and turns it into what nets see.
@@ -60,7 +62,7 @@ class Labels(Condition):
             raise ValueError(f"condition: expected whole numbers of shape ({rows},) or (1,), got {got}")
         if condition.device != self.one_hot.device:
             raise ValueError(f"condition: expected device {self.one_hot.device}, got {condition.device}")
-        if not torch.compiler.is_compiling() and not ((condition >= 0) & (condition < self.size)).all():
+        if values_are_known() and not ((condition >= 0) & (condition < self.size)).all():
             low, high = condition.min().item(), condition.max().item()
             raise ValueError(f"condition: expected labels 0 … {self.size - 1}, got {low} … {high}")
         return self.one_hot[condition.long()].expand(rows, -1)  # a byte would be taken for a mask
@@ -94,7 +96,7 @@ class Covariates(Condition):
                 f"condition: expected {self.zero.dtype} on {self.zero.device}, the model's, "
                 f"got {condition.dtype} on {condition.device}; convert it with condition.to(…)"
             )
-        if not torch.compiler.is_compiling() and not torch.isfinite(condition).all():
+        if values_are_known() and not torch.isfinite(condition).all():
             raise ValueError("condition: expected finite numbers, found NaN or infinity")
         return condition.expand(rows, -1)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from hvae_ref.distributions import DiscretizedLogisticMixture, GreyLevels
+from hvae_ref.distributions.tracing import compiling, transform
 from hvae_ref.nn.heads import bounded_log_sigma
 from hvae_ref.nn.likelihoods import Likelihood
 
@@ -64,7 +65,7 @@ class Categorical(_GreyLevels):
 
     def distribution(self, parameters: Tensor) -> GreyLevels:
         """Categorical with logits (…, V)."""
-        return GreyLevels(logits=parameters)
+        return GreyLevels(logits=parameters, validate_args=False if compiling() or transform() is not None else None)
 
 
 @dataclass(frozen=True)
@@ -98,4 +99,5 @@ class LogisticMixture(_GreyLevels):
         logits, loc, log_scale = parameters.chunk(3, -1)
         half = (self.num_values - 1) / 2
         scale = bounded_log_sigma(log_scale).exp() * half / 4
-        return DiscretizedLogisticMixture(logits, half * (1 + loc), scale, self.num_values)
+        checks = False if compiling() or transform() is not None else None
+        return DiscretizedLogisticMixture(logits, half * (1 + loc), scale, self.num_values, checks)

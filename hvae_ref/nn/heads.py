@@ -10,9 +10,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent
 
 from hvae_ref.distributions import precision_weighted
+from hvae_ref.distributions.diagonal_normal import DiagonalNormal, TransformedNormal
+from hvae_ref.distributions.tracing import transform
 
 MIN_LOG_SIGMA = -6.0
 """Floor of every `log_sigma` head, approached smoothly: scales stay above exp(−6) ≈ 0.0025."""
@@ -53,7 +55,7 @@ class StandardNormal(nn.Module):
     def forward(self, n: int, *given: Tensor) -> Independent:
         """N(0, I), batch (n,), event `shape`."""
         zeros = self.zero.expand(n, *self.shape)
-        return Independent(Normal(zeros, zeros + 1), len(self.shape))
+        return Independent(DiagonalNormal(zeros, zeros + 1), len(self.shape))
 
 
 class GivenCondition(nn.Module):
@@ -88,7 +90,8 @@ class ConditionalNormal(nn.Module):
         """The distribution, batch (B,), event (D,) or (C, H, W)."""
         out = self.net(*given)
         loc, raw = out.to(torch.promote_types(out.dtype, torch.float32)).chunk(2, 1)
-        return Independent(Normal(loc, bounded_log_sigma(raw).exp()), loc.ndim - 1)
+        normal = DiagonalNormal if transform() is None else TransformedNormal
+        return Independent(normal(loc, bounded_log_sigma(raw).exp()), loc.ndim - 1)
 
 
 class RelativePosterior(nn.Module):
@@ -114,7 +117,8 @@ class RelativePosterior(nn.Module):
         delta_loc, raw = out.to(torch.promote_types(out.dtype, torch.float32)).chunk(2, 1)
         delta_log_sigma = MAX_LOG_RATIO * torch.tanh(raw / MAX_LOG_RATIO)
         loc, scale = p.base_dist.loc, p.base_dist.scale
-        return Independent(Normal(loc + delta_loc, scale * delta_log_sigma.exp()), loc.ndim - 1)
+        normal = DiagonalNormal if transform() is None else TransformedNormal
+        return Independent(normal(loc + delta_loc, scale * delta_log_sigma.exp()), loc.ndim - 1)
 
 
 class DirectPosterior(nn.Module):

@@ -14,6 +14,7 @@ from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Distribution, Independent, constraints
 from torch.distributions import Normal as TorchNormal
 
+from hvae_ref.distributions.tracing import compiling, transform
 from hvae_ref.nn.heads import bounded_log_sigma
 
 
@@ -61,7 +62,9 @@ class Bernoulli(Likelihood):
 
     def distribution(self, parameters: Tensor) -> TorchBernoulli:
         """Logits (…, 1)."""
-        return TorchBernoulli(logits=parameters.squeeze(-1))
+        return TorchBernoulli(
+            logits=parameters.squeeze(-1), validate_args=False if compiling() or transform() is not None else None
+        )
 
     @property
     def affine(self) -> tuple[float, float]:
@@ -105,8 +108,10 @@ class Normal(Likelihood):
         """Normal from (…, 1) or (…, 2)."""
         loc = self.center + self.unit * parameters[..., 0]
         if self.scale is not None:
-            return TorchNormal(loc, self.scale)
-        return TorchNormal(loc, self.unit * bounded_log_sigma(parameters[..., 1]).exp())
+            scale: Tensor | float = self.scale
+        else:
+            scale = self.unit * bounded_log_sigma(parameters[..., 1]).exp()
+        return TorchNormal(loc, scale, validate_args=False if compiling() or transform() is not None else None)
 
     @property
     def affine(self) -> tuple[float, float]:
@@ -138,8 +143,9 @@ class ConditionalLikelihood(nn.Module):
                 f"net: expected a multiple of {outputs} outputs, which {self.likelihood!r} needs for each value of x, "
                 f"got shape {tuple(raw.shape)}"
             )
-        raw = raw.to(torch.promote_types(raw.dtype, torch.float32)).unflatten(1, (-1, outputs)).movedim(2, -1)
-        return Independent(self.likelihood.distribution(raw), raw.ndim - 2)
+        raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
+        raw = raw.unsqueeze(-1) if outputs == 1 else raw.unflatten(1, (-1, outputs)).movedim(2, -1)
+        return Independent(self.likelihood.distribution(raw), raw.ndim - 2, validate_args=False)
 
 
 def event_shape(x_shape: int | Sequence[int]) -> torch.Size:
@@ -186,9 +192,10 @@ class Observation(nn.Module):
                 f"x: expected {like.dtype} on {like.device}, the model's, got {x.dtype} on {x.device}; "
                 "convert it with x.to(…)"
             )
-        if not torch.compiler.is_compiling():
+        if not compiling() and transform() is None:
             support = constraints.real if self.likelihood is None else self.likelihood.support
-            if not (support.check(x) & torch.isfinite(x)).all():
+            inside = torch.isfinite(x) if support is constraints.real else support.check(x)
+            if not inside.all() or not x.sum().isfinite() and not torch.isfinite(x).all():
                 wanted = "finite numbers" if self.likelihood is None else self.likelihood.wanted
                 raise ValueError(f"x: expected {wanted}; got values from {x.min():g} to {x.max():g}")
         alone = self.condition is None and condition is None

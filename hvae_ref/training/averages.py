@@ -22,6 +22,7 @@ class Averages:
 
     def __init__(self) -> None:
         self._values: dict[str, list[Tensor]] = {}
+        self._scalars: dict[str, list[tuple[Tensor, int]]] = {}
         self._totals: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._batches = 0
@@ -41,7 +42,10 @@ class Averages:
                 raise ValueError(
                     f"terms[{name!r}]: expected a scalar or one value for each example, got shape {tuple(value.shape)}"
                 )
-            self._values.setdefault(name, []).append(value if value.dim() else value.reshape(1) * examples)
+            if value.dim():
+                self._values.setdefault(name, []).append(value)
+            else:
+                self._scalars.setdefault(name, []).append((value, examples))
             self._counts[name] = self._counts.get(name, 0) + (len(value) if value.dim() else examples)
         self._batches += 1
         if self._batches % KEPT == 0:
@@ -60,7 +64,11 @@ class Averages:
         return {name: packed[i] / packed[len(names) + i] for i, name in enumerate(names)}
 
     def _add_up(self) -> None:
-        for name, values in self._values.items():
-            total = torch.cat(values).sum(dtype=torch.float64)
+        totals = [(name, torch.cat(values).sum(dtype=torch.float64)) for name, values in self._values.items()]
+        for name, pairs in self._scalars.items():
+            values = torch.stack([value for value, _ in pairs]).double()
+            totals.append((name, (values * values.new_tensor([examples for _, examples in pairs])).sum()))
+        for name, total in totals:
             self._totals[name] = self._totals[name] + total if name in self._totals else total
         self._values.clear()
+        self._scalars.clear()

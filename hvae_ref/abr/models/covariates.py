@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hvae_ref.abr.data import STATIC_NAMES, STATICS, check_condition
+from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.errors import did_you_mean
 from hvae_ref.nn.conditions import Condition
 
@@ -98,7 +99,7 @@ class ScaledCovariates(Condition):
             )
         if condition.shape[1] > self.size:
             condition = condition[:, [STATIC_NAMES.index(name) for name in self.names]]
-        if not torch.compiler.is_compiling():
+        if values_are_known():
             check_condition(condition, self.names)
         return condition
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hvae_ref.abr.data import SAMPLE_INTERVAL_MS
 from hvae_ref.abr.models.covariates import ScaledCovariates
+from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.nn.likelihoods import Observation
 
 SIGNAL_UNIT = 0.2
@@ -35,7 +36,7 @@ class ObservedResponse(Observation):
         """
         fits = isinstance(x, Tensor) and x.shape[1:] == self.x_shape
         fits = fits and (x.dtype, x.device) == (like.dtype, like.device)
-        if fits and not torch.compiler.is_compiling() and len(wrong := (~torch.isfinite(x)).nonzero()):
+        if fits and values_are_known() and len(wrong := (~torch.isfinite(x)).nonzero()):
             row, sample = wrong[0].tolist()
             raise ValueError(
                 f"x: expected finite values in µV, got {x[row, sample].item()} in row {row}, sample {sample} "

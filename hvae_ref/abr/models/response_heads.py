@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hvae_ref.abr.data import SAMPLE_INTERVAL_MS, SIGNAL_LENGTH, WAVES
+from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.nn.heads import full_precision
 from hvae_ref.nn.layers import mlp
 
@@ -95,7 +96,7 @@ def check_peaks(peaks: Tensor, present: Tensor, rows: int) -> None:
     if present.shape != (rows, waves) or present.dtype != torch.bool:
         expected = f"booleans of shape ({rows}, {waves})"
         raise ValueError(f"present: expected {expected}, got {present.dtype} of shape {tuple(present.shape)}")
-    if torch.compiler.is_compiling():
+    if not values_are_known():
         return
     wrong = (~torch.isfinite(peaks).all(-1) & present).nonzero()
     if len(wrong):

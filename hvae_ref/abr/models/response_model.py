@@ -13,6 +13,8 @@ from hvae_ref.abr.data import SAMPLE_INTERVAL_MS
 from hvae_ref.abr.models.covariates import ScaledCovariates
 from hvae_ref.abr.models.observed_response import ObservedResponse
 from hvae_ref.abr.models.response_heads import Heads, check_peaks, peak_error, presence_nll, static_error
+from hvae_ref.distributions.diagonal_normal import DiagonalNormal, TransformedNormal
+from hvae_ref.distributions.tracing import transform
 from hvae_ref.elbo import Elbo, Latent, analytic_kl_or_sample, draw
 from hvae_ref.models.base import LatentVariableModel, Shape
 from hvae_ref.models.latents import Inference, LatentSource, check_latents
@@ -196,4 +198,5 @@ def _relative(q: Independent, expected: Independent) -> Independent:
     if not isinstance(getattr(q, "base_dist", None), Normal):
         raise ValueError(f"expected: expected Gaussian posteriors beside it, got {q}; build the model without it")
     q, p = q.base_dist, expected.base_dist
-    return Independent(Normal((q.loc - p.loc) / p.scale, q.scale / p.scale), q.loc.ndim - 1)
+    normal = DiagonalNormal if transform() is None else TransformedNormal
+    return Independent(normal((q.loc - p.loc) / p.scale, q.scale / p.scale), q.loc.ndim - 1)

@@ -10,6 +10,7 @@ from torch.distributions import Independent, Normal
 
 from hvae_ref.abr.models.observed_response import SIGNAL_UNIT
 from hvae_ref.distributions import CorrelatedNormal
+from hvae_ref.distributions.tracing import compiling, transform
 from hvae_ref.nn.heads import bounded_log_sigma, full_precision
 from hvae_ref.nn.layers import FiLM, mlp
 
@@ -133,5 +134,6 @@ class ConditionalResponse(nn.Module):
         out, level = full_precision(self.out(h)), full_precision(self.level(c))
         scale = SIGNAL_UNIT * bounded_log_sigma(self.log_sigma[self.time] + level).exp()
         if self.coefficients is None:
-            return Independent(Normal(SIGNAL_UNIT * out, scale), 1)
+            checks = False if compiling() or transform() is not None else None
+            return Independent(Normal(SIGNAL_UNIT * out, scale, validate_args=checks), 1)
         return CorrelatedNormal.driven(DRIVE_UNIT * out, scale, COEFFICIENT_RATE * self.coefficients[self.time])

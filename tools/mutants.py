@@ -124,7 +124,18 @@ def _run_tests(mutant: Mutant) -> dict[str, object]:
                 failed.append(report.nodeid)
 
     mutant.apply()
-    options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:nbval", "--no-header"]
+    options = [
+        "-x",
+        "-q",
+        "--assert=plain",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:nbval",
+        "--no-header",
+    ]
     code = pytest.main([*options, *mutant.tests], plugins=[Reports()])
     return {"code": int(code), "failed": failed}
 

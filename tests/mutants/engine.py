@@ -24,20 +24,14 @@ MUTANTS = {
         ),
         "a misconception may be the reference": ("            if clearly_wrong:", "            if True:"),
         "an open answer is a wrong one": ("    if is_blank(answer):", "    if answer is None:"),
-        "no new inputs": ("for _ in range(fresh))]:", "for _ in range(0))]:"),
+        "a number may stand for a function": ("    if not callable(answer):", "    if answer is None:"),
+        "a function may stand for a number": ("    if callable(answer):", "    if answer is None:"),
+        "too few arguments are enough": (".bind(*names)", ".bind_partial(*names)"),
     },
     ("exercises/engine/evaluate.py", ENGINE): {
         "an answer may change the inputs of others": (
-            "arguments = tuple(_copy(argument) for argument in inputs)",
-            "arguments = tuple(inputs)",
-        ),
-        "the random state is not put back": (
-            "        torch.set_rng_state(torch_state)",
-            "        torch.get_rng_state()",
-        ),
-        "a collection filled in by half is whole": (
-            "        return any(is_blank(part) for part in value)",
-            "        return all(is_blank(part) for part in value)",
+            "return value.detach().clone() if isinstance(value, Tensor) else",
+            "return value if isinstance(value, Tensor) else",
         ),
     },
     ("exercises/engine/inputs.py", ENGINE): {

@@ -65,8 +65,8 @@ MUTANTS = {
             "start, 0)) - log_abs_det",
         ),
         "rows are given the context of others": (
-            "return self.context.expand(",
-            "return self.context.flip(0).expand(",
+            "self.context.expand(*",
+            "self.context.flip(0).expand(*",
         ),
     },
     ("nn/made.py", "tests/nn/test_layers.py"): {

@@ -91,7 +91,7 @@ MUTANTS = {
             "weights = np.stack([np.bincount(draw, minlength=len(values)) for draw in draws]).astype(float)",
             "weights = np.ones((resamples, len(values)))",
         ),
-        "surprise is not centred": ("surprise[level]) - self.mean[level])", "surprise[level]))"),
+        "surprise is not centred": (" - self.mean[level]) /", ") /"),
         "the combined score is a mean": (".values())).sum(0)}", ".values())).mean(0)}"),
     },
 }

@@ -20,7 +20,7 @@ MUTANTS = {
         ),
         "log K is taken from another dimension": ("- math.log(values.shape[dim])", "- math.log(values.shape[0])"),
         "the mean of logs": ("return torch.logsumexp(values, dim) -", "return values.mean(dim) + 0 *"),
-        "one level is left out of the sum": ("tuple(self.kl.values())).sum(0)", "tuple(self.kl.values())[:1]).sum(0)"),
+        "one level is left out of the sum": ("self.kl.values()", "list(self.kl.values())[:1]"),
         "bits are decimal digits": ("(data_dim * math.log(2.0))", "(data_dim * math.log(10.0))"),
         "the density that came with the sample is passed over": (
             "(q.log_prob(z) if log_q is None else log_q)",
@@ -79,11 +79,11 @@ MUTANTS = {
         "the mutual information has the wrong sign": ("entropies[1] - entropies[2]", "entropies[1] + entropies[2]"),
     },
     ("nn/heads.py", HEADS): {
-        "a relative posterior is not relative in its location": ("Normal(loc + delta_loc,", "Normal(delta_loc,"),
+        "a relative posterior is not relative in its location": ("(loc + delta_loc,", "(delta_loc,"),
         "a relative posterior is not relative in its scale": ("scale * delta_log_sigma.exp()", "delta_log_sigma.exp()"),
         "log sigma is read as sigma": (
-            "Normal(loc, bounded_log_sigma(raw).exp())",
-            "Normal(loc, bounded_log_sigma(raw).abs())",
+            "bounded_log_sigma(raw).exp()",
+            "bounded_log_sigma(raw).abs()",
         ),
         "the ladder leaves out the prior": ("precision_weighted(p, self.head(r))", "self.head(r)"),
     },

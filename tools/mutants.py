@@ -4,9 +4,9 @@
     python -m tools.mutants flows iaf.py    those whose file or description holds one of the words
     python -m tools.mutants --check         only whether each change still fits the source
 
-`tests/mutants/` lists them. The package is imported once. Each change is made in a forked process, in the functions as
-they stand in memory, and pytest runs the named tests there. A change counts as noticed where at least one test fails in
-its body; an error of collection, a crash and a timeout do not count.
+`tests/mutants/` lists them. The package is imported and the tests are collected once. Each change is made in a forked
+process, in the functions as they stand in memory, and the named tests run there up to the first that fails. A change
+counts as noticed where a test fails in its body; an error of collection, a crash and a timeout do not count.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 from tools.repository import ROOT
 
@@ -31,6 +32,9 @@ PACKAGE = ROOT / "hvae_ref"
 LISTS = ROOT / "tests" / "mutants"
 LIMIT = 120
 """Seconds that the tests of one change may take."""
+OPTIONS = ("-q", "--no-header", "--assert=plain", "-o", "addopts=--import-mode=importlib", "-o", "timeout=0")
+WITHOUT = ("cacheprovider", "nbval", "xdist")
+"""Plugins of pytest that only cost time here."""
 
 
 @dataclass(frozen=True)
@@ -54,40 +58,23 @@ class Mutant:
     def __str__(self) -> str:
         return f"{self.file}: {self.what}"
 
-    @property
-    def module(self) -> str:
-        """Dotted name of the module."""
-        return ".".join(("hvae_ref", *Path(self.file).with_suffix("").parts))
-
     def complaint(self) -> str | None:
         """What is wrong with this entry of the list, or None."""
-        source = (PACKAGE / self.file).read_text() if (PACKAGE / self.file).is_file() else None
-        if source is None:
+        if not (PACKAGE / self.file).is_file():
             return "there is no such file"
-        if source.count(self.old) != 1:
-            return f"expected the old text exactly once, found it {source.count(self.old)} times: {self.old!r}"
+        count = (PACKAGE / self.file).read_text(encoding="utf-8").count(self.old)
+        if count != 1:
+            return f"expected the old text exactly once, found it {count} times: {self.old!r}"
         if missing := [test for test in self.tests if not (ROOT / test.split("::")[0]).is_file()]:
             return f"there is no {', '.join(missing)}"
-        if not self.tests or not self._changed():
+        if not self.tests or not self.changed():
             return "expected a test and a change within a function, got none"
         return None
 
-    def apply(self) -> None:
-        """Give the functions of the imported module their changed code, wherever they have been imported to."""
-        path, changed = sys.modules[self.module].__file__, self._changed()
-        done = set()
-        for function in [thing for thing in gc.get_objects() if type(thing) is FunctionType]:
-            code = function.__code__
-            if code.co_filename == path and code.co_qualname in changed:
-                function.__code__ = changed[code.co_qualname]
-                done.add(code.co_qualname)
-        if not done:
-            raise ValueError(f"{self}: expected a function among {', '.join(changed)} in memory, got none")
-
-    def _changed(self) -> dict[str, CodeType]:
+    def changed(self) -> dict[str, CodeType]:
         """The code of every function that differs, by qualified name."""
         path = str(PACKAGE / self.file)
-        source = (PACKAGE / self.file).read_text()
+        source = (PACKAGE / self.file).read_text(encoding="utf-8")
         before = dict(_functions(compile(source, path, "exec", dont_inherit=True)))
         after = dict(_functions(compile(source.replace(self.old, self.new), path, "exec", dont_inherit=True)))
         return {name: code for name, code in after.items() if before.get(name) != code}
@@ -102,7 +89,7 @@ def _functions(code: CodeType) -> Iterator[tuple[str, CodeType]]:
 
 
 def mutants() -> list[Mutant]:
-    """All entries of the lists in `tests/mutants/`: what stands in `MUTANTS` there, by file, then by tests."""
+    """All entries of the lists in `tests/mutants/`: what stands in `MUTANTS` there, by file and its tests."""
     found = []
     for path in sorted(LISTS.glob("*.py")):
         listed = importlib.import_module(f"tests.mutants.{path.stem}").MUTANTS
@@ -112,94 +99,97 @@ def mutants() -> list[Mutant]:
     return found
 
 
-def _run_tests(mutant: Mutant) -> dict[str, object]:
-    """Make the change in this process and run its tests."""
-    import pytest
+class Session:
+    """A plugin of pytest that runs the collected tests once for each change, in a process of its own."""
 
-    failed = []
+    def __init__(self, chosen: list[Mutant], workers: int) -> None:
+        self.chosen, self.workers, self.noticed = chosen, workers, 0
+        self.failed: list[str] = []
+        self.in_memory: dict[tuple[str, str], list[FunctionType]] = {}
 
-    class Reports:
-        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-            if report.failed and report.when == "call":
-                failed.append(report.nodeid)
+    def pytest_runtest_logreport(self, report: Any) -> None:  # noqa: ANN401
+        """Keep a test that failed in its body."""
+        if report.failed and report.when == "call":
+            self.failed.append(report.nodeid)
 
-    mutant.apply()
-    options = [
-        "-x",
-        "-q",
-        "--assert=plain",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "-p",
-        "no:nbval",
-        "--no-header",
-    ]
-    code = pytest.main([*options, *mutant.tests], plugins=[Reports()])
-    return {"code": int(code), "failed": failed}
+    def pytest_runtestloop(self, session: Any) -> bool:  # noqa: ANN401
+        """Try every change, `workers` at a time, and print what noticed it."""
+        for function in [thing for thing in gc.get_objects() if type(thing) is FunctionType]:
+            key = function.__code__.co_filename, function.__code__.co_qualname
+            self.in_memory.setdefault(key, []).append(function)
+        gc.freeze()
+        waiting, running = list(enumerate(self.chosen)), {}
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled(),
+        ):
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    number, mutant = waiting.pop(0)
+                    result = Path(scratch, str(number))
+                    sys.stdout.flush()
+                    if (pid := os.fork()) == 0:
+                        self._child(session, mutant, result)
+                    running[pid] = mutant, result
+                pid, _ = os.wait()
+                self._tell(*running.pop(pid))
+        gc.unfreeze()
+        return True
+
+    def _child(self, session: Any, mutant: Mutant, result: Path) -> None:  # noqa: ANN401
+        """The forked process; it does not return."""
+        signal.alarm(LIMIT)
+        try:
+            session.config.pluginmanager.unregister(name="terminalreporter")
+            for name, code in mutant.changed().items():
+                for function in self.in_memory.get((str(PACKAGE / mutant.file), name), ()):
+                    function.__code__ = code
+            items = [item for item in session.items if _is_of(item.nodeid, mutant.tests)]
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if self.failed:
+                    break
+            result.write_text(json.dumps({"tests": len(items), "failed": self.failed}), encoding="utf-8")
+        finally:
+            os._exit(0)
+
+    def _tell(self, mutant: Mutant, result: Path) -> None:
+        if not result.exists():
+            by = f"its tests did not end within {LIMIT} s, or crashed"
+        else:
+            found = json.loads(result.read_text(encoding="utf-8"))
+            if found["failed"]:
+                self.noticed += 1
+                print(f"noticed  {mutant}\n         {found['failed'][0]}", flush=True)
+                return
+            by = f"none of {found['tests']} tests noticed it"
+        print(f"MISSED   {mutant}\n         {by}", flush=True)
 
 
-def _child(mutant: Mutant, folder: Path) -> None:
-    """The forked process; it does not return."""
-    signal.alarm(LIMIT)
-    with (folder / "log").open("w") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    try:
-        (folder / "result").write_text(json.dumps(_run_tests(mutant)))
-    except BaseException:
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
-
-
-def _outcome(folder: Path) -> tuple[bool, str]:
-    """Whether the change was noticed, and by which test or why not."""
-    if not (folder / "result").exists():
-        return False, f"its tests did not end within {LIMIT} s, or crashed"
-    result = json.loads((folder / "result").read_text())
-    if result["code"] == 1 and result["failed"]:
-        return True, result["failed"][0]
-    return False, "no test noticed it" if result["code"] == 0 else f"its tests could not run ({result['code']})"
+def _is_of(nodeid: str, tests: tuple[str, ...]) -> bool:
+    """Whether a collected test belongs to one of the named files or tests."""
+    return any(nodeid == test or nodeid.startswith((f"{test}::", f"{test}[")) for test in tests)
 
 
 def run(chosen: list[Mutant], workers: int) -> int:
-    """Try each change, `workers` at a time; print what noticed it, and return how many were not noticed."""
-    import hypothesis  # noqa: F401  what every child would import again
-    import matplotlib.pyplot  # noqa: F401
-    import pytest  # noqa: F401
-    import scipy.stats  # noqa: F401
-    import sklearn.metrics  # noqa: F401
+    """Try each change; return how many were not noticed: all, where the tests cannot be collected."""
+    import pytest
 
-    for name in sorted({mutant.module for mutant in chosen} | {"hvae_ref.exercises", "hvae_ref.training"}):
-        importlib.import_module(name)
-    waiting, running, missed = list(enumerate(chosen)), {}, 0
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                number, mutant = waiting.pop(0)
-                folder = Path(scratch, str(number))
-                folder.mkdir()
-                sys.stdout.flush()
-                if (pid := os.fork()) == 0:
-                    _child(mutant, folder)
-                running[pid] = mutant, folder
-            pid, _ = os.wait()
-            mutant, folder = running.pop(pid)
-            noticed, by = _outcome(folder)
-            missed += not noticed
-            print(f"{'noticed' if noticed else 'MISSED '}  {mutant}\n         {by}", flush=True)
-            if not noticed:
-                print((folder / "log").read_text()[-600:], flush=True)
-    used = sum(os.times()[:4])
+    import hvae_ref
+
+    # Before the tests' conftest: without its checks of shapes, which cost time.
+    for found in pkgutil.walk_packages(hvae_ref.__path__, "hvae_ref."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    started, session = time.perf_counter(), Session(chosen, workers)
+    files = sorted({test for mutant in chosen for test in mutant.tests})
+    plugins = [word for name in WITHOUT for word in ("-p", f"no:{name}")]
+    pytest.main([*OPTIONS, *plugins, *files], plugins=[session])
     print(
-        f"{len(chosen) - missed} of {len(chosen)} changes noticed; {time.perf_counter() - started:.0f} s, "
-        f"{used:.0f} s of the processor"
+        f"{session.noticed} of {len(chosen)} changes noticed; {time.perf_counter() - started:.0f} s, "
+        f"{sum(os.times()[:4]):.0f} s of the processor"
     )
-    return missed
+    return len(chosen) - session.noticed
 
 
 def main(arguments: list[str]) -> int:
@@ -215,7 +205,7 @@ def main(arguments: list[str]) -> int:
         return int(bool(complaints) or not chosen)
     if not hasattr(os, "fork"):
         sys.exit("tools.mutants: expected a system with fork, this one has none")
-    return int(run(chosen, min(4, max(2, os.cpu_count() or 2))) > 0)
+    return int(run(chosen, min(4, max(2, os.cpu_count() or 2))) != 0)
 
 
 if __name__ == "__main__":

@@ -87,18 +87,22 @@ def test_the_main_process_is_the_first(monkeypatch):
     assert not is_main_process()
 
 
+# In a forked process, because what accelerate believes is one belief for the whole process.
 ALONE = """
 import os
 import torch
 from hvae_ref.training import TrainConfig, fit
 from tests.training.linear_models import LinearAutoencoder
 
-os.environ["WORLD_SIZE"] = "2"  # two are announced, and there is no address to meet at
-try:
-    fit(LinearAutoencoder(), torch.randn(60, 4), config=TrainConfig(epochs=1, device="cpu"))
-except ValueError as error:
-    print(error)
-del os.environ["WORLD_SIZE"]
+if os.fork() == 0:
+    os.environ["WORLD_SIZE"] = "2"  # two are announced, and there is no address to meet at
+    try:
+        fit(LinearAutoencoder(), torch.randn(60, 4), config=TrainConfig(epochs=1, device="cpu"))
+    except ValueError as error:
+        print(error, flush=True)
+    finally:
+        os._exit(0)
+os.wait()
 """
 
 

@@ -263,11 +263,8 @@ import os, random, signal, sys, time
 import torch
 
 class KilledLater:
-    """Kills its process once it has worked for some time after its second epoch, wherever it then is.
-
-    The timer counts the process's own work, in epochs: neither other processes nor a fast machine matter.
-    """
-
+    # Kills its process once it has worked for some time after its second epoch, wherever it then is. The timer counts
+    # the process's own work, in epochs: neither other processes nor a fast machine matter.
     def __init__(self, epochs, writer):
         self.epochs, self.writer, self.began = epochs, writer, []
 

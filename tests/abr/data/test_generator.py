@@ -20,7 +20,6 @@ from hvae_ref.abr.data import (
     sample_conditions,
     time_axis,
 )
-from hvae_ref.abr.data.generator import _stream
 from hvae_ref.data import SPLITS, load, names
 
 
@@ -242,7 +241,7 @@ def test_what_annotations_rule_out_is_refused_without_them_too():
             inspect.unwrap(check_condition)(value)
     for seed in (1.5, "a", True, -1):
         with pytest.raises(ValueError, match="seed: expected a whole number"):
-            inspect.unwrap(_stream)(seed, 0)
+            inspect.unwrap(sample_conditions)(3, seed)
     for count in (2.5, True, -1):
         with pytest.raises(ValueError, match="n: expected a count"):
             inspect.unwrap(sample_conditions)(count)

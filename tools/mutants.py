@@ -149,7 +149,8 @@ class Session:
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if self.failed:
                     break
-            result.write_text(json.dumps({"tests": len(items), "failed": self.failed}), encoding="utf-8")
+            found = {"tests": len(items), "failed": self.failed, "seconds": time.process_time()}
+            result.write_text(json.dumps(found), encoding="utf-8")
         finally:
             os._exit(0)
 
@@ -160,7 +161,7 @@ class Session:
             found = json.loads(result.read_text(encoding="utf-8"))
             if found["failed"]:
                 self.noticed += 1
-                print(f"noticed  {mutant}\n         {found['failed'][0]}", flush=True)
+                print(f"noticed  {mutant}\n  {found['seconds']:5.1f} s {found['failed'][0]}", flush=True)
                 return
             by = f"none of {found['tests']} tests noticed it"
         print(f"MISSED   {mutant}\n         {by}", flush=True)

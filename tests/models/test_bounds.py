@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hvae_ref.elbo import log_mean_exp, sampled_kl
+from hvae_ref.models import LatentVariableModel, TopDownVAE
 from tests.models.conftest import Case, repeated
 
 
@@ -105,6 +106,20 @@ def test_log_weight_is_log_joint_minus_log_posterior(case) -> None:
     torch.testing.assert_close(model.decode(z, **beside).log_prob(x), log_px)
     torch.manual_seed(5)
     torch.testing.assert_close(model.elbo(x, **beside).log_px, log_px)
+
+
+@torch.no_grad()
+def test_the_inherited_bound_has_every_level() -> None:
+    """What a model of one's own gets that brings no `elbo`."""
+    model, x = TopDownVAE.dense(5, (4, 3, 2), 8).double(), Case("vae").data(4)
+    torch.manual_seed(5)
+    written = model.elbo(x)
+    torch.manual_seed(5)
+    inherited = LatentVariableModel.elbo(model, x)
+    assert tuple(inherited.kl) == tuple(written.kl) == model.levels
+    torch.testing.assert_close(inherited.log_px, written.log_px)
+    for level in model.levels:
+        torch.testing.assert_close(inherited.kl[level], written.kl[level])
 
 
 @torch.no_grad()

@@ -278,3 +278,13 @@ def test_models_run_where_they_are_moved(kind) -> None:
     tensors.append(model.decode(z, **beside).mean)
     assert all(tensor.device.type == device.type for tensor in tensors)
     assert all(parameter.grad.device.type == device.type for parameter in model.parameters())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("residual", [True, False])
+def test_x_sees_levels_above_z1_through_the_residual_path_alone(residual: bool) -> None:
+    torch.manual_seed(0)
+    model = TopDownVAE.dense(5, (3, 2), 8, residual=residual).double()
+    z = {level: latents(model, level, 4) for level in model.levels}
+    changed = z | {"z2": z["z2"] + 1}
+    assert close(model.decode(z).mean, model.decode(changed).mean) is not residual

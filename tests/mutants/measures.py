@@ -24,7 +24,6 @@ MUTANTS = {
             "torch.logsumexp(table, dim=1) - math.log(len(x))",
             "torch.logsumexp(table, dim=1)",
         ),
-        "the mean over paths is a sum": ("dim=0) - math.log(paths)", "dim=0)"),
         "the spread over paths is left in": (
             "torch.cat(parts).var(0) - torch.cat(within[level]).mean(0) / paths",
             "torch.cat(parts).var(0)",

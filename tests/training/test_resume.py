@@ -156,6 +156,7 @@ def start_own(name, path, epochs=6, callbacks=(), objective=None):
 
 IN_A_PROCESS = """
 import os, signal, sys
+import torch._dynamo  # what the first optimiser of a process loads: once, before the forks
 from tests.training.test_resume import OBJECTIVES, start_own
 
 def kill(record, model):
@@ -261,6 +262,7 @@ def test_a_loader_is_gone_on_with_bit_by_bit(x, tmp_path, n):
 KILLED = """
 import os, random, signal, sys, time
 import torch
+import torch._dynamo  # what the first optimiser of a process loads: once, before the forks
 
 class KilledLater:
     # Kills its process once it has worked for some time after its second epoch, wherever it then is. The timer counts

@@ -52,6 +52,11 @@ def tests() -> bool:
     return dev(*PYTEST, "-m", "not browser")
 
 
+def mutants() -> bool:
+    """Small changes of the source, each of which named tests must notice."""
+    return dev("-m", "tools.mutants")
+
+
 def chapters() -> bool:
     """Every chapter alone in an empty folder, against the wheel, its deterministic outputs compared."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -68,7 +73,7 @@ def browser() -> bool:
     return dev(*PYTEST, "-m", "browser", "tests")
 
 
-STEPS: dict[str, Callable[[], bool]] = {step.__name__: step for step in (lint, site, tests, chapters, browser)}
+STEPS: dict[str, Callable[[], bool]] = {step.__name__: step for step in (lint, site, tests, mutants, chapters, browser)}
 
 
 def main(names: list[str]) -> int:

@@ -2,6 +2,7 @@
 
     python -m pytest -p tools.perturbed tests/features                       by shape, place and alignment
     HVAE_REF_PERTURBED=always python -m pytest -p tools.perturbed tests/viz  from one call to the next, too
+    python -m tools.perturbed chapters/01*.ipynb                             the outputs that CI compares
 
 Another processor, another number of threads, or another lane of a vector unit computes sums, products of matrices,
 convolutions and elementary functions in another order. A test that passes here and fails there asks for the last digit.
@@ -13,13 +14,19 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from tools import chapters
 
 INEXACT = {
     "mm", "addmm", "bmm", "baddbmm", "convolution", "native_layer_norm", "native_batch_norm",
@@ -83,3 +90,58 @@ class Perturbed(TorchDispatchMode):
 def _perturbed() -> Iterator[None]:
     with Perturbed(os.environ.get("HVAE_REF_PERTURBED") == "always"):
         yield
+
+
+COMPARED = "NBVAL_CHECK_OUTPUT"
+"""In the cells whose text CI compares."""
+
+
+def text_of(outputs: list[dict[str, Any]]) -> str:
+    """The text that nbval compares: what was printed, then the plain text of results."""
+    printed = ["".join(out["text"]) for out in outputs if out["output_type"] == "stream" and out["name"] == "stdout"]
+    results = [out["data"] for out in outputs if out["output_type"] in ("execute_result", "display_data")]
+    return "".join([*printed, *("".join(data.get("text/plain", "")) for data in results)]).strip()
+
+
+def differences(path: Path) -> Iterator[tuple[str, str]]:
+    """Run a chapter's cells under `Perturbed`; of those that CI compares, the stored text and another one it printed.
+
+    Raises:
+        RuntimeError: where a cell stops.
+    """
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    shell = InteractiveShell()
+    for cell in chapters.code_cells(chapters.read(path)):
+        source = "".join(cell["source"])
+        with capture_output() as caught, Perturbed():
+            result = shell.run_cell(source)
+        if not result.success:
+            raise RuntimeError(f"{path.name}: {source.splitlines()[0]!r} stopped: {result.error_in_exec!r}")
+        if COMPARED in source:
+            printed = re.sub(r"Out\[\d+\]: \n?", "", caught.stdout)
+            shown = [{"output_type": "display_data", "data": out.data} for out in caught.outputs]
+            found = text_of([{"output_type": "stream", "name": "stdout", "text": printed}, *shown])
+            stored = text_of(cell["outputs"])
+            if found != stored:
+                yield stored, found
+
+
+def main(paths: list[str]) -> int:
+    """Print what differs in each chapter; return 0 only if nothing does."""
+    os.environ["MPLBACKEND"] = "Agg"
+    torch.set_num_threads(1)
+    wrong = 0
+    for path in [Path(name).resolve() for name in paths]:
+        with tempfile.TemporaryDirectory() as scratch:
+            os.chdir(scratch)
+            for stored, found in differences(path):
+                wrong += 1
+                print(f"== {path.name}\nstored:\n{stored}\nperturbed:\n{found}\n", flush=True)
+        print(f"{path.name}: done", flush=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

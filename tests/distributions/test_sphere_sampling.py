@@ -17,9 +17,10 @@ from hvae_ref.distributions.sphere_sampling import place_around, sample_von_mise
 
 DIMS = (2, 3, 10, 50, 200, 512)
 KAPPAS = (0.0, 1.0, 12.0, 100.0, 1e3, 1e4, 1e5)
-GRID = [(m, kappa) for m in DIMS for kappa in KAPPAS]
+# Every second cell of the table, as on a chessboard: each m and each κ, beside its neighbours.
+GRID = [(m, kappa) for i, m in enumerate(DIMS) for j, kappa in enumerate(KAPPAS) if (i + j) % 2 == 0]
 DRAWS = 20_000
-# By the union bound a right sampler fails one of 42 cells once in 240 seeds; the seeds are fixed.
+# By the union bound a right sampler fails one of 21 cells once in 480 seeds; the seeds are fixed.
 WORST_P_VALUE, STANDARD_ERRORS = 1e-4, 4.0
 
 Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

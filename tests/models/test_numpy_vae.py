@@ -79,18 +79,17 @@ def test_steps_are_those_of_torchs_adam() -> None:
         np.testing.assert_allclose(value, w[name].detach().numpy(), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_it_learns_more_than_the_best_constant_model(activation: str) -> None:
+def test_it_learns_more_than_the_best_constant_model() -> None:
     """Test −ELBO on binarised digits at least 2 nats below independent pixels of the training set's frequencies."""
     train, test = (load("digits", s, binarize="static").x.double().numpy() for s in ("train", "test"))
     p = (train.sum(0) + 1) / (len(train) + 2)
     constant = -(test * np.log(p) + (1 - test) * np.log(1 - p)).sum(1).mean()
-    model = NumpyVAE(64, latent_dim=8, hidden=128, activation=activation, seed=0)
+    model = NumpyVAE(64, latent_dim=8, hidden=128, seed=0)
     eps = np.random.default_rng(1).standard_normal((len(test), 8))
     before = model.negative_elbo(test, eps).mean()
-    losses = model.fit(train, epochs=60)
+    losses = model.fit(train, epochs=40)
     after = model.negative_elbo(test, eps).mean()
-    assert len(losses) == 60 and losses[-1] < losses[10] < losses[0]
+    assert len(losses) == 40 and losses[-1] < losses[10] < losses[0]
     assert after < constant - 2 < constant < before, (after, constant, before)
     mean, sigma = model.encode(test)
     assert (mean.var(0) > 0.1).sum() >= 2, "no latent is in use"

@@ -106,7 +106,7 @@ def test_the_head_is_smooth_at_the_origin_and_for_any_scale() -> None:
     assert torch.isfinite(out.grad).all()
 
 
-@pytest.mark.parametrize("m", [2, 16, 128])
+@pytest.mark.parametrize("m", [2, 128])
 def test_nothing_collapses_in_high_dimension(m: int) -> None:
     """Eight patterns of 64 pixels, 150 steps: the latent tells them apart, whatever the dimension."""
     torch.manual_seed(0)

@@ -10,8 +10,8 @@ from hvae_ref.nn.layers import FiLM, Flattened, Joined, Scale, join, mlp
 from hvae_ref.nn.made import MADE, ConditionalAutoregressive, MaskedLinear
 
 
-def jacobian(f: object, x: torch.Tensor) -> torch.Tensor:
-    return torch.autograd.functional.jacobian(f, x)
+def jacobian(f: object, x: torch.Tensor, create_graph: bool = False) -> torch.Tensor:
+    return torch.autograd.functional.jacobian(f, x, create_graph)
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,15 @@ def test_made_output_i_sees_exactly_the_inputs_before_i(data_dim: int, outputs: 
     assert torch.equal(seen, torch.ones(data_dim, data_dim).tril(-1).bool())
 
 
-def test_made_context_reaches_every_output() -> None:
+def test_made_context_reaches_every_output_and_every_hidden_layer() -> None:
     torch.manual_seed(0)
     made = MADE(5, 3, (12, 12), context_dim=4).double()
-    x = torch.randn(1, 5).double()
-    j = jacobian(lambda context: made(x, context), torch.randn(1, 4).double())
+    x, context = torch.randn(1, 5).double(), torch.randn(1, 4).double()
+    j = jacobian(lambda context: made(x, context), context)
     assert (j[0, :, :, 0, :] != 0).all()
+    # Through the hidden layers it bends what x does; beside them it would only shift the outputs.
+    mixed = jacobian(lambda context: jacobian(lambda x: made(x, context), x, create_graph=True), context)
+    assert (mixed[0, -1, :, 0, 0] != 0).all()
 
 
 def test_made_without_a_context() -> None:

@@ -94,7 +94,7 @@ def test_unknown_parts_are_refused_with_the_nearest_name(elbo, change, told):
 @pytest.mark.parametrize("part", ["reconstruction", "local_kl", "peak"])
 def test_a_part_without_a_weight_is_refused(elbo, part):
     weights = {name: weight for name, weight in WEIGHTS.items() if name != part}
-    with pytest.raises(ValueError, match=f"^weights: expected a weight for every part, got none for {part}; 0 leaves"):
+    with pytest.raises(ValueError, match=f"^weights: expected .* got none for {part}"):
         WeightedLoss(weights)(elbo)
 
 

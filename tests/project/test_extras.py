@@ -187,6 +187,7 @@ def test_training_and_the_command_line_load_no_topic(told):
 def test_importing_is_free_of_what_is_slow_to_load():
     """With everything installed, too: what an extra brings is imported where it is used."""
     slow = (
+        "accelerate",
         "matplotlib",
         "tensorboard",
         "torchvision",

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +26,12 @@ def rows_of(study: dict, table: str, sampler: str) -> list[dict]:
 
 
 def test_the_summary_follows_from_the_runs(study: dict) -> None:
-    assert vmf_sampling.summary(study["runs"]) == study["summary"]
+    """By NumPy, and not by the function that wrote it."""
+    for row in study["summary"]:
+        key = [row[name] for name in ("sampler", "dim", "concentration")]
+        own = [run for run in study["runs"] if [run[name] for name in ("sampler", "dim", "concentration")] == key]
+        assert row["draws_a_second"] == np.median([run["draws_a_second"] for run in own])
+    assert len(study["summary"]) == len({(run["sampler"], run["dim"], run["concentration"]) for run in study["runs"]})
     assert {(row["dim"], row["concentration"]) for row in rows_of(study, "summary", OURS)} == set(vmf_sampling.SPEED)
 
 

@@ -204,14 +204,20 @@ def test_the_folder_must_exist(tmp_path, linear):
 
 
 WRITES = """
-import sys, torch
+import os, sys, torch
 from torch import nn
 from hvae_ref.training import save_checkpoint
 
-model = nn.Sequential(*[nn.Linear(200, 200) for _ in range(20)])
-nn.init.constant_(model[0].bias, float(sys.argv[2]))
-for _ in range(25):
-    save_checkpoint(sys.argv[1], model)
+children = []
+for number in range(3):
+    if (child := os.fork()) == 0:
+        model = nn.Sequential(*[nn.Linear(200, 200) for _ in range(20)])
+        nn.init.constant_(model[0].bias, float(number))
+        for _ in range(25):
+            save_checkpoint(sys.argv[1], model)
+        os._exit(0)
+    children.append(child)
+assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
 """
 
 
@@ -219,9 +225,8 @@ for _ in range(25):
 def test_several_processes_that_write_one_file_do_not_meet(tmp_path):
     path = tmp_path / "run.safetensors"
     command = [sys.executable, "-c", WRITES, str(path)]
-    writers = [subprocess.Popen([*command, str(number)], stderr=subprocess.PIPE, text=True) for number in range(3)]
-    errors = [writer.communicate(timeout=300)[1] for writer in writers]
-    assert [writer.returncode for writer in writers] == [0, 0, 0], errors
+    process = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stderr
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     bias = load_checkpoint(path).model["0.bias"]
     assert bias[0] in (0, 1, 2) and (bias == bias[0]).all()

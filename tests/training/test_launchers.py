@@ -87,27 +87,23 @@ def test_the_main_process_is_the_first(monkeypatch):
     assert not is_main_process()
 
 
+# In a forked process, because what accelerate believes is one belief for the whole process.
 ALONE = """
+import os
 import torch
 from hvae_ref.training import TrainConfig, fit
 from tests.training.linear_models import LinearAutoencoder
 
-try:
-    fit(LinearAutoencoder(), torch.randn(60, 4), config=TrainConfig(epochs=1, device="cpu"))
-except ValueError as error:
-    print(error)
+if os.fork() == 0:
+    os.environ["WORLD_SIZE"] = "2"  # two are announced, and there is no address to meet at
+    try:
+        fit(LinearAutoencoder(), torch.randn(60, 4), config=TrainConfig(epochs=1, device="cpu"))
+    except ValueError as error:
+        print(error, flush=True)
+    finally:
+        os._exit(0)
+os.wait()
 """
-
-
-@pytest.mark.slow
-def test_processes_that_cannot_find_each_other_are_told_of(tmp_path):
-    """Two are announced, and there is no address to meet at."""
-    process = subprocess.run(
-        [sys.executable, "-c", ALONE], cwd=ROOT, env=ENVIRONMENT | {"WORLD_SIZE": "2"},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert process.stdout.startswith("processes: expected 2 that find each other"), process.stderr
-    assert "torchrun --nproc_per_node 2 -m hvae_ref train" in process.stdout
 
 
 OWN = """
@@ -134,19 +130,30 @@ print(exact[-1])
 """
 
 
-@pytest.mark.slow
-def test_an_accelerator_of_the_users_own_is_neither_changed_nor_in_the_way(x):
+@pytest.fixture(scope="module")
+def said():
+    """What a process of its own printed: first it runs `ALONE`, then `OWN`."""
     process = subprocess.run(
-        [sys.executable, "-c", OWN], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", ALONE + OWN], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
     )
     assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_find_each_other_are_told_of(said):
+    assert said[0].startswith("processes: expected 2 that find each other")
+    assert "torchrun --nproc_per_node 2 -m hvae_ref train" in said[0]
+
+
+@pytest.mark.slow
+def test_an_accelerator_of_the_users_own_is_neither_changed_nor_in_the_way(said, x):
     torch.manual_seed(3)
-    assert float(process.stdout) == pytest.approx(
-        fit(LinearAutoencoder(), x, config=CONFIG).curve("loss")[-1], rel=1e-6
-    )
+    expected = fit(LinearAutoencoder(), x, config=CONFIG).curve("loss")[-1]
+    assert float(said[-1]) == pytest.approx(expected, rel=1e-6)
 
 
-def test_one_process_needs_no_accelerate():
-    script = "import sys, hvae_ref.training; sys.modules['accelerate'] = None\n" + ALONE
-    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-    assert process.returncode == 0 and process.stdout == "", process.stderr
+def test_one_process_needs_no_accelerate(monkeypatch, x):
+    """Importing does not either: tests/project/test_extras.py."""
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    assert len(fit(LinearAutoencoder(), x, config=CONFIG)) == 2

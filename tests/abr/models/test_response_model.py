@@ -357,11 +357,11 @@ def test_signals_that_cannot_be_are_refused(kind) -> None:
     for wrong in (x[:, :-1], torch.cat((x, x), 1), x[0], x[:0]):
         with pytest.raises(ValueError, match=rf"x: expected a tensor of shape \(batch, {L}\)"):
             model.elbo(wrong, condition=c)
-    with pytest.raises(ValueError, match="x: expected torch.float64 on cpu, the model's, got torch.float32"):
+    with pytest.raises(ValueError, match="x: expected torch.float64 on cpu.* got torch.float32"):
         model.encode(x.float(), condition=c)
     with pytest.raises(ValueError, match="x: expected torch.float64"):
         model.encode(torch.ones(3, L, dtype=torch.long), condition=c)
-    with pytest.raises(ValueError, match="x: expected torch.float64 on cpu, the model's, got torch.float64 on meta"):
+    with pytest.raises(ValueError, match="x: expected torch.float64 on cpu.* got torch.float64 on meta"):
         model.encode(x.to("meta"), condition=c)
     for value in (float("nan"), float("inf")):
         broken = x.clone()
@@ -408,10 +408,10 @@ def test_conditions_of_a_wrong_shape_or_type_are_refused(kind) -> None:
             ValueError, match=r"condition: expected a tensor of shape \(3, .*columns level, rate.*; got"
         ):
             model.elbo(x, condition=wrong)
-    with pytest.raises(ValueError, match="condition: expected torch.float64 on cpu, the model's, got torch.float32"):
+    with pytest.raises(ValueError, match="condition: expected torch.float64 on cpu.* got torch.float32"):
         model.sample(3, condition=c.float())
     for call in (lambda: model.sample(3), lambda: model.elbo(x), lambda: model.sample_latents(3)):
-        with pytest.raises(ValueError, match="condition: expected one, for this model is conditional, got None"):
+        with pytest.raises(ValueError, match="condition: expected one.* got None"):
             call()
 
 

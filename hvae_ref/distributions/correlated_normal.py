@@ -107,7 +107,7 @@ class CorrelatedNormal(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log N(x; μ, Σ), (…)."""
-        if self._validate_args:
+        if self._validate_args and value.numel():  # torch cannot check an empty vector
             self._validate_sample(value)
         e = value - self.loc
         lags = self.coefficients.shape[1]

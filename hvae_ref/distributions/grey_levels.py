@@ -1,4 +1,4 @@
-"""A categorical over numbers: grey levels, which have a mean."""
+"""A categorical over numbers: grey levels, which have a mean and a variance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hvae_ref.distributions.base import expanded
 
 
 class GreyLevels(Categorical):
-    """A categorical over the grey levels 0 … V − 1 that also has the mean of its *values*."""
+    """A categorical over the grey levels 0 … V − 1 that also has the mean and the variance of its *values*."""
 
     def expand(self, batch_shape: Sequence[int], _instance: GreyLevels | None = None) -> GreyLevels:
         """The same distribution with a larger batch shape, without copying the parameters."""
@@ -22,7 +22,16 @@ class GreyLevels(Categorical):
     @property
     def mean(self) -> Tensor:
         """Expected grey level, batch shape."""
-        return (self.probs * torch.arange(self.probs.shape[-1], device=self.probs.device)).sum(-1)
+        return (self.probs * self._levels).sum(-1)
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of the grey level, batch shape."""
+        return (self.probs * (self._levels - self.mean.unsqueeze(-1)) ** 2).sum(-1)
+
+    @property
+    def _levels(self) -> Tensor:
+        return torch.arange(self.probs.shape[-1], device=self.probs.device)
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw grey levels in the dtype of the logits, as the data sets hold them."""

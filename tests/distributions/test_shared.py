@@ -84,7 +84,7 @@ def test_no_draws_are_drawn(make):
         p = make(batch, torch.float64, True)
         for shape in ((0,), (2, 0)):
             z = p.sample(shape)
-            assert z.shape == (*shape, *batch, *p.event_shape)
+            assert z.shape == (*shape, *batch, *p.event_shape) and p.log_prob(z).shape == (*shape, *batch)
             if p.has_rsample:
                 assert p.rsample(shape).shape == z.shape
             if isinstance(p, FlowDistribution):
@@ -138,3 +138,13 @@ def test_a_unit_vector_of_a_narrower_type_is_one_in_a_wider_type():
 
 def test_every_distribution_is_one():
     assert all(isinstance(make((2,), torch.float64, True), Distribution) for make in MAKE.values())
+
+
+@pytest.mark.parametrize("name", [name for name in MAKE if not name.startswith(("flow", "autoregressive"))])
+def test_stated_moments_are_those_of_draws(name):
+    p = MAKE[name]((2,), torch.float64, True)
+    torch.manual_seed(0)
+    x = p.sample((20_000,))
+    mean, variance = x.mean(0), x.var(0)
+    torch.testing.assert_close(p.mean.expand_as(mean), mean, rtol=0, atol=6 * float((variance / len(x)).max()) ** 0.5)
+    torch.testing.assert_close(p.variance.expand_as(variance), variance, rtol=0.1, atol=1e-9)

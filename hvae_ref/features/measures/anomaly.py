@@ -61,11 +61,15 @@ class AnomalyScore:
             raise ValueError(f"normal: expected maps of at least one level, got {given}")
         if COMBINED in normal:
             raise ValueError(f"normal: expected levels other than {COMBINED!r}, the name of their sum")
-        fine = isinstance(size, Sequence) and len(size) == 2 and all(isinstance(e, int) and e >= 1 for e in size)
+        fine = (
+            isinstance(size, Sequence)
+            and len(size) == 2
+            and all(isinstance(e, int | np.integer) and e >= 1 for e in size)
+        )
         if not fine or not isinstance(smoothing, int | float) or not 0 <= smoothing < math.inf:
             expected = "(H, W) of at least 1 and a number of at least 0"
             raise ValueError(f"size, smoothing: expected {expected}, got {size} and {smoothing}")
-        self.size, self.smoothing, self.levels = tuple(size), smoothing, tuple(normal)
+        self.size, self.smoothing, self.levels = (int(size[0]), int(size[1])), smoothing, tuple(normal)
         self.geometry = self._placed(normal, geometry)
         self.mean: dict[str, float] = {}
         self.spread: dict[str, float] = {}
@@ -97,10 +101,10 @@ class AnomalyScore:
         shapes = {level: _checked_maps(level, maps).shape[1:] for level, maps in normal.items()}
         if geometry is not None:
             return checked_geometry(geometry, shapes, self.size)
-        for level, shape in shapes.items():
-            if self.size[0] % shape[0] or self.size[1] % shape[1]:
+        for level, (rows, columns) in shapes.items():
+            if self.size[0] % rows or self.size[1] % columns or self.size[0] * columns != self.size[1] * rows:
                 raise ValueError(
-                    f"geometry: expected one for {level}, whose maps {tuple(shape)} do not tile images {self.size}; "
+                    f"geometry: expected one for {level}, whose maps {(rows, columns)} do not tile images {self.size}; "
                     "FeaturePyramid.geometry(size) gives that of a backbone"
                 )
         return {level: tiles(tuple(shape), self.size) for level, shape in shapes.items()}

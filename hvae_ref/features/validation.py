@@ -42,6 +42,22 @@ def checked_map(name: str, f: Tensor, dim: int, like: Tensor) -> Tensor:
     return f
 
 
+def checked_surprise(level: str, maps: Tensor) -> Tensor:
+    """Maps (B, H, W) of one number at each position, themselves.
+
+    Raises:
+        ValueError: for another shape or type, no image, and for NaN or infinity.
+    """
+    checked_tensor(level, maps, "maps (B, H, W)")
+    if maps.ndim != 3 or not maps.numel():
+        raise ValueError(f"{level}: expected maps (B, H, W) of at least one image, got shape {tuple(maps.shape)}")
+    if not maps.is_floating_point():
+        raise ValueError(f"{level}: expected floating-point values, got {maps.dtype}")
+    if not maps.isfinite().all():
+        raise ValueError(f"{level}: expected finite numbers, got NaN or infinity")
+    return maps
+
+
 def checked_features(features: Mapping[str, Tensor], dims: Mapping[str, int], like: Tensor) -> dict[str, Tensor]:
     """The maps of all levels in the order of `dims`, each checked by `checked_map`, with one batch size.
 

@@ -14,10 +14,18 @@ from hvae_ref.features import (
     PositionGaussian,
     Reduction,
     aligned,
+    crop_features,
     image_aurocs,
+    leading_components,
+    local_contrast,
     pixel_auroc,
+    plots,
+    position_of,
+    region_positions,
+    residual_log_prob,
     tiles,
 )
+from hvae_ref.features.data.foreign_patches import paste
 
 
 @pytest.mark.parametrize("mean", [0.0, 100.0])
@@ -95,6 +103,54 @@ SCORES, MASKS = torch.rand(2, 4, 4), torch.rand(2, 4, 4) > 0.5
 def test_what_cannot_be_scored_is_named(call, message, unchecked):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+IMAGES, DIMS = torch.rand(2, 3, 16, 16), {"a": 3}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: GaussianMixture(np.zeros(2), torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2)),
+            "logits: expected a tensor",
+        ),
+        (lambda: leading_components({"a": FEATURES["a"].numpy()}, DIMS), r"whitened\['a'\]: expected a tensor"),
+        (lambda: residual_log_prob(FEATURES["a"], 2), "whitened, dims: expected both by level, got shape"),
+        (lambda: crop_features({"level1": np.zeros((1, 2, 4, 4))}, (0, 0, 8, 8)), "level1: expected a tensor"),
+        (lambda: region_positions(np.ones((8, 8), bool)), "region: expected booleans .H, W., got shape"),
+        (lambda: position_of((3, 3), (4, 4), 0), "stride: expected at least 1 pixel, got 0"),
+        (lambda: position_of("ab", (4, 4), 4), "pixel: expected .y, x."),
+        (lambda: paste(IMAGES.numpy(), IMAGES), "images: expected a floating-point tensor"),
+        (lambda: paste(IMAGES, 255 * IMAGES), r"foreign: expected values in \[0, 1\], got values from"),
+        (lambda: paste(IMAGES[0], IMAGES[0]), r"images: expected a floating-point tensor \(n, C, H, W\)"),
+        (lambda: paste((255 * IMAGES).byte(), IMAGES), "images: expected a floating-point tensor"),
+        (lambda: local_contrast(255 * IMAGES), r"images: expected floats in \[0, 1\], got values from"),
+        (lambda: plots.anomaly_maps(IMAGES.numpy(), {"a": IMAGES[:, 0]}), "images: expected a tensor"),
+        (lambda: plots.anomaly_maps(IMAGES, {"a": IMAGES[:, 0].numpy()}), "a: expected a tensor"),
+        (
+            lambda: plots.anomaly_maps(255 * IMAGES, {"a": IMAGES[:, 0]}),
+            r"images: expected values in \[0, 1\], got up to",
+        ),
+        (lambda: plots.feature_maps(IMAGES[0].numpy(), {"a": IMAGES[0, 0]}), "image: expected a tensor"),
+        (lambda: plots.feature_maps(255 * IMAGES[0], {"a": IMAGES[0, 0]}), r"image: expected values in \[0, 1\]"),
+        (lambda: plots.feature_maps(IMAGES[0], {"a": IMAGES[0, 0].numpy()}), r"maps\['a'\]: expected a tensor"),
+        (lambda: plots.picture_rows({"a": IMAGES.numpy()}), r"rows\['a'\]: expected images"),
+        (lambda: plots.path_curves({"a": np.zeros(4)}), "a: expected a tensor"),
+        (
+            lambda: AnomalyScore({"a": torch.randn(2, 4, 8)}, (16, 8)),
+            r"geometry: expected one for a, whose maps \(4, 8\)",
+        ),
+    ],
+)
+def test_what_is_no_map_or_picture_is_named(call, message, unchecked):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_sizes_of_numpy_are_sizes(unchecked):
+    score = AnomalyScore({"a": torch.randn(4, 4, 4)}, tuple(np.array([8, 8])))
+    assert score.size == (8, 8) and score(MAPS)["combined"].shape == (3, 8, 8)
 
 
 class Picture:

@@ -7,7 +7,15 @@ import io
 import re
 from pathlib import Path
 
+from hvae_ref.abr.data.parameters import SIGNAL_LENGTH, STATIC_NAMES, WAVES
+from hvae_ref.abr.data.units import TIMES, UNIT_COLUMNS, VOLTAGES
 from hvae_ref.data.file_kinds import kind_of
+
+SAMPLE_COLUMNS = tuple(f"s{index:03d}" for index in range(SIGNAL_LENGTH))
+PEAK_COLUMNS = tuple(f"{what}_{wave}" for wave in WAVES for what in ("latency", "amplitude"))
+KNOWN = (*SAMPLE_COLUMNS, *STATIC_NAMES, *PEAK_COLUMNS, *UNIT_COLUMNS)
+"""All columns that a table may have."""
+_FOLDED = {name.casefold() for name in KNOWN}
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
@@ -62,9 +70,18 @@ def _check_first(path: Path, line: str, names: list[str]) -> None:
     if found:
         raise ValueError(f"{path}: expected column names in the first line, got {found}")
     for mark, word in SEPARATORS.items():
-        if len(names) < 3 and line.count(mark) > 1 and line.count(mark) > line.count(","):
+        if len(names) < 3 and sum(_is_name(part) for part in line.split(mark)) > 1:
             commas = "; decimal commas have to become points too" if mark == ";" else ""
             raise ValueError(f"{path}: expected commas as the separator of cells, found {word} ({mark!r}){commas}")
+    if len(names) == 1 and _is_name(line.split(",")[0]) and "," in line:
+        raise ValueError(f"{path}: expected cells between commas, the whole first line stands in quotes")
+    if not any(_is_name(name) for name in names):
+        raise ValueError(f"{path}: expected column names (level, rate … s199) in the first line, got {shown(line)}")
+
+
+def _is_name(cell: str) -> bool:
+    """Whether a cell is a column's name, but for capitals."""
+    return cell.strip().strip('"').casefold() in _FOLDED
 
 
 def _is_number(cell: str) -> bool:
@@ -90,10 +107,10 @@ def number_of(cell: str) -> float:
     reason = ""
     if bare.lower() in {"", "na", "n/a", "#n/a", "none", "null", "-", "--", "?", "dnt", "cnt"}:
         reason = "; only peaks may be absent, and their cells are empty then"
-    elif _is_number(bare.replace(",", ".")):
-        reason = "; decimals are written with a point"
-    elif _is_number(bare.replace(",", "")) or _is_number(bare.replace(" ", "").replace("\u00a0", "").replace("'", "")):
-        reason = "; thousands are written without a mark"
+    elif _is_number(re.sub(r"[,' \u00a0]", "", bare)):
+        reason = "; decimals are written with a point, and thousands without a mark"
+    elif bare.replace("\u03bc", "µ") in {*VOLTAGES, *TIMES}:
+        reason = "; units stand in the columns unit and latency_unit, not in a row"
     elif re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)? ?[^\d\s]+( ?[^\d\s]+)?", bare):
-        reason = "; units stand in the columns unit and latency_unit"
+        reason = "; numbers stand without a unit (samples and peaks: columns unit and latency_unit)"
     raise ValueError(f"expected a number, got {shown(cell)}{reason}")

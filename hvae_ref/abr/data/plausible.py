@@ -22,6 +22,12 @@ LAST_MS = (SIGNAL_LENGTH - 1) * SAMPLE_INTERVAL_MS
 USUAL_LATENCY_MS = {"I": (1.0, 4.5), "II": (1.8, 5.5), "III": (2.7, 7.0), "IV": (3.7, 8.5), "V": (4.2, 9.95)}
 FLAT_RUN = 5
 """Equal samples in a row at the highest or lowest value that make a trace look clipped."""
+MOST_REPEATS = 0.6
+"""Share of samples that may equal the one before."""
+LEAST_MARKS = 8
+"""Marked peaks in a file from which on they are compared with the signals."""
+USUAL_DROP = (0.35, 3.0)
+"""Fall of a signal from a marked peak to the trough after it, by the marked amplitude; the median of a file."""
 FILLER_RUN = 12
 """Equal samples in a row anywhere that no amplifier gives."""
 
@@ -42,9 +48,7 @@ def signal_fault(signals: np.ndarray) -> tuple[int, str] | None:
     large = np.flatnonzero(largest > high)
     if large.size:
         row = int(large[0])
-        guess = "nV" if largest[row] < 5e3 else "counts of a converter, which its gain turns into µV"
-        found = f"a sample of {signals[row, np.abs(signals[row]).argmax()]:.3g}"
-        return row, f"expected at most {high:g} µV, got {found}: in {guess}? A column 'unit' names V, mV, µV or nV"
+        return row, f"expected at most {high:g} µV, got {_large(signals[row])}"
     small = np.flatnonzero(spread < low)
     if small.size:
         row = int(small[0])
@@ -56,6 +60,23 @@ def signal_fault(signals: np.ndarray) -> tuple[int, str] | None:
     return None
 
 
+def _large(signal: np.ndarray) -> str:
+    """The largest sample of a recording, and why it may be that large."""
+    high, value = POSSIBLE_UV[1], signal[np.abs(signal).argmax()]
+    count = int((np.abs(signal) > high).sum())
+    named = "? A column 'unit' names V, mV, µV or nV"
+    others = np.abs(signal)[np.abs(signal) <= high]
+    if others.size and others.max() <= USUAL_UV[1]:
+        return f"{value:g} in {count} of {len(signal)} samples: a filler for missing ones, or an artefact?"
+    if np.ptp(signal) <= USUAL_UV[1]:
+        return f"{value:g} around a mean of {signal.mean():g}: an offset to be subtracted?"
+    return (
+        f"{value:g}: in nV{named}"
+        if abs(value) < 5e3
+        else f"{value:g}: counts of a converter, to be scaled to µV{named}"
+    )
+
+
 def signal_doubts(signals: np.ndarray) -> list[tuple[int, str]]:
     """The first recording of each kind that few recordings are, and what is doubtful about it."""
     spread, largest = np.ptp(signals, axis=1), np.abs(signals).max(axis=1)
@@ -63,7 +84,17 @@ def signal_doubts(signals: np.ndarray) -> list[tuple[int, str]]:
     found = []
     if (rows := np.flatnonzero((spread < low) | (largest > high))).size:
         row = int(rows[0])
-        found.append((row, f"range {spread[row]:.3g} µV, largest sample {largest[row]:.3g} µV; is the unit µV?"))
+        single = np.median(np.abs(signals[row])) <= 0.2 * high < largest[row]
+        asked = "an artefact, or another unit" if single else "is the unit µV"
+        found.append((row, f"range {spread[row]:.3g} µV, largest sample {largest[row]:.3g} µV; {asked}?"))
+    _, first = np.unique(signals, axis=0, return_index=True)
+    if len(first) < len(signals):
+        row = min(set(range(len(signals))) - set(first.tolist()))
+        found.append((row, "the same samples as in an earlier recording"))
+    repeats = (np.diff(signals, axis=1) == 0).mean(axis=1)
+    if (rows := np.flatnonzero(repeats > MOST_REPEATS)).size:
+        row = int(rows[0])
+        found.append((row, f"{repeats[row]:.0%} of samples repeat the one before; was it resampled or rounded?"))
     runs, edges, rounded = _runs(signals)
     if (rows := np.flatnonzero(runs >= FILLER_RUN)).size:
         row = int(rows[0])
@@ -100,7 +131,7 @@ def peak_fault(latency: np.ndarray, amplitude: np.ndarray) -> tuple[int, str, st
         at, size = latency[row, wave], amplitude[row, wave]
         column = f"latency_{WAVES[wave]}"
         if not 0.0 <= at <= LAST_MS + 1e-6:
-            guess = ": in µs?" if 100 <= at < 2e4 else ""
+            guess = ": in µs?" if at >= 800 and at < 1e4 else ": the number of a sample?" if 10 <= at < 200 else ""
             return row, column, f"expected 0 to {LAST_MS:g} (ms), got {at:g}{guess}"
         if at < FIRST_LATENCY_MS:
             guess = "; seconds are named in a column latency_unit" if 5e-4 < at < 1e-2 else absent
@@ -137,3 +168,22 @@ def peak_doubts(latency: np.ndarray, amplitude: np.ndarray) -> list[tuple[int, s
         row, wave = (int(index) for index in places[0])
         found.append((row, f"wave {WAVES[wave]} of {amplitude[row, wave]:.3g} µV; is the unit µV?"))
     return found
+
+
+def marks_doubt(signals: np.ndarray, latency: np.ndarray, amplitude: np.ndarray) -> list[tuple[int, str]]:
+    """Whether the marked peaks of a file stand, on the whole, where its signals are high before they fall."""
+    places = np.argwhere(~np.isnan(latency))
+    if len(places) < LEAST_MARKS:
+        return []
+    drops = []
+    for row, wave in places.tolist():
+        at = round(latency[row, wave] / SAMPLE_INTERVAL_MS)
+        reach = round((2.0 if wave == 4 else 0.7) / SAMPLE_INTERVAL_MS)
+        after = np.convolve(signals[row, max(at - 1, 0) : at + reach + 1], np.ones(3) / 3, "valid")
+        peak = signals[row, max(at - 2, 0) : at + 3].mean()
+        drops.append((peak - (after.min() if after.size else peak)) / amplitude[row, wave])
+    median = float(np.median(drops))
+    if USUAL_DROP[0] <= median <= USUAL_DROP[1]:
+        return []
+    told = f"signals fall after marked peaks by {median:.2g} of the marked amplitudes (median); usual is about 1: "
+    return [(int(places[0, 0]), told + "are they inverted, moved in time, or in other units?")]

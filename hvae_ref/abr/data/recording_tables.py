@@ -15,15 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hvae_ref.abr.data.csv_lines import number_of, read_lines, shown
-from hvae_ref.abr.data.parameters import SIGNAL_LENGTH, STATIC_NAMES, WAVES
+from hvae_ref.abr.data.csv_lines import KNOWN, PEAK_COLUMNS, SAMPLE_COLUMNS, number_of, read_lines, shown
+from hvae_ref.abr.data.parameters import SIGNAL_LENGTH, STATIC_NAMES, STATICS, WAVES
 from hvae_ref.abr.data.units import UNIT_COLUMNS, UnknownUnit, factors
 from hvae_ref.data.file_kinds import kind_of
 from hvae_ref.errors import did_you_mean
-
-SAMPLE_COLUMNS = tuple(f"s{index:03d}" for index in range(SIGNAL_LENGTH))
-PEAK_COLUMNS = tuple(f"{what}_{wave}" for wave in WAVES for what in ("latency", "amplitude"))
-KNOWN = (*SAMPLE_COLUMNS, *STATIC_NAMES, *PEAK_COLUMNS, *UNIT_COLUMNS)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -77,7 +73,8 @@ def _check_names(path: Path, names: list[str]) -> None:
         )
     for number, name in enumerate(names, start=1):
         if name not in KNOWN:
-            raise ValueError(f"{path}: {_unknown(name, number)}")
+            comma = "; do lines end in a comma?" if number == len(names) > 1 and not name else ""
+            raise ValueError(f"{path}: {_unknown(name, number)}{comma}")
     missing = [name for name in (*STATIC_NAMES, *SAMPLE_COLUMNS) if name not in names]
     if missing:
         raise ValueError(f"{path}: column {missing[0]} is missing; see hvae_ref.abr.data.recordings for the columns")
@@ -98,7 +95,9 @@ def _unknown(name: str, number: int) -> str:
     if spelt:
         return f"column {name}: expected {spelt}; capital and small letters differ"
     if name.isdigit():
-        return f"column {name}: samples are named {SAMPLE_COLUMNS[0]} to {SAMPLE_COLUMNS[-1]}"
+        return f"column {name[:20]}: samples are named {SAMPLE_COLUMNS[0]} to {SAMPLE_COLUMNS[-1]}"
+    if name.replace(".", "").replace("-", "").isdigit():
+        return f"column {name[:20]}: expected a name, got a number; is the table on its side (a column a recording)?"
     hint = did_you_mean(name[:40], (*STATIC_NAMES, *PEAK_COLUMNS, *UNIT_COLUMNS))
     return (
         f"column {name[:40]}: expected samples (s000 …), a static parameter ({', '.join(STATIC_NAMES)}), "
@@ -131,7 +130,8 @@ def read_csv(path: Path) -> Table:
                 try:
                     values[row, column] = number_of(cell)
                 except ValueError as error:
-                    raise ValueError(f"{path}: row {line}, column {name}: {error}") from None
+                    coded = next((f" ({s.unit})" for s in STATICS if s.name == name and s.values), "")
+                    raise ValueError(f"{path}: row {line}, column {name}: {error}{coded}") from None
     lines = [line for line, _ in rows[1:]]
     columns = {name: values[:, column] for column, name in enumerate(names) if name not in units}
     table = Table(path, columns, lines)

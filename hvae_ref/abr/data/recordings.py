@@ -31,7 +31,7 @@ import torch
 
 from hvae_ref.abr.data.dataset import AbrDataset
 from hvae_ref.abr.data.parameters import STATIC_NAMES, STATICS, WAVES
-from hvae_ref.abr.data.plausible import peak_doubts, peak_fault, signal_doubts, signal_fault
+from hvae_ref.abr.data.plausible import marks_doubt, peak_doubts, peak_fault, signal_doubts, signal_fault
 from hvae_ref.abr.data.recording_tables import PEAK_COLUMNS, SAMPLE_COLUMNS, Table, finite, read_csv, read_npz
 
 
@@ -64,14 +64,17 @@ def _peaks(table: Table, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _warn(table: Table, doubts: list[tuple[int, str]]) -> None:
     if doubts:
-        told = "; ".join(f"row {table.places[row]}: {doubt}" for row, doubt in doubts)
+        told = "; ".join(f"row {table.places[row]}: {doubt}" for row, doubt in doubts[:2])
         warnings.warn(f"{table.path}: {told}", stacklevel=3)
 
 
 def _checked_path(path: str | Path) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path: expected the name of a file, got {type(path).__name__}")
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".npz"):
-        raise ValueError(f"{path}: expected a file name that ends in .csv or .npz")
+        ending = f", got {path.suffix[:20]}" if path.suffix else ""
+        raise ValueError(f"{path}: expected a file name that ends in .csv or .npz{ending}")
     return path
 
 
@@ -93,7 +96,8 @@ def read_recordings(path: str | Path) -> AbrDataset:
         FileNotFoundError: when there is no such file.
 
     Warns:
-        UserWarning: naming file and row, of magnitudes, latencies or runs of equal samples that few recordings have.
+        UserWarning: naming file and row, of magnitudes, latencies or runs of equal samples that few recordings have, of
+            recordings that are there twice, and of marked peaks after which the signals do not fall.
     """
     path = _checked_path(path)
     readers = {".csv": read_csv, ".npz": read_npz}
@@ -111,7 +115,8 @@ def read_recordings(path: str | Path) -> AbrDataset:
         table.refuse(fault[0], "s000 …", fault[1])
     condition = _condition(table)
     latency, amplitude = _peaks(table, len(signals))
-    _warn(table, signal_doubts(signals) + peak_doubts(latency, amplitude))
+    doubts = [*signal_doubts(signals), *peak_doubts(latency, amplitude), *marks_doubt(signals, latency, amplitude)]
+    _warn(table, doubts)
     present = ~np.isnan(latency)
     peaks = np.where(present[:, :, None], np.stack([latency, amplitude], axis=2), 0.0)
     return AbrDataset(

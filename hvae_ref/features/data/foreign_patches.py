@@ -9,6 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from hvae_ref.data.examples import in_words
+from hvae_ref.features.pyramid.feature_pyramid import ROUNDING
+
 SMALLEST = 8
 """Least height and width of an image: in a smaller one a patch is a pixel or all of it."""
 
@@ -41,8 +44,15 @@ def paste(
         Images (n, C, H, W), and masks (n, H, W), true where the patch is; each has pixels of both kinds.
 
     Raises:
-        ValueError: for shapes that differ, or images that are too small.
+        ValueError: for shapes that differ, images that are too small, and values that are not finite or outside of
+            [0, 1].
     """
+    for name, given in (("images", images), ("foreign", foreign)):
+        if not isinstance(given, Tensor) or given.ndim != 4 or not given.is_floating_point():
+            raise ValueError(f"{name}: expected a floating-point tensor (n, C, H, W) in [0, 1], got {in_words(given)}")
+        if given.numel() and not (given.amin() >= -ROUNDING and given.amax() <= 1 + ROUNDING):
+            found = f"values from {float(given.amin()):.4g} to {float(given.amax()):.4g}"
+            raise ValueError(f"{name}: expected values in [0, 1], got {found}")
     if images.shape != foreign.shape:
         raise ValueError(
             f"foreign: expected shape {tuple(images.shape)}, that of the images, got {tuple(foreign.shape)}"

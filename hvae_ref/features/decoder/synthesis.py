@@ -195,8 +195,8 @@ def _plan(
         size = tuple(edge * decoder.strides[finest] for edge in given[finest].shape[2:])
     shapes = decoder.shapes(size)
     whole = torch.ones(size, dtype=torch.bool) if region is None else region
-    if tuple(whole.shape) != tuple(size):
-        raise ValueError(f"region: expected a mask of the image's {tuple(size)} pixels, got {tuple(whole.shape)}")
+    if not isinstance(whole, Tensor) or tuple(whole.shape) != tuple(size):
+        raise ValueError(f"region: expected a mask of the image's {tuple(size)} pixels, got {in_words(whole)}")
     inside = region_positions(whole.cpu(), decoder.strides, geometry and checked_geometry(geometry, shapes, size))
     # Without anything to replace them with, levels that are not kept are absent.
     decoded = decoder.levels if density is not None or other is not None else [n for n in decoder.levels if n in kept]

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from hvae_ref.distributions.base import expanded
+from hvae_ref.features.validation import checked_tensor
 
 MODE_STEPS = 100
 """Fixed-point steps towards a mode. Each raises the density; few are needed unless components nearly melt together."""
@@ -47,6 +48,8 @@ class GaussianMixture(Distribution):
     has_rsample = False
 
     def __init__(self, logits: Tensor, loc: Tensor, scale_tril: Tensor, validate_args: bool | None = None) -> None:
+        for name, part in (("logits", logits), ("loc", loc), ("scale_tril", scale_tril)):
+            checked_tensor(name, part)
         if loc.shape[:-1] != logits.shape:
             raise ValueError(f"loc: expected shape {(*logits.shape, 'D')}, got {tuple(loc.shape)}")
         if scale_tril.shape != (*loc.shape, loc.shape[-1]):

@@ -15,7 +15,7 @@ from torch.nn import functional
 from hvae_ref.data.examples import in_words
 from hvae_ref.errors import optional_import
 from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry, tiles
-from hvae_ref.features.validation import checked_tensor
+from hvae_ref.features.validation import checked_surprise, checked_tensor
 
 COMBINED = "combined"
 _Grids = dict[str, MapGeometry]
@@ -61,11 +61,15 @@ class AnomalyScore:
             raise ValueError(f"normal: expected maps of at least one level, got {given}")
         if COMBINED in normal:
             raise ValueError(f"normal: expected levels other than {COMBINED!r}, the name of their sum")
-        fine = isinstance(size, Sequence) and len(size) == 2 and all(isinstance(e, int) and e >= 1 for e in size)
+        fine = (
+            isinstance(size, Sequence)
+            and len(size) == 2
+            and all(isinstance(e, int | np.integer) and e >= 1 for e in size)
+        )
         if not fine or not isinstance(smoothing, int | float) or not 0 <= smoothing < math.inf:
             expected = "(H, W) of at least 1 and a number of at least 0"
             raise ValueError(f"size, smoothing: expected {expected}, got {size} and {smoothing}")
-        self.size, self.smoothing, self.levels = tuple(size), smoothing, tuple(normal)
+        self.size, self.smoothing, self.levels = (int(size[0]), int(size[1])), smoothing, tuple(normal)
         self.geometry = self._placed(normal, geometry)
         self.mean: dict[str, float] = {}
         self.spread: dict[str, float] = {}
@@ -94,34 +98,23 @@ class AnomalyScore:
         return scores | {COMBINED: torch.stack(list(scores.values())).sum(0)}
 
     def _placed(self, normal: Mapping[str, Tensor], geometry: Mapping[str, MapGeometry] | None) -> _Grids:
-        shapes = {level: _checked_maps(level, maps).shape[1:] for level, maps in normal.items()}
+        shapes = {level: checked_surprise(level, maps).shape[1:] for level, maps in normal.items()}
         if geometry is not None:
             return checked_geometry(geometry, shapes, self.size)
-        for level, shape in shapes.items():
-            if self.size[0] % shape[0] or self.size[1] % shape[1]:
+        for level, (rows, columns) in shapes.items():
+            if self.size[0] % rows or self.size[1] % columns or self.size[0] * columns != self.size[1] * rows:
                 raise ValueError(
-                    f"geometry: expected one for {level}, whose maps {tuple(shape)} do not tile images {self.size}; "
+                    f"geometry: expected one for {level}, whose maps {(rows, columns)} do not tile images {self.size}; "
                     "FeaturePyramid.geometry(size) gives that of a backbone"
                 )
         return {level: tiles(tuple(shape), self.size) for level, shape in shapes.items()}
 
     def _pixels(self, level: str, maps: Tensor) -> Tensor:
         grid = self.geometry[level]
-        if tuple(_checked_maps(level, maps).shape[1:]) != grid.shape:
+        if tuple(checked_surprise(level, maps).shape[1:]) != grid.shape:
             raise ValueError(f"{level}: expected maps {grid.shape}, as the normal ones have, got {tuple(maps.shape)}")
         enlarged = grid.to_pixels(maps.detach().to(torch.promote_types(maps.dtype, torch.float32)))[:, None]
         return (_smoothed(enlarged, self.smoothing) if self.smoothing else enlarged)[:, 0]
-
-
-def _checked_maps(level: str, maps: Tensor) -> Tensor:
-    checked_tensor(level, maps, "maps (B, H, W)")
-    if maps.ndim != 3 or not maps.numel():
-        raise ValueError(f"{level}: expected maps (B, H, W) of at least one image, got shape {tuple(maps.shape)}")
-    if not maps.is_floating_point():
-        raise ValueError(f"{level}: expected floating-point values, got {maps.dtype}")
-    if not maps.isfinite().all():
-        raise ValueError(f"{level}: expected finite numbers, got NaN or infinity")
-    return maps
 
 
 def _smoothed(images: Tensor, sigma: float) -> Tensor:

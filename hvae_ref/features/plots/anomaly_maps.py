@@ -11,6 +11,8 @@ from matplotlib import patheffects
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hvae_ref.features.plots.feature_maps import MOST
+from hvae_ref.features.validation import checked_tensor
 from hvae_ref.viz.style import FAINT, GROUND, INK, styled
 
 CELL = 1.25
@@ -89,10 +91,14 @@ def anomaly_maps(
 def _check(
     images: Tensor, scores: Mapping[str, Tensor], masks: Tensor | None, row_labels: Sequence[str] | None
 ) -> None:
+    for name, given in {"images": images, **scores, **({} if masks is None else {"masks": masks})}.items():
+        checked_tensor(name, given)
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
         raise ValueError(f"images: expected shape (N, 3, H, W) or (N, 1, H, W), got {tuple(images.shape)}")
     if not images.is_floating_point() or not images.isfinite().all():
         raise ValueError(f"images: expected finite floating-point values in [0, 1], got {images.dtype}")
+    if images.amax() > MOST:
+        raise ValueError(f"images: expected values in [0, 1], got up to {images.amax():.4g}")
     if not scores:
         raise ValueError("scores: expected at least one map, got none")
     shape = (len(images), *images.shape[2:])

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry
+from hvae_ref.features.validation import checked_tensor
 from hvae_ref.viz.style import CYCLE, FAINT, GROUND, INK, axes_for, styled
 
 MOST = 2.0
@@ -167,7 +168,7 @@ def path_curves(log_prob: Mapping[str, Tensor], unit: str = "log p, nats", ax: A
         ValueError: for no way or more than there are colours, ways of different lengths or fewer than two steps, and
             for NaN or infinity.
     """
-    lengths = {label: tuple(values.shape) for label, values in log_prob.items()}
+    lengths = {label: tuple(checked_tensor(label, values).shape) for label, values in log_prob.items()}
     shape = next(iter(lengths.values()), ())
     if len(set(lengths.values())) != 1 or len(shape) != 1 or shape[0] < 2:
         raise ValueError(f"log_prob: expected at least one way, all of one length of two steps or more, got {lengths}")
@@ -202,8 +203,9 @@ def _check_rows(
 ) -> tuple[int, int, int]:
     if not rows:
         raise ValueError("rows: expected at least one, got none")
-    size = tuple(next(iter(rows.values())).shape[2:])
+    size = tuple(getattr(next(iter(rows.values())), "shape", ())[2:])
     for label, images in rows.items():
+        checked_tensor(f"rows[{label!r}]", images, "images (N, 3 or 1, H, W)")
         if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel() or tuple(images.shape[2:]) != size:
             raise ValueError(
                 f"rows[{label!r}]: expected images (N, 3 or 1, H, W) of one size, got {tuple(images.shape)}"
@@ -227,13 +229,17 @@ def _check_rows(
 def _check_maps(
     image: Tensor, maps: Mapping[str, Tensor], marks: Mapping[str, tuple[int, int]] | None, opacity: float
 ) -> None:
+    checked_tensor("image", image, "a tensor (3, H, W) or (1, H, W)")
     if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel() or not image.isfinite().all():
         raise ValueError(f"image: expected finite values (3, H, W) or (1, H, W), got {tuple(image.shape)}")
     if not image.is_floating_point():
         raise ValueError(f"image: expected floating-point values in [0, 1], got {image.dtype}; divide by 255")
+    if image.amax() > MOST:
+        raise ValueError(f"image: expected values in [0, 1], got up to {image.amax():.4g}")
     if not maps:
         raise ValueError("maps: expected at least one, got none")
     for label, values in maps.items():
+        checked_tensor(f"maps[{label!r}]", values, "a tensor (h, w)")
         if values.ndim != 2 or not values.numel() or not values.isfinite().all():
             raise ValueError(f"maps[{label!r}]: expected finite numbers (h, w), got shape {tuple(values.shape)}")
     if not 0 <= opacity <= 1:

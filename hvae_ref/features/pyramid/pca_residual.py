@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from hvae_ref.data.examples import in_words
+from hvae_ref.features.validation import checked_tensor
+
 
 def leading_components(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -> dict[str, Tensor]:
     """The first D_l coordinates of each level, those of largest variance: (B, D_l, H_l, W_l).
@@ -50,8 +53,11 @@ def residual_log_prob(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -
 
 
 def _check(whitened: Mapping[str, Tensor], dims: Mapping[str, int]) -> None:
+    if not isinstance(whitened, Mapping) or not isinstance(dims, Mapping):
+        raise ValueError(f"whitened, dims: expected both by level, got {in_words(whitened)} and {in_words(dims)}")
     for level, dim in dims.items():
         if level not in whitened:
             raise ValueError(f"dims: expected some of the levels {list(whitened)}, got {level!r}")
+        checked_tensor(f"whitened[{level!r}]", whitened[level], "a tensor (B, A, H, W)")
         if whitened[level].ndim != 4 or not 1 <= dim <= whitened[level].shape[1]:
             raise ValueError(f"dims: expected 1 to {whitened[level].shape[1]} on {level}, got {dim}")

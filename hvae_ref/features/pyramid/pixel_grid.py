@@ -73,8 +73,10 @@ def position_of(pixel: Sequence[int], shape: Sequence[int], stride: int) -> tupl
     Raises:
         ValueError: for a pixel outside of what the map covers.
     """
+    if not stride >= 1:
+        raise ValueError(f"stride: expected at least 1 pixel, got {stride}")
     height, width = shape[0] * stride, shape[1] * stride
-    if len(pixel) != 2 or not (0 <= pixel[0] < height and 0 <= pixel[1] < width):
+    if isinstance(pixel, str) or len(pixel) != 2 or not (0 <= pixel[0] < height and 0 <= pixel[1] < width):
         raise ValueError(f"pixel: expected (y, x) with 0 ≤ y < {height} and 0 ≤ x < {width}, got {tuple(pixel)}")
     return int(pixel[0]) // stride, int(pixel[1]) // stride
 
@@ -96,6 +98,7 @@ def crop_features(
     """
     cut = {}
     for level, f in features.items():
+        checked_tensor(level, f, "a tensor (B, D, H, W)")
         if level not in strides:
             raise ValueError(f"features: expected levels among {list(strides)}, got {level!r}")
         s = strides[level]

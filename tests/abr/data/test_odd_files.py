@@ -59,9 +59,9 @@ def columns(some: AbrDataset, scale: float = 1.0) -> dict[str, np.ndarray]:
     [
         (1e-6, "row 0, column s000 …: expected a range of at least 0.005 µV, got .*: in V[?] A column 'unit'"),
         (1e-3, "at least 0.005 µV, got .*: in mV[?]"),
-        (1e3, "expected at most 50 µV, got a sample of .*: in nV[?]"),
-        (1e6, "expected at most 50 µV, .*: in counts"),
-        (3e4, "expected at most 50 µV, .*: in counts"),
+        (1e3, "expected at most 50 µV, got .*: in nV[?]"),
+        (1e6, "expected at most 50 µV, .*: counts of a converter"),
+        (3e4, "expected at most 50 µV, .*: counts of a converter"),
         (0.0, "expected a recording, got zeros in all 200 samples"),
     ],
 )
@@ -123,6 +123,7 @@ def with_peaks(table: list[list[str]], path: Path, **change: tuple[object, objec
         ({"II": (0, 0)}, "row 3, column latency_II: expected a wave after 0.8 ms, got 0; an absent wave has two empty"),
         ({"II": (2.8, 0)}, "amplitude_II: expected an amplitude of 0.001 to 10 µV, .* got 0; an absent wave"),
         ({"V": (0.0056, 0.5)}, "latency_V: expected a wave after 0.8 ms, got 0.0056; seconds are named"),
+        ({"V": (112, 0.5)}, r"latency_V: expected 0 to 9.95 \(ms\), got 112: the number of a sample"),
         ({"V": (5600, 0.5)}, r"latency_V: expected 0 to 9.95 \(ms\), got 5600: in µs"),
         ({"V": (1.2, 0.5)}, "latency_V: expected a wave after the 5 ms of wave IV, got 1.2"),
         ({"III": (2.8, 0.5)}, "latency_III: expected a wave after the 2.8 ms of wave II, got 2.8"),
@@ -171,8 +172,9 @@ def test_zeros_of_the_targets_are_no_peaks_either_way(some, tmp_path) -> None:
 )
 def test_traces_that_are_clipped_or_filled_are_warned_of(some, tmp_path, change, message) -> None:
     np.savez(tmp_path / "a.npz", **(columns(some) | {"signals": change(columns(some)["signals"])}))
-    with pytest.warns(UserWarning, match=message):
+    with pytest.warns(UserWarning, match=message) as told:
         read_recordings(tmp_path / "a.npz")
+    assert len(told) == 1 and len(str(told[0].message)) < len(str(tmp_path)) + LONGEST
 
 
 def test_rounded_traces_are_not_called_clipped(some, tmp_path) -> None:
@@ -204,6 +206,13 @@ def renamed(**names: str):
         (lambda t: "sep=;\n" + t, "expected column names in the first line, got 'sep=;', which only Excel reads"),
         (lambda t: "# clinic 3\n" + t, "got a comment, '# clinic 3'; delete such lines"),
         (lambda t: t.split("\n", 1)[1], "expected column names in the first line, got numbers"),
+        (lambda t: "Clinic export\n" + t, "expected column names .level, rate .* s199. in the first line, got 'Clinic"),
+        (
+            lambda t: t.replace("\n", "\n" + ",".join(["uV"] * 217) + "\n", 1),
+            "row 2, column level: .*'uV'; units stand in",
+        ),
+        (lambda t: '"' + t.replace("\n", '"\n', 1), "the whole first line stands in quotes"),
+        (lambda t: "\n".join(map(",".join, zip(*map(lambda r: r.split(","), t.split()), strict=True))), "on its side"),
         (index_column, "column 1 has no name: an index that was written with the table"),
         (lambda t: index_column(t).replace(",", "Unnamed: 0,", 1), "column Unnamed: 0: an index that was written"),
         (renamed(level="LEVEL"), "column LEVEL: expected level; capital and small letters differ"),
@@ -249,16 +258,24 @@ def test_files_under_another_kind_s_name_are_named(text, tmp_path, content, mess
     ("cell", "reason"),
     [
         ("0,31", "decimals are written with a point"),
-        ("1,000.5", "thousands are written without a mark"),
-        ("1 000", "thousands"),
+        ("1,000.5", "decimals are written with a point, and thousands without a mark"),
+        ("1 000", "thousands without a mark"),
         ("n/a", "only peaks may be absent"),
-        ("0.3 µV", "units stand in the columns unit"),
+        ("0.3 µV", "numbers stand without a unit"),
         ("x" * 5000, "'x{30}…'"),
     ],
 )
 def test_cells_that_are_no_numbers_are_named(table, tmp_path, cell, reason) -> None:
     table[2][table[0].index("s011")] = cell
     refused(written(table, tmp_path / "a.csv"), f"row 3, column s011: expected a number, got .*{reason}")
+
+
+def test_codes_of_a_column_are_named(table, tmp_path, unchecked) -> None:
+    table[2][table[0].index("sex")] = "F"
+    refused(written(table, tmp_path / "a.csv"), "row 3, column sex: expected a number, got 'F' .0 female, 1 male.")
+    for wrong in (None, b"a.csv"):
+        with pytest.raises(ValueError, match="path: expected the name of a file, got"):
+            read_recordings(wrong)
 
 
 def test_line_ends_marks_and_endings_of_other_systems_are_read(some, text, tmp_path) -> None:

@@ -107,7 +107,8 @@ def test_targets_are_trained_with_beside_the_same_bound(kind) -> None:
     bound = model.elbo(x, condition=c)
     torch.manual_seed(6)
     more = model.elbo_with_targets(x, condition=c, peaks=peaks, present=present)
-    assert torch.equal(bound.value, more.value) and torch.equal(bound.log_px, more.log_px)
+    torch.testing.assert_close(bound.value, more.value)
+    torch.testing.assert_close(bound.log_px, more.log_px)
     assert tuple(more.auxiliary) == PARTS
     assert all(value.shape == (5,) and (value >= 0).all() for value in more.auxiliary.values())
 
@@ -172,8 +173,8 @@ def test_the_static_head_sees_the_latents_that_it_is_given_and_no_condition(kind
     model, c, other = build(kind), conditions(6), conditions(6, seed=9)
     z = {level: torch.randn(6, size).double().requires_grad_() for level, size in model.dims.items()}
     said, said_other = model.heads(z, condition=c), model.heads(z, condition=other)
-    assert torch.equal(said.static, said_other.static)
-    assert not torch.equal(said.peak_latency, said_other.peak_latency)
+    torch.testing.assert_close(said.static, said_other.static)
+    assert not torch.allclose(said.peak_latency, said_other.peak_latency, rtol=1e-3)
     said.static.sum().backward()
     assert (z["z_global"].grad != 0).any()
     assert "z_local" not in z or z["z_local"].grad is None
@@ -210,14 +211,16 @@ def test_a_model_of_some_covariates_reads_them_alone_out_of_a_whole_condition() 
     for condition in (c, own(model, c), other):
         torch.manual_seed(7)
         values.append(model.elbo(x, condition=condition).value)
-    assert torch.equal(values[0], values[1]) and torch.equal(values[0], values[2])
+    # Parts of a batch may be computed in another order each.
+    torch.testing.assert_close(values[0], values[1])
+    torch.testing.assert_close(values[0], values[2])
     assert model.heads(model.sample_latents(4, condition=c), condition=c).static.shape == (4, 3)
 
 
 def test_an_encoder_that_is_blind_to_the_covariates(kind) -> None:
     model, x = build(kind), signals(4)
     a, b = (model.encode(x, condition=conditions(4, seed=seed)) for seed in (3, 9))
-    same = [torch.equal(a[level].mean, b[level].mean) for level in model.levels]
+    same = [torch.allclose(a[level].mean, b[level].mean, rtol=1e-4, atol=1e-6) for level in model.levels]
     assert all(same) if kind == "blind-encoder" else not any(same)
 
 
@@ -230,7 +233,7 @@ def test_the_condition_moves_the_mean_and_the_noise_level(kind) -> None:
     p_a, p_b = model.decode(z, condition=a), model.decode(z, condition=b)
     assert not torch.equal(p_a.mean, p_b.mean) and not torch.equal(p_a.stddev, p_b.stddev)
     other = {level: torch.randn_like(value) for level, value in z.items()}
-    assert torch.equal(model.decode(other, condition=a).stddev, p_a.stddev), "no latent may choose σ"
+    torch.testing.assert_close(model.decode(other, condition=a).stddev, p_a.stddev)  # no latent may choose σ
 
 
 def test_fixed_levels_are_kept_bit_for_bit(kind) -> None:
@@ -250,7 +253,7 @@ def test_sampling_with_all_levels_fixed_is_sampling_from_decode(kind) -> None:
     torch.manual_seed(3)
     x = model.sample(6, fixed=z, condition=c)
     torch.manual_seed(3)
-    assert torch.equal(x, model.decode(z, condition=c).sample())
+    torch.testing.assert_close(x, model.decode(z, condition=c).sample())
     assert torch.isfinite(model.elbo(x, condition=c).value).all()
 
 
@@ -268,9 +271,9 @@ def test_reconstructing_keeps_the_levels_that_it_is_told_to_keep(kind) -> None:
     torch.manual_seed(3)
     expected = model.decode(model.infer(x, condition=c).z, condition=c).mean
     torch.manual_seed(3)
-    assert torch.equal(model.reconstruct(x, condition=c), expected)
+    torch.testing.assert_close(model.reconstruct(x, condition=c), expected)
     torch.manual_seed(3)
-    assert not torch.equal(model.reconstruct(x, keep=(), condition=c), expected)
+    assert not torch.allclose(model.reconstruct(x, keep=(), condition=c), expected, rtol=1e-3)
 
 
 def test_a_saved_and_loaded_model_gives_the_same_numbers(kind, tmp_path) -> None:
@@ -287,11 +290,11 @@ def test_a_saved_and_loaded_model_gives_the_same_numbers(kind, tmp_path) -> None
             ]
         )
 
-    assert not torch.equal(numbers(model), numbers(other))
+    assert not torch.allclose(numbers(model), numbers(other), rtol=1e-3)
     torch.save(model.state_dict(), tmp_path / "model.pt")
     other.load_state_dict(torch.load(tmp_path / "model.pt"))
-    assert torch.equal(numbers(model), numbers(other))
-    assert torch.equal(numbers(copy.deepcopy(model)), numbers(model))
+    torch.testing.assert_close(numbers(model), numbers(other))
+    torch.testing.assert_close(numbers(copy.deepcopy(model)), numbers(model))
 
 
 def test_looking_at_a_model_changes_nothing(kind) -> None:

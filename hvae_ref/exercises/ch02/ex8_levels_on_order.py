@@ -30,7 +30,8 @@ def _two_amounts(rng: np.random.Generator) -> tuple[float, float]:
 
 def _amounts(answer: tuple[float, float, float, float]) -> dict[str, Tensor]:
     """What is compared of four numbers (w, σ, u, τ): I(x; z1) and I(x; z2)."""
-    if not isinstance(answer, tuple | list) or len(answer) != 4 or any(torch.numel(part) != 1 for part in answer):
+    sizes = [torch.as_tensor(part).numel() for part in answer] if isinstance(answer, tuple | list) else []
+    if sizes != [1, 1, 1, 1]:
         raise ValueError("expected four numbers, (w, σ, u, τ)")
     w, sigma, u, tau = (torch.as_tensor(number, dtype=torch.float64).reshape(()) for number in answer)
     if sigma < 0 or tau <= 0:

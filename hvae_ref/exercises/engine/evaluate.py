@@ -65,11 +65,11 @@ def evaluate(
     Raises:
         KeyboardInterrupt: If the reader interrupts the call.
     """
-    arguments = tuple(map(_copy, inputs))
-    sources = _float_tensors(arguments) if with_gradient else {}
     call = function if examine is None else lambda *values: examine(function, *values)
     try:
         with usual_modes(), fixed_randomness(seed), time_limit.readers_interrupt():
+            arguments = tuple(map(_copy, inputs))
+            sources = _float_tensors(arguments) if with_gradient else {}
             for tensor in sources.values():
                 tensor.requires_grad_(True)
             with time_limit.time_limit(time_limit.TIME_LIMIT):

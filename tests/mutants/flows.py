@@ -17,9 +17,9 @@ MUTANTS = {
         "u is not constrained": ("m = constrained_slope(a)", "m = a + 0 * constrained_slope(a)"),
     },
     ("flows/iaf.py", EACH, CONSTRAINTS): {
-        "log det is a mean over dimensions": ("logsigmoid(s).sum(-1)", "logsigmoid(s).mean(-1)"),
-        "log det has the other sign": ("torch.sigmoid(s)), logsigmoid(s)", "torch.sigmoid(s)), -logsigmoid(s)"),
-        "the way back multiplies": ("torch.exp(-log_gate), start)", "torch.exp(log_gate), start)"),
+        "the gate keeps m and lets z go": ("torch.lerp(m, z,", "torch.lerp(z, m,"),
+        "the way back turns round": ("m + (z - m)", "m - (z - m)"),
+        "the way back has the log det of the way out": ("return start, -", "return start, "),
         "a coordinate sees itself": (
             "MaskedLinear((order[:, None] >= degree",
             "MaskedLinear((order[:, None] + 1 >= degree",

@@ -31,7 +31,7 @@ from tools.repository import ROOT
 PACKAGE = ROOT / "hvae_ref"
 LISTS = ROOT / "tests" / "mutants"
 LIMIT = 60
-"""Seconds of the processor that the tests of one change may take; the clock on the wall allows for thirty times that."""
+"""Seconds of the processor that the tests of one change may take, and a thirtieth of what the clock allows."""
 OPTIONS = ("-q", "--no-header", "--assert=plain", "-o", "addopts=--import-mode=importlib", "-o", "timeout=0")
 WITHOUT = ("cacheprovider", "nbval", "xdist")
 """Plugins of pytest that only cost time here."""

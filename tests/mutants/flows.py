@@ -57,10 +57,7 @@ MUTANTS = {
         ),
     },
     ("flows/posterior.py", POSTERIOR): {
-        "the density of a draw has the other sign": (
-            "self.base.log_prob(start) - moved.log_abs_det",
-            "self.base.log_prob(start) + moved.log_abs_det",
-        ),
+        "the density of a draw has the other sign": ("- moved.log_abs_det", "+ moved.log_abs_det"),
         "the density of a value has the other sign": (
             "start, 0)) + log_abs_det",
             "start, 0)) - log_abs_det",

@@ -3,6 +3,7 @@
 GAUSSIAN_KL = "tests/distributions/test_gaussian_kl.py"
 VMF = "tests/distributions/test_von_mises_fisher.py"
 SPHERE = "tests/distributions/test_sphere_sampling.py"
+ANGLE = f"{SPHERE}::test_the_derivative_of_the_angle_against_the_closed_form_of_three_dimensions"
 LOGISTIC = "tests/distributions/test_discretized_logistic.py"
 ALGEBRA = "tests/distributions/test_gaussian_algebra.py"
 
@@ -72,7 +73,7 @@ MUTANTS = {
         ),
         "the reflection is of the wrong side": ("z[..., 0] -= side * p", "z[..., 0] += side * p"),
     },
-    ("distributions/cosine_gradient.py", SPHERE): {
+    ("distributions/cosine_gradient.py", ANGLE): {
         "half of the integral": ("(weights * 4 * over *", "(weights * 2 * over *"),
         "the gradient has the other sign": ("return -torch.cat([_integral(", "return torch.cat([_integral("),
     },

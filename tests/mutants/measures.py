@@ -63,16 +63,19 @@ MUTANTS = {
             "sums.add(chunk, (parts - log_prob).exp())",
             "sums.add(chunk, parts.exp())",
         ),
-        "covariances are around the old locations": (
-            " - shift.unsqueeze(-1) * shift.unsqueeze(-2)\n",
-            "\n",
+        "responsibilities are hard": (
+            "sums.add(chunk, (parts - log_prob).exp())",
+            "sums.add(chunk, (parts == parts.max(-1, keepdim=True).values).to(parts))",
         ),
-        "weights stay equal": (
-            "return GaussianMixture(count.log(), self",
-            "return GaussianMixture(0 * count, self",
+        "responsibilities are equal": (
+            "sums.add(chunk, (parts - log_prob).exp())",
+            "sums.add(chunk, torch.full_like(parts, 1 / parts.shape[-1]))",
         ),
-        "locations stay": ("self.origin + shift, scale_tril", "self.origin, scale_tril"),
-        "the first start is taken": ("best = max(tries, key=lambda fit: fit.log_likelihood)", "best = tries[0]"),
+        "the likelihood is that of the nearest component": (
+            "log_prob = parts.logsumexp(-1, keepdim=True)",
+            "log_prob = parts.max(-1, keepdim=True).values",
+        ),
+        "the first start is taken": ("max(tries, key=lambda fit: fit.log_likelihood)", "tries[0]"),
         "one step is enough": ("converged = mean - before < tolerance", "converged = step > 0"),
     },
     ("features/density/mixture_head.py", "tests/features/test_mixture_head.py"): {

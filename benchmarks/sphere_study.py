@@ -25,7 +25,7 @@ from recipe_runs import RecipeRun, measure, study
 from torch import Tensor
 
 from hvae_ref.distributions import von_mises_fisher
-from hvae_ref.distributions.cosine_gradient import ReparameterisedCosine
+from hvae_ref.distributions.cosine_gradient import reparameterised_cosine
 from hvae_ref.distributions.sphere_sampling import place_around
 
 SIZES = (2, 3, 5, 8, 10, 16, 20, 40, 64, 128)
@@ -112,7 +112,7 @@ def tasks(part: str) -> Iterator[RecipeRun]:
 def through_the_reflection(loc: Tensor, concentration: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
     """The package's draw with the customary gradient in μ, that of the reflection which carries e₁ to it."""
     shape = torch.Size(sample_shape) + loc.shape[:-1]
-    cosine, sine = ReparameterisedCosine.apply(concentration.double(), loc.shape[-1], shape)
+    cosine, sine = reparameterised_cosine(concentration.double(), loc.shape[-1], shape)
     return place_around(loc, cosine.to(loc.dtype), sine.to(loc.dtype), torch.randn_like(loc.expand(*shape, -1)))
 
 

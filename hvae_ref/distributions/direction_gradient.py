@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from hvae_ref.distributions.base import known_to_be_constant, once_forwards
+from hvae_ref.distributions.base import all_true, known_to_be_constant, once_forwards
 
 TERMS = 48
 """Of the series below, whose terms shrink by a factor of 2 or more wherever it is used."""
@@ -47,8 +47,12 @@ class DirectionBackwards(Function):
         cosine = (z * loc).sum(-1)
         kappa = concentration.double()
         second = (1 - (2 * kappa / dim).square()).clamp(min=0)
-        x = torch.where(second > 0, kappa * cosine, 0)
-        second = (second * (kappa / (dim - 1) * kummer(dim, x))).to(z.dtype)
+        # The series is dear, and concentrated draws do not need it; where values are not read, it is always summed.
+        unread = second.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing()
+        if unread or not all_true(second == 0):
+            x = torch.where(second > 0, kappa * cosine, 0)
+            second = second * (kappa / (dim - 1) * kummer(dim, x))
+        second = second.to(z.dtype)
         return z, loc, cosine, (2 * concentration / dim).square().clamp(max=1), second
 
     @staticmethod

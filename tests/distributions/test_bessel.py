@@ -15,7 +15,7 @@ from mpmath import mpf
 from scipy.special import ive
 from torch.autograd import grad, gradcheck, gradgradcheck
 
-from hvae_ref.distributions import bessel_ratio, log_bessel_i
+from hvae_ref.distributions import bessel_ratio, log_bessel_i, log_bessel_ive
 from hvae_ref.distributions.bessel import (
     bessel_kl,
     bessel_ratio_complement,
@@ -222,7 +222,14 @@ def test_the_ratio_keeps_between_amoss_bounds(order: float, exponent: float) -> 
 @pytest.mark.parametrize("order", [0.0, 4.5, 31.25, torch.tensor([0.0, 4.5, 31.25])], ids=str)
 def test_gradients_of_gradients(order: float | torch.Tensor) -> None:
     x = torch.tensor([0.2, 3.0, 25.0], dtype=torch.float64, requires_grad=True)
-    functions = [log_bessel_i, log_bessel_normalized, log_bessel_scaled, bessel_ratio, bessel_ratio_complement]
+    functions = [
+        log_bessel_i,
+        log_bessel_ive,
+        log_bessel_normalized,
+        log_bessel_scaled,
+        bessel_ratio,
+        bessel_ratio_complement,
+    ]
     for function in [*functions, bessel_kl]:
         assert gradcheck(lambda y, f=function: f(order, y), x)
         assert gradgradcheck(lambda y, f=function: f(order, y), x)
@@ -273,7 +280,7 @@ def test_debye_polynomials_at_one_are_stirlings_coefficients() -> None:
         assert sum(d) == -Fraction(int(numerator), int(denominator)) / (k * (k + 1))
 
 
-@pytest.mark.parametrize("function", [log_bessel_i, *FUNCTIONS.values()])
+@pytest.mark.parametrize("function", [log_bessel_i, log_bessel_ive, *FUNCTIONS.values()])
 def test_bad_arguments_are_named(function, unchecked) -> None:
     x = torch.ones(2)
     for order in (-0.5, math.nan, math.inf, True, torch.tensor([1.0, -1.0]), torch.tensor(math.nan), torch.tensor(1)):
@@ -288,12 +295,45 @@ def test_bad_arguments_are_named(function, unchecked) -> None:
             function(1.0, wrong)
 
 
-def test_a_derivative_too_many_says_so() -> None:
-    x = at(2.0)
-    (first,) = grad(bessel_ratio(1.0, x), x, create_graph=True)
-    (second,) = grad(first, x, create_graph=True)
-    with pytest.raises(NotImplementedError, match="derivatives up to the second"):
-        grad(second, x)
+@pytest.mark.parametrize(("order", "x"), [(0.0, 0.0), (0.5, 1e-3), (1.0, 2.0), (7.0, 30.0), (31.0, 5.0), (0.0, 200.0)])
+def test_the_third_derivative_of_the_ratio(order: float, x: float) -> None:
+    y = at(x)
+    value = bessel_ratio(order, y)
+    for _ in range(3):
+        (value,) = grad(value, y, create_graph=True)
+    with mpmath.workdps(60):
+        series = mpmath.taylor(
+            lambda t: t / (2 * (order + 1)) * mpmath.hyp0f1(order + 2, t * t / 4) / mpmath.hyp0f1(order + 1, t * t / 4),
+            mpf(x),
+            3,
+        )
+        expected = float(6 * series[3])
+    assert value.item() == pytest.approx(expected, rel=1e-8, abs=1e-13)
+
+
+@pytest.mark.parametrize("order", [0.0, 0.3, 12.0, 31.25, 5000.0])
+def test_the_scaled_logarithm_keeps_its_digits_far_out(order: float) -> None:
+    for exponent in (-3, 0, 1.5, 3, 4, 6, 12):
+        x = torch.tensor(10.0**exponent, dtype=torch.float64)
+        with mpmath.workdps(60):
+            k, n = mpf(float(x)), mpf(order)
+            if exponent < 4:
+                log_i = mpmath.log(mpmath.besseli(n, k)) - k
+            else:
+                # Hankel's expansion (DLMF 10.40.1), as far as its terms fall; wrong where the order is larger than √x.
+                if order**2 > 10**exponent / 4:
+                    continue
+                term, total = mpf(1), mpf(1)
+                for j in range(1, 40):
+                    term *= -(4 * n * n - (2 * j - 1) ** 2) / (8 * j * k)
+                    total += term
+                log_i = mpmath.log(total) - mpmath.log(2 * mpmath.pi * k) / 2
+            expected = float(log_i)
+        assert float(log_bessel_ive(order, x)) == pytest.approx(expected, rel=1e-13, abs=1e-13)
+        single = torch.tensor(float(x), dtype=torch.float32)
+        assert float(log_bessel_ive(order, single)) == pytest.approx(expected, rel=3e-6, abs=1e-7 * max(float(x), 1))
+    zero = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    assert float(log_bessel_ive(order, zero)) == (0 if order == 0 else -math.inf)
 
 
 @pytest.mark.gpu

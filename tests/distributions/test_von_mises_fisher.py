@@ -365,3 +365,43 @@ def test_torchs_functional_derivatives_know_the_divergence() -> None:
     up, down = ((kappa + s) * bessel_ratio_derivative(1.5, kappa + s) for s in (step, -step))
     second = torch.func.jacrev(torch.func.jacrev(lambda k: nats(k).sum()))(kappa)
     torch.testing.assert_close(second, torch.diag((up - down) / (2 * step)), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("dim", "kappa", "draws"), [(2, 3.0, 5), (3, 50.0, 3), (10, 1.0, 8), (64, 1e4, 20), (5, 0.0, 100)]
+)
+def test_the_fit_is_that_of_scipy(dim: int, kappa: float, draws: int) -> None:
+    z = VonMisesFisher(direction(dim), kappa).sample((draws,))
+    p = VonMisesFisher.fit(z)
+    loc, concentration = stats.vonmises_fisher.fit(z.numpy())
+    torch.testing.assert_close(p.loc, torch.from_numpy(loc))
+    assert float(p.concentration) == pytest.approx(float(concentration), rel=1e-9)
+
+
+def test_the_fit_has_the_highest_likelihood_and_its_moments() -> None:
+    z, w = VonMisesFisher(direction(4, 3), 7.0).sample((6,)), torch.rand(6, 4, dtype=torch.float64)
+    p = VonMisesFisher.fit(z, w)
+    assert p.batch_shape == (4,)
+    torch.testing.assert_close(p.mean, (w.unsqueeze(-1) * z).sum(0) / w.sum(0).unsqueeze(-1))
+    torch.testing.assert_close(VonMisesFisher.fit(z, w[:, 0]).concentration[0], p.concentration[0])
+    repeated = VonMisesFisher.fit(torch.cat([z, z[:1]]))
+    weighted = VonMisesFisher.fit(z, torch.tensor([2.0, 1, 1, 1, 1, 1]))
+    torch.testing.assert_close(repeated.concentration, weighted.concentration)
+    assert VonMisesFisher.fit(z.float()).concentration.dtype == torch.float32
+
+
+def test_fits_at_the_ends() -> None:
+    z = torch.eye(3, dtype=torch.float64)
+    assert float(VonMisesFisher.fit(torch.cat([z, -z])).concentration) == 0
+    near = normalize(torch.tensor([[1.0, 1e-6], [1.0, -1e-6]], dtype=torch.float64), dim=-1)
+    # 1 − R̄ = ½ 10⁻¹², and on the circle A ≈ 1 − 1/2κ.
+    assert float(VonMisesFisher.fit(near).concentration) == pytest.approx(1e12, rel=1e-6)
+    for wrong, message in (
+        ((z[:1],), "value: expected at least two different unit vectors"),
+        ((2 * z,), "value: expected vectors of length 1"),
+        ((z[0],), r"value: expected shape \(n, …, m\)"),
+        ((z, torch.ones(2)), r"weights: expected a tensor of shape \(3,\)"),
+        ((z, torch.tensor([1.0, -1.0, 1.0])), "weights: expected finite values of at least 0"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            VonMisesFisher.fit(*wrong)

@@ -5,12 +5,12 @@ graphs and generates no code.
 """
 
 import torch
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import kl_divergence
 from torch.nn.functional import normalize
 
 from hvae_ref.distributions import HypersphericalUniform, VonMisesFisher, bessel_ratio, log_bessel_i, log_bessel_ive
 from hvae_ref.distributions.bessel import bessel_ratio_derivative
-from hvae_ref.flows import FLOWS, FlowDistribution, build_flow
+from hvae_ref.flows import FLOWS, build_flow
 
 torch.manual_seed(0)
 LOC = normalize(torch.randn(3, 4, dtype=torch.float64), dim=-1)
@@ -55,11 +55,10 @@ torch.testing.assert_close(slope, bessel_ratio_derivative(1.0, KAPPA), rtol=0.1,
 for family in FLOWS:
     flow = build_flow(family, 3, 2, 2).double()
 
-    def both(z: torch.Tensor, h: torch.Tensor, flow=flow) -> torch.Tensor:
-        """There and back: the density of a draw, and that of a point."""
-        q = FlowDistribution(Independent(Normal(0 * z, torch.ones_like(z)), 1), flow, h)
+    def there(z: torch.Tensor, h: torch.Tensor, flow=flow) -> torch.Tensor:
+        """A point and its log-determinant."""
         out = flow(z, h)
-        return torch.cat([out.z, out.log_abs_det.unsqueeze(-1), q.log_prob(z).unsqueeze(-1)], -1)
+        return torch.cat([out.z, out.log_abs_det.unsqueeze(-1)], -1)
 
-    check(both, torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64))
+    check(there, torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64))
 print("all compiled")

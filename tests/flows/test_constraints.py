@@ -8,6 +8,7 @@ import torch
 from hvae_ref.flows import HouseholderSylvesterFlow, InverseAutoregressiveFlow, OrthogonalSylvesterFlow, PlanarFlow
 from hvae_ref.flows.householder import OrthonormalColumns, mixing_matrix, unit_lower_vectors
 from hvae_ref.flows.planar import constrained_slope
+from hvae_ref.flows.spline import rational_quadratic
 from hvae_ref.flows.sylvester_step import bounded, triangular_solve, triangular_step
 from hvae_ref.flows.tanh_solve import FEW_ITERATIONS, solve_tanh
 
@@ -174,3 +175,34 @@ def test_iaf_output_sees_the_coordinates_before_it_in_orders_that_take_turns(ran
         assert torch.equal(j, triangle(j))
         seen = triangle(torch.ones(3, 3)).bool()
         assert (j[seen] != 0).all() or hidden != (7, 5)
+
+
+@pytest.mark.parametrize("dim", [2, 8])
+def test_points_of_an_autoregressive_flow_find_their_way_back(dim):
+    """Weights and contexts far from those of a trained net: every own draw has the density that it was drawn with."""
+    torch.manual_seed(0)
+    flow = InverseAutoregressiveFlow(dim, 4).double()
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+        z, context = torch.randn(1000, dim).double(), 10 * torch.randn(1000, 4).double()
+        out = flow(z, context)
+        back = flow.inverse(out.z, context)
+    torch.testing.assert_close(back.z, z, rtol=0, atol=1e-3)
+    torch.testing.assert_close(back.log_abs_det, -out.log_abs_det, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("bins", [1, 5])
+def test_a_spline_rises_and_is_its_inverses_inverse(bins):
+    torch.manual_seed(0)
+    z = torch.linspace(-6, 6, 4001).double()
+    raw = [torch.randn(bins + extra).double().expand(len(z), -1) for extra in (0, 0, -1)]
+    moved, slopes = rational_quadratic(z, *raw, reach=4.0)
+    outside = z.abs() > 4
+    assert (moved.diff() > 0).all() and torch.equal(moved[outside], z[outside])
+    assert (moved - z).abs().max() > 0.1 or bins == 1
+    back, minus = rational_quadratic(moved, *raw, reach=4.0, back=True)
+    torch.testing.assert_close(back, z, rtol=0, atol=1e-8)
+    torch.testing.assert_close(minus, -slopes, rtol=0, atol=1e-6)
+    same = [torch.zeros(len(z), bins + extra).double() for extra in (0, 0, -1)]
+    torch.testing.assert_close(rational_quadratic(z, *same, reach=4.0)[0], z)

@@ -1,12 +1,11 @@
 """Training steps written by hand in plain torch: the same nets and numbers as the package's, and none of its code.
 
 Imported by `training_overhead`. Tensors and losses stand where the package has distributions and an `Elbo`; nothing is
-checked, named or kept. `tests/benchmarks` compares a step's loss and gradients with the package's.
+checked, named or kept. `training_overhead` compares its loss with the package's before it measures anything.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,23 @@ def log_sigma(raw: Tensor) -> Tensor:
 def drawn(loc: Tensor, scale: Tensor) -> Tensor:
     """A reparameterised sample."""
     return loc + scale * torch.randn_like(loc)
+
+
+def loss_of(model: nn.Module) -> Loss:
+    """The hand-written loss of a dense `VAE` or a dense `TopDownVAE` of two levels, with the model's own plain nets."""
+    if hasattr(model, "q_z1_given_x"):
+        return vae(model.q_z1_given_x.net, model.p_x_given_z1.net)
+    side, into, likelihood = model.side_path, model.descent, model.likelihood
+    nets = {
+        "embed": side["z1"][0],
+        "side": (side["z1"][-1], side["z2"]),
+        "posterior": (model.posterior["z1"].net, model.posterior["z2"].net),
+        "prior": model.prior["z1"].net,
+        "into": (into["z1"][0], into["z2"][0]),
+        "after": (into["z1"][-1], into["z2"][-1]),
+        "pixels": model.p_x_given_state.net,
+    }
+    return top_down(nets, None if likelihood.outputs == 1 else likelihood.num_values)
 
 
 def vae(encoder: nn.Module, decoder: nn.Module) -> Loss:
@@ -124,24 +140,3 @@ def train(loss: Loss, parameters: list[nn.Parameter], x: Tensor, epochs: int, ba
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
-
-
-def sequential(sizes: list[int]) -> nn.Sequential:
-    """A multilayer perceptron with SiLU between its layers."""
-    layers: list[nn.Module] = []
-    for size_in, size_out in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(size_in, size_out), nn.SiLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def block(features: int) -> nn.Module:
-    """The modules of a residual block."""
-    made = nn.Module()
-    made.norm = nn.LayerNorm(features)
-    made.net = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Identity(), nn.Linear(features, features))
-    return made
-
-
-def log_two_pi() -> float:
-    """log 2π."""
-    return math.log(2 * math.pi)

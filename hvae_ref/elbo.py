@@ -97,7 +97,7 @@ def _compilable_kl(q: Distribution, p: Distribution) -> Tensor:
     return _kl_normal_normal(q, p) if isinstance(q, Normal) and isinstance(p, Normal) else kl_divergence(q, p)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Elbo:
     """The evidence lower bound of each example in a batch, in nats, term by term.
 

@@ -1,11 +1,14 @@
-"""What errors say: of an unknown name, and of a package that is not installed."""
+"""What errors say: of an unknown name, of what is no number, and of a package that is not installed."""
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from importlib import import_module
+from numbers import Integral, Real
 from types import ModuleType
+from typing import Any
 
 
 def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str:
@@ -67,3 +70,50 @@ def optional_import(module: str, *, extra: str, wanted_by: str) -> ModuleType:
         if (error.name or "").split(".")[0] != package:
             raise
         raise missing_extra(package, extra, wanted_by) from error
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:  # noqa: ANN401
+    """A whole number as Python's own int; NumPy's are whole numbers too, truth values, strings and 2.0 are not.
+
+    Args:
+        name: of the argument, for the error.
+        value: what was given.
+        least: the smallest that will do.
+
+    Raises:
+        ValueError: for anything else.
+
+    >>> whole_number("epochs", True)
+    Traceback (most recent call last):
+    ValueError: epochs: expected a whole number of at least 1, got True
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def real_number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> float:  # noqa: ANN401
+    """A finite number as Python's own float; NumPy's are numbers too, truth values, strings and tensors are not.
+
+    Args:
+        name: of the argument, for the error.
+        value: what was given.
+        least: the smallest that will do.
+        above: what it must be greater than.
+
+    Raises:
+        ValueError: for anything else.
+
+    >>> real_number("beta", "1", least=0)
+    Traceback (most recent call last):
+    ValueError: beta: expected a finite number ≥ 0, got '1'
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, Real)
+        or not (math.isfinite(value) and value >= least and value > above)
+    ):
+        bound = f" ≥ {least:g}" if least > -math.inf else ""
+        wanted = f"a number > {above:g}" if above > -math.inf else f"a finite number{bound}"
+        raise ValueError(f"{name}: expected {wanted}, got {value!r}")
+    return float(value)

@@ -8,6 +8,7 @@ from hvae_ref.evaluation.image_quality import psnr, ssim
 from hvae_ref.evaluation.information import active_units, mutual_information, posterior_mean_variance
 from hvae_ref.evaluation.interpolation import interpolate, linear, spherical
 from hvae_ref.evaluation.intervals import PairedTest, bootstrap_interval, paired_test
+from hvae_ref.evaluation.latent_mixture import LatentMixture, fit_latent_mixture
 from hvae_ref.evaluation.parameter_counts import parameter_counts
 from hvae_ref.evaluation.probes import ProbeScore, probe
 from hvae_ref.evaluation.reconstruction import reconstruction_errors
@@ -19,6 +20,7 @@ __all__ = [
     "DependencyGraph",
     "Coverage",
     "Evaluation",
+    "LatentMixture",
     "LevelUse",
     "PairedTest",
     "ProbeScore",
@@ -29,6 +31,7 @@ __all__ = [
     "conditional_draws",
     "coverage",
     "evaluate",
+    "fit_latent_mixture",
     "importance_bound",
     "interpolate",
     "linear",

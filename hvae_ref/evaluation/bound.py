@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hvae_ref.errors import whole_number
+
 
 @runtime_checkable
 class HasLogWeight(Protocol):
@@ -52,7 +54,7 @@ def importance_bound(
         https://arxiv.org/abs/1509.00519
     """
     for name, value in (("n", n), ("chunk", chunk)):
-        if value < 1:
+        if whole_number(name, value, least=0) < 1:
             raise ValueError(f"{name}: expected at least 1 sample, got {value}")
     beside = {} if condition is None else {"condition": condition}
     total = torch.logsumexp(model.log_weight(x, min(chunk, n), **beside), dim=0)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.data.seeds import EVALUATION_STREAM, derived_seed
 from hvae_ref.evaluation.intervals import bootstrap_interval
 from hvae_ref.nn.eval_mode import eval_mode
 
@@ -61,7 +62,7 @@ def ranks(draws: Tensor, observed: Tensor, seed: int = 0) -> Tensor:
         )
     below, equal = (draws < observed).sum(0).double(), (draws == observed).sum(0).double()
     count = (~draws.isnan()).sum(0).double()
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(derived_seed(seed, EVALUATION_STREAM, 1))
     uniform = torch.rand(observed.shape, dtype=torch.float64, generator=generator).to(observed.device)
     rank = (below + uniform * (1 + equal)) / (count + 1)
     return torch.where(observed.isnan() | (count == 0), torch.full_like(rank, torch.nan), rank)

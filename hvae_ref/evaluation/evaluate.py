@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.data.examples import as_tensor
 from hvae_ref.elbo import bits_per_dim
+from hvae_ref.errors import whole_number
 from hvae_ref.evaluation.bound import importance_bound
 from hvae_ref.evaluation.conditions import batches, given
 from hvae_ref.evaluation.information import active_units, mutual_information
+from hvae_ref.evaluation.rows import rows_of
 from hvae_ref.nn.eval_mode import device_of, eval_mode
 
 
@@ -61,7 +65,7 @@ def _mean_and_error(values: Tensor) -> tuple[float, float]:
 
 def evaluate(
     model: nn.Module,
-    x: Tensor,
+    x: Any,  # noqa: ANN401
     iwae_samples: int = 512,
     chunk: int = 32,
     seed: int = 0,
@@ -76,7 +80,8 @@ def evaluate(
 
     Args:
         model: with `elbo`, `log_weight` and `encode`.
-        x: (N, *shape), at least two rows, values as the model takes them; moved to the model's device.
+        x: (N, *shape), at least two rows, values as the model takes them; moved to the model's device. Or what else
+            `fit` takes: an array, a record with `x` (and `condition`), a `Dataset` or a loader.
         iwae_samples: K of the importance-weighted bound.
         chunk: importance samples taken at once; memory grows with `chunk` · `batch_size`.
         seed: of all draws.
@@ -99,16 +104,17 @@ def evaluate(
         >>> result.iwae_nll < result.negative_elbo + 1.0, list(result.kl)
         (True, ['z1'])
     """
-    if not isinstance(x, Tensor) or x.ndim < 2 or len(x) < 2:
-        got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(f"x: expected a tensor (N, *shape) with N at least 2, got {got}")
-    if batch_size < 1 or information_examples < 2:
-        raise ValueError(
-            f"batch_size, information_examples: expected at least 1 and 2, got {batch_size} and {information_examples}"
-        )
+    iwae_samples, chunk = whole_number("iwae_samples", iwae_samples), whole_number("chunk", chunk)
+    batch_size, seed = whole_number("batch_size", batch_size), whole_number("seed", seed, least=0)
+    information_examples = whole_number("information_examples", information_examples, least=2)
+    if not isinstance(x, Tensor):
+        rows = rows_of("x", x, model, seed)
+        x, condition = rows.x, rows.condition if condition is None else condition
+    if x.ndim < 2 or len(x) < 2:
+        raise ValueError(f"x: expected a tensor (N, *shape) with N at least 2, got {tuple(x.shape)}")
     device = device_of(model)
     x = x.to(device)
-    condition = None if condition is None else condition.to(device)
+    condition = None if condition is None else as_tensor("condition", condition).to(device)
     given(condition, len(x))
     values: list[Tensor] = []
     bounds: list[Tensor] = []

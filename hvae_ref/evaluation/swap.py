@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.data.seeds import EVALUATION_STREAM, derived_seed
 from hvae_ref.evaluation.conditions import given
 from hvae_ref.evaluation.utilisation import posterior_means
 from hvae_ref.nn.eval_mode import eval_mode
@@ -106,7 +107,7 @@ def swap_test(
     beside = given(condition, len(x))
     if pairs < 1 or not features:
         raise ValueError(f"pairs, features: expected at least one of each, got {pairs} and {len(features)}")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(derived_seed(seed, EVALUATION_STREAM, 1))
     a = torch.randint(len(x), (pairs,), generator=generator)
     b = (a + torch.randint(1, len(x), (pairs,), generator=generator)) % len(x)
     a, b = a.to(x.device), b.to(x.device)

@@ -13,9 +13,11 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
 from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample, sampled_kl
+from hvae_ref.errors import whole_number
+from hvae_ref.models.arrows import check_arguments, check_by_level, check_levels
 from hvae_ref.models.latents import Inference, LatentSource, check_latents, from_prior, randomness_from
 from hvae_ref.nn.eval_mode import eval_mode
-from hvae_ref.nn.likelihoods import Likelihood, Observation, event_shape
+from hvae_ref.nn.likelihoods import Likelihood, Observation, event_shape, refuse_half
 
 Shape = int | Sequence[int]
 """An event shape: D for a vector, (C, H, W) for a map."""
@@ -24,8 +26,8 @@ Shape = int | Sequence[int]
 class LatentVariableModel(nn.Module, ABC):
     """p(x, z|c) = p(x|z, c) p(z|c) with an amortised posterior q(z|x, c); most models have no condition c.
 
-    A model brings its arrows and two methods: `infer` (x to every posterior, prior, sample and p(x|z)) and
-    `ancestral_pass` (every z to p(x|z)). All else follows from them.
+    A model brings its arrows, `infer` (x to every posterior, prior, sample and p(x|z)) and `ancestral_pass` (every z to
+    p(x|z)). All else follows from them.
 
     Args:
         x_shape: event shape of x, D or (C, H, W).
@@ -37,6 +39,11 @@ class LatentVariableModel(nn.Module, ABC):
         observe: checks x and the condition and returns what nets see of them.
     """
 
+    def __new__(cls, *arrows: Any, **named: Any) -> LatentVariableModel:  # noqa: ANN401
+        """A model whose constructor can be called with these arguments; a copy is made with none."""
+        check_arguments(cls, arrows, named)
+        return super().__new__(cls)
+
     def __init__(
         self,
         x_shape: Shape,
@@ -47,8 +54,6 @@ class LatentVariableModel(nn.Module, ABC):
         super().__init__()
         self.levels = tuple(levels)
         self.observe = Observation(event_shape(x_shape), likelihood, condition)
-
-    # What a model brings ------------------------------------------------------------------------------------------
 
     @abstractmethod
     def infer(self, x: Tensor, *, condition: Tensor | None = None) -> Inference:
@@ -71,8 +76,6 @@ class LatentVariableModel(nn.Module, ABC):
             n: number of examples.
             c: the embedded condition in a tuple, from `self.observe.given(condition, n)`; empty without one.
         """
-
-    # What follows -------------------------------------------------------------------------------------------------
 
     def elbo(self, x: Tensor, *, condition: Tensor | None = None, kl: KlEstimator = analytic_kl_or_sample) -> Elbo:
         """E_q[log p(x|z) − Σ_l KL(q(z_l|·) ‖ p(z_l|·))], from one sample of each latent.
@@ -99,8 +102,8 @@ class LatentVariableModel(nn.Module, ABC):
         Returns:
             (n, B) nats; `log_mean_exp` over the first dimension is the importance-weighted bound.
         """
-        if n < 1:
-            raise ValueError(f"n: expected at least one sample, got {n}")
+        if (n := whole_number("n", n, least=0)) == 0:
+            raise ValueError("n: expected at least one sample, got 0")
         self.observe(x, condition, self.like)
         if condition is not None and len(condition) == len(x):
             condition = condition.repeat(n, *[1] * (condition.ndim - 1))
@@ -113,6 +116,7 @@ class LatentVariableModel(nn.Module, ABC):
 
     def decode(self, z: Mapping[str, Tensor], *, condition: Tensor | None = None) -> Distribution:
         """p(x|z, c) for given values of all levels, each (B, *its shape)."""
+        z = check_by_level("z", z, self.levels)
         top = z.get(self.levels[0])
         n = len(top) if isinstance(top, Tensor) and top.ndim else None
         check_latents(z, self.priors, self.like, rows=(n,), required=self.levels)
@@ -133,8 +137,8 @@ class LatentVariableModel(nn.Module, ABC):
         Args:
             n: number of examples.
             fixed: values of some levels, each (n, *its shape) or (1, *its shape).
-            temperature: factor on the scale of every Gaussian prior; 1 draws from the model. Where a prior is a mixture
-                it is a positive factor on each component's scale: it still draws components as often as before.
+            temperature: factor on the scale of every Gaussian prior; 1 draws from the model. Of a mixture a positive
+                factor on each component's scale, with components drawn as often as before.
             condition: as in `infer`.
             generator: where all randomness comes from; None for torch's own.
 
@@ -170,14 +174,9 @@ class LatentVariableModel(nn.Module, ABC):
         Returns:
             (B, *x_shape), means of p(x|z).
         """
-        keep = self.levels if keep is None else keep
-        unknown = sorted(set(keep) - set(self.levels))
-        if unknown or isinstance(keep, str):
-            raise ValueError(f"keep: expected a collection of names among {', '.join(self.levels)}, got {keep!r}")
+        keep = check_levels("keep", self.levels if keep is None else keep, self.levels)
         z, c = self.infer(x, condition=condition).z, self.observe.given(condition, len(x))
         return self.ancestral_pass(lambda level, p, _: z[level] if level in keep else p.sample(), len(x), c).mean
-
-    # Sizes and checks ---------------------------------------------------------------------------------------------
 
     @property
     def like(self) -> Tensor:
@@ -212,6 +211,7 @@ class LatentVariableModel(nn.Module, ABC):
             found[level] = (p.event_shape, p.support)
             return p.sample()
 
+        refuse_half(self.like.dtype)
         with eval_mode(self):
             example = None if self.observe.condition is None else self.observe.condition.example(1)
             try:
@@ -241,9 +241,9 @@ class LatentVariableModel(nn.Module, ABC):
         self, n: int, fixed: Mapping[str, Tensor] | None, temperature: float, condition: Tensor | None
     ) -> tuple[dict[str, Tensor], Distribution]:
         """Latents from the prior, those in `fixed` held, and p(x|z)."""
-        if n < 1:
-            raise ValueError(f"n: expected at least 1, got {n}")
-        fixed = dict(fixed or {})
+        if (n := whole_number("n", n, least=0)) == 0:
+            raise ValueError("n: expected at least 1, got 0")
+        fixed = check_by_level("fixed", fixed, self.levels)
         check_latents(fixed, self.priors, self.like, rows=dict.fromkeys((n, 1)))
         z: dict[str, Tensor] = {}
         source = from_prior(z, fixed, n, temperature)

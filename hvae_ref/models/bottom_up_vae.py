@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 
 from hvae_ref.elbo import Elbo, KlEstimator, Latent, analytic_kl_or_sample, draw, sampled_kl
 from hvae_ref.models import dense
+from hvae_ref.models.arrows import check_arrows
 from hvae_ref.models.base import LatentVariableModel, Shape
 from hvae_ref.models.latents import Inference, LatentSource
 from hvae_ref.nn.conditions import Condition
@@ -44,6 +45,7 @@ class BottomUpVAE(LatentVariableModel):
         p_x_given_z1: nn.Module,
         condition: Condition | None = None,
     ) -> None:
+        check_arrows(prior=prior, posterior=posterior, p_x_given_z1=p_x_given_z1)
         levels = tuple(f"z{number}" for number in range(len(prior), 0, -1))
         for name, arrows in (("prior", prior), ("posterior", posterior)):
             if set(arrows) != set(levels):
@@ -83,7 +85,7 @@ class BottomUpVAE(LatentVariableModel):
             ValueError: for no level, or sizes below 1.
         """
         sizes = dense.check_dims(latent_dims)
-        (hidden,) = dense.check_sizes("hidden", (hidden,) if isinstance(hidden, int) else hidden, least=1)
+        hidden = dense.check_width("hidden", hidden)
         family, c = dense.flow_names(flow, dense.names(sizes)), dense.size_of(condition)
         prior: dict[str, nn.Module] = {f"z{len(sizes)}": StandardNormal((sizes[-1],))}
         posterior: dict[str, nn.Module] = {}

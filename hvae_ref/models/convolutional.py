@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
 
+from hvae_ref.errors import whole_number
+from hvae_ref.models import dense
 from hvae_ref.models.base import Shape
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.convolutions import BottleneckBlock, Enlarge, halved, shrink
 from hvae_ref.nn.heads import ConditionalNormal, LadderPosterior, RelativePosterior, StandardNormal
 from hvae_ref.nn.layers import Joined, mlp
-from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood, event_shape
+from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood, check_likelihood, event_shape
 
 Size = tuple[int, ...]
 """(H, W) of a map, () of a vector."""
@@ -36,18 +38,26 @@ def convolutional_nets(
     Raises:
         ValueError: for shapes that halving does not lead to, or sizes below 1.
     """
-    shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in latent_shapes]
+    if isinstance(latent_shapes, str) or not isinstance(latent_shapes, Iterable):
+        raise ValueError(f"latent_shapes: expected a sequence of shapes such as ((4, 7, 7), 16), got {latent_shapes!r}")
+    given, blocks = (latent_shapes, hidden), whole_number("blocks", blocks, least=0)
+    try:
+        shapes = [tuple(event_shape(shape)) for shape in latent_shapes]
+        hidden = dense.check_width("hidden", hidden)
+    except ValueError:
+        shapes = []
+    check_likelihood(likelihood)
     x_shape = event_shape(x_shape)
     if len(x_shape) != 3:
         raise ValueError(f"x_shape: expected (channels, height, width), got {tuple(x_shape)}")
     if posterior not in ("relative", "ladder"):
         raise ValueError(f"posterior: expected 'relative' or 'ladder', got {posterior!r}")
-    if not shapes or min(min(shape) for shape in shapes) < 1 or min(hidden, blocks + 1) < 1:
-        raise ValueError(f"latent_shapes, hidden: expected sizes of at least 1, got {shapes} and {hidden}")
+    if not shapes:
+        raise ValueError(f"latent_shapes, hidden: expected sizes of at least 1, got {given[0]!r} and {given[1]!r}")
     if wrong := [shape for shape in shapes if len(shape) not in (1, 3)]:
         raise ValueError(f"latent_shapes: expected (channels, height, width) or the size of a vector, got {wrong[0]}")
     sizes = [tuple(x_shape[1:]), *(shape[1:] for shape in shapes)]
-    c = 0 if condition is None else condition.size
+    c = dense.size_of(condition)
     nets: dict[str, dict[str, nn.Module]] = {key: {} for key in ("side_path", "prior", "posterior", "descent", "path")}
     for number, shape in enumerate(shapes, 1):
         level, below, size, top = f"z{number}", sizes[number - 1], sizes[number], number == len(shapes)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 
 from torch import nn
 
+from hvae_ref.errors import real_number, whole_number
 from hvae_ref.flows import FlowPosterior, build_flow
 from hvae_ref.models.base import Shape
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.heads import ConditionalNormal
 from hvae_ref.nn.layers import Flattened, Scale, mlp
-from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood, event_shape
+from hvae_ref.nn.likelihoods import ConditionalLikelihood, Likelihood, check_likelihood, event_shape
 
 Flow = str | Mapping[str, str] | None
 """A family's name for all levels, or names by level; levels without one keep their Gaussian."""
@@ -22,7 +24,7 @@ FLOW_CONTEXT = 64
 
 
 def check_sizes(name: str, sizes: Sequence[int], least: int = 0) -> tuple[int, ...]:
-    """A sequence of sizes as a tuple.
+    """A sequence of sizes as a tuple of Python's own whole numbers.
 
     Args:
         name: of the argument, for the error.
@@ -32,12 +34,24 @@ def check_sizes(name: str, sizes: Sequence[int], least: int = 0) -> tuple[int, .
     Raises:
         ValueError: for anything else.
     """
-    if isinstance(sizes, int | str) or not isinstance(sizes, Iterable):
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
         raise ValueError(f"{name}: expected a sequence of sizes such as ({sizes},), got {sizes!r}")
     sizes = tuple(sizes)
-    if len(sizes) < least or any(isinstance(s, bool) or int(s) != s or s < 1 for s in sizes):
+    if len(sizes) < least or any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes):
         raise ValueError(f"{name}: expected at least {least} sizes of 1 or more, got {list(sizes)}")
-    return tuple(int(s) for s in sizes)
+    return tuple(int(size) for size in sizes)
+
+
+def check_width(name: str, size: int | Sequence[int]) -> int:
+    """One size, where every layer has the same; a sequence of one will do.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    width, *more = check_sizes(name, (size,) if isinstance(size, str) or not isinstance(size, Iterable) else size, 1)
+    if more:
+        raise ValueError(f"{name}: expected one size, the width of all layers, got {size!r}")
+    return width
 
 
 def check_dims(latent_dims: Sequence[int], levels: int | None = None) -> tuple[int, ...]:
@@ -67,6 +81,8 @@ def flow_names(flow: Flow, levels: Iterable[str]) -> dict[str, str | None]:
         ValueError: for a level that the model doesn't have.
     """
     levels = tuple(levels)
+    if flow is not None and not isinstance(flow, str | Mapping):
+        raise ValueError(f"flow: expected a family's name, names by level, or None, got {flow!r}")
     families = dict.fromkeys(levels, flow) if isinstance(flow, str) else dict(flow or {})
     if unknown := sorted(set(families) - set(levels)):
         raise ValueError(f"flow: unknown level {', '.join(unknown)}; this model has {', '.join(levels)}")
@@ -98,6 +114,7 @@ def net(
         then: layers after the last one.
         scale: factor on the first input.
     """
+    real_number("dropout", dropout, least=0)
     sizes = [values(into[0]), *(values(shape) for shape in into[1:] if shape)]
     body = mlp([sum(sizes), *hidden, outputs], dropout)
     if norm or then:
@@ -117,6 +134,7 @@ def pixels(
     scale: float = 1.0,
 ) -> ConditionalLikelihood:
     """p(x|·) from a multilayer perceptron; arguments as in `net`."""
+    check_likelihood(likelihood)
     channels, *size = event_shape(x_shape)
     then = [nn.Unflatten(1, (channels * likelihood.outputs, *size))] if size else []
     outputs = values(x_shape) * likelihood.outputs
@@ -124,7 +142,13 @@ def pixels(
 
 
 def size_of(condition: Condition | None) -> int:
-    """C, how many numbers a condition adds to what a net sees."""
+    """C, how many numbers a condition adds to what a net sees.
+
+    Raises:
+        ValueError: for what is no condition.
+    """
+    if condition is not None and not isinstance(condition, nn.Module):
+        raise ValueError(f"condition: expected a Condition such as Labels(10), or None, got {condition!r}")
     return 0 if condition is None else condition.size
 
 
@@ -144,4 +168,5 @@ def posterior(
     """
     if flow is None:
         return ConditionalNormal(net(2 * size))
+    steps = whole_number("flow_steps", steps)
     return FlowPosterior(net(2 * size + FLOW_CONTEXT), build_flow(flow, size, FLOW_CONTEXT, steps))

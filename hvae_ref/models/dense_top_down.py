@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from hvae_ref.errors import whole_number
 from hvae_ref.flows import FlowOnTop, build_flow
 from hvae_ref.models import dense
 from hvae_ref.models.base import Shape
@@ -47,7 +48,7 @@ def top_down_nets(
     Arguments as in `TopDownVAE.dense`.
     """
     dims = dense.names(dense.check_dims(latent_dims))
-    (hidden,) = dense.check_sizes("hidden", (hidden,) if isinstance(hidden, int) else hidden, least=1)
+    hidden, flow_steps = dense.check_width("hidden", hidden), whole_number("flow_steps", flow_steps)
     if top not in TOPS:
         raise ValueError(f"top: expected one of {', '.join(TOPS)}, got {top!r}")
     if posterior not in POSTERIORS:

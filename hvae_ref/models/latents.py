@@ -15,6 +15,7 @@ from hvae_ref.distributions.hyperspherical_uniform import unit_vector
 from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.elbo import Latent
 from hvae_ref.nn.eval_mode import random_state_kept
+from hvae_ref.nn.likelihoods import refuse_half
 
 LatentSource = Callable[[str, Distribution, Any], Tensor]
 """Where a level's value comes from: called with the level's name, its prior and the state above it, returns z."""
@@ -62,8 +63,8 @@ def from_prior(drawn: dict[str, Tensor], fixed: Mapping[str, Tensor], n: int, te
     Raises:
         ValueError: for a negative temperature; in a call, where a prior has no scale to multiply.
     """
-    if not temperature >= 0:
-        raise ValueError(f"temperature: expected a number of at least 0, got {temperature}")
+    if isinstance(temperature, bool | str) or not temperature >= 0:
+        raise ValueError(f"temperature: expected a number of at least 0, got {temperature!r}")
 
     def source(level: str, p: Distribution, state: Any) -> Tensor:  # noqa: ANN401
         drawn[level] = fixed[level].expand(n, *p.event_shape) if level in fixed else tempered(p, temperature)
@@ -90,6 +91,8 @@ def randomness_from(generator: torch.Generator | None, device: torch.device) -> 
     if generator is None:
         yield
         return
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator: expected a torch.Generator or None, got {generator!r}; set a seed by manual_seed")
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     with random_state_kept(device, seed):
         yield
@@ -114,6 +117,7 @@ def check_latents(
     Raises:
         ValueError: naming the level, what was expected and what came.
     """
+    refuse_half(like.dtype)
     unknown, missing = sorted(set(z) - set(priors)), sorted(set(required) - set(z))
     if unknown or missing:
         raise ValueError(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from hvae_ref.elbo import Elbo, KlEstimator, Latent, analytic_kl_or_sample
+from hvae_ref.models.arrows import check_arrows
 from hvae_ref.models.base import LatentVariableModel, Shape
 from hvae_ref.models.latents import Inference, LatentSource
 from hvae_ref.nn.conditions import Condition
@@ -74,6 +75,8 @@ class TopDownModel(LatentVariableModel):
         residual: bool = True,
         condition: Condition | None = None,
     ) -> None:
+        check_arrows(side_path=side_path, prior=prior, posterior=posterior, descent=descent, path=path or {})
+        check_arrows(p_x_given_state=p_x_given_state)
         levels = tuple(f"z{number}" for number in range(len(side_path), 0, -1))
         path = {level: (path or {}).get(level, nn.Identity()) for level in levels[1:]} | dict(path or {})
         for name, nets in (("side_path", side_path), ("prior", prior), ("posterior", posterior), ("descent", descent)):

@@ -10,6 +10,7 @@ from torch.distributions import Distribution, kl_divergence
 from hvae_ref.elbo import Divergence, Elbo, KlEstimator, Latent, analytic_kl_or_sample, draw, sampled_kl
 from hvae_ref.flows import FlowDistribution
 from hvae_ref.models import dense
+from hvae_ref.models.arrows import check_arrows
 from hvae_ref.models.base import LatentVariableModel, Shape
 from hvae_ref.models.latents import Inference, LatentSource
 from hvae_ref.nn.conditions import Condition
@@ -45,6 +46,13 @@ class TwoLevelVAE(LatentVariableModel):
         z2_sees_x: bool = False,
         condition: Condition | None = None,
     ) -> None:
+        check_arrows(
+            p_z2=p_z2,
+            p_z1_given_z2=p_z1_given_z2,
+            p_x_given_z1=p_x_given_z1,
+            q_z1_given_x=q_z1_given_x,
+            q_z2_given_below=q_z2_given_below,
+        )
         super().__init__(x_shape, ("z2", "z1"), getattr(p_x_given_z1, "likelihood", None), condition)
         self.p_z2, self.p_z1_given_z2, self.p_x_given_z1 = p_z2, p_z1_given_z2, p_x_given_z1
         self.q_z1_given_x, self.q_z2_given_below, self.z2_sees_x = q_z1_given_x, q_z2_given_below, z2_sees_x

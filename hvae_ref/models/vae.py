@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 
 from hvae_ref.elbo import Elbo, KlEstimator, Latent, analytic_kl_or_sample, draw
 from hvae_ref.models import dense
+from hvae_ref.models.arrows import check_arrows
 from hvae_ref.models.base import LatentVariableModel, Shape
 from hvae_ref.models.latents import Inference, LatentSource
 from hvae_ref.nn.conditions import Condition
@@ -46,6 +47,7 @@ class VAE(LatentVariableModel):
         p_x_given_z1: nn.Module,
         condition: Condition | None = None,
     ) -> None:
+        check_arrows(p_z1=p_z1, q_z1_given_x=q_z1_given_x, p_x_given_z1=p_x_given_z1)
         super().__init__(x_shape, ("z1",), getattr(p_x_given_z1, "likelihood", None), condition)
         self.p_z1, self.q_z1_given_x, self.p_x_given_z1 = p_z1, q_z1_given_x, p_x_given_z1
 

@@ -9,6 +9,9 @@ from itertools import chain
 import torch
 from torch import nn
 
+from hvae_ref.data.seeds import EVALUATION_STREAM, derived_seed
+from hvae_ref.errors import whole_number
+
 
 def device_of(model: nn.Module) -> torch.device:
     """Device of a model's first parameter or buffer; the CPU if it has neither."""
@@ -39,8 +42,14 @@ def eval_mode(model: nn.Module, seed: int | None = None) -> Iterator[None]:
 
     Args:
         model: used, not changed.
-        seed: start of the random numbers inside; None goes on from where they are.
+        seed: what the random numbers inside follow from; no `torch.manual_seed` of the same number gives them. None
+            goes on from where they are.
+
+    Raises:
+        ValueError: for a seed that is no whole number of at least 0.
     """
+    if seed is not None:
+        seed = derived_seed(whole_number("seed", seed, least=0), EVALUATION_STREAM)
     modes = [(module, module.training) for module in model.modules()]
     with random_state_kept(device_of(model), seed), torch.no_grad():
         model.eval()

@@ -9,6 +9,7 @@ from torch.distributions import constraints
 
 from hvae_ref.distributions import DiscretizedLogisticMixture, GreyLevels
 from hvae_ref.distributions.tracing import compiling, transform
+from hvae_ref.errors import whole_number
 from hvae_ref.nn.heads import bounded_log_sigma
 from hvae_ref.nn.likelihoods import Likelihood
 
@@ -24,7 +25,7 @@ class _GreyLevels(Likelihood):
     num_values: int = 256
 
     def __post_init__(self) -> None:
-        _whole("num_values", self.num_values, least=2)
+        object.__setattr__(self, "num_values", whole_number("num_values", self.num_values, least=2))
 
     @property
     def support(self) -> constraints.Constraint:
@@ -43,11 +44,6 @@ class _GreyLevels(Likelihood):
     def affine(self) -> tuple[float, float]:
         """0 … V − 1 to −1 … 1."""
         return 2.0 / (self.num_values - 1), -1.0
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ class LogisticMixture(_GreyLevels):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _whole("components", self.components, least=1)
+        object.__setattr__(self, "components", whole_number("components", self.components))
 
     @property
     def outputs(self) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar
 
 import torch
@@ -15,6 +15,7 @@ from torch.distributions import Distribution, Independent, constraints
 from torch.distributions import Normal as TorchNormal
 
 from hvae_ref.distributions.tracing import compiling, transform
+from hvae_ref.errors import real_number, whole_number
 from hvae_ref.nn.heads import bounded_log_sigma
 
 
@@ -92,12 +93,10 @@ class Normal(Likelihood):
     unit: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("scale", "unit"):
-            value = getattr(self, name)
-            if not (name == "scale" and value is None) and not 0 < float(value) < float("inf"):
-                raise ValueError(f"{name}: expected a number > 0, got {value!r}")
-        if not math.isfinite(self.center):
-            raise ValueError(f"center: expected a finite number, got {self.center!r}")
+        if self.scale is not None:
+            object.__setattr__(self, "scale", real_number("scale", self.scale, above=0))
+        object.__setattr__(self, "unit", real_number("unit", self.unit, above=0))
+        object.__setattr__(self, "center", real_number("center", self.center))
 
     @property
     def outputs(self) -> int:
@@ -157,10 +156,37 @@ def event_shape(x_shape: int | Sequence[int]) -> torch.Size:
     >>> event_shape(64), event_shape((1, 28, 28))
     (torch.Size([64]), torch.Size([1, 28, 28]))
     """
-    shape = (x_shape,) if isinstance(x_shape, int) else tuple(x_shape)
-    if not shape or min(shape) < 1:
+    shape = (x_shape,) if isinstance(x_shape, Integral) else x_shape
+    if isinstance(shape, str) or not isinstance(shape, Iterable) or not (shape := tuple(shape)):
         raise ValueError(f"x_shape: expected a size or sizes of at least 1, got {x_shape!r}")
-    return torch.Size(shape)
+    try:
+        return torch.Size([whole_number("x_shape", size) for size in shape])
+    except ValueError as error:
+        raise ValueError(f"x_shape: expected a size or sizes of at least 1, got {x_shape!r}") from error
+
+
+def check_likelihood(likelihood: object) -> None:
+    """Refuse what is no likelihood.
+
+    Raises:
+        ValueError: for a name, or a class in the place of an object.
+    """
+    if not isinstance(likelihood, Likelihood):
+        got = f"the class {likelihood.__name__}" if isinstance(likelihood, type) else repr(likelihood)
+        raise ValueError(f"likelihood: expected an object such as Bernoulli() or Normal(), got {got}")
+
+
+def refuse_half(dtype: torch.dtype) -> None:
+    """Refuse weights in half precision, in which densities have too few digits.
+
+    Raises:
+        ValueError: for a type of fewer than 32 bits.
+    """
+    if dtype.itemsize < 4:
+        raise ValueError(
+            f"model: expected weights in float32 or float64, got {dtype}; keep them in float32 and compute in half "
+            'precision by torch.autocast, or with TrainConfig(precision="bfloat16")'
+        )
 
 
 class Observation(nn.Module):
@@ -187,6 +213,8 @@ class Observation(nn.Module):
             got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             expected = ", ".join(map(str, ("batch", *self.x_shape)))
             raise ValueError(f"x: expected a tensor of shape ({expected}), batch at least 1, got {got}")
+        if like.dtype.itemsize < 4:
+            refuse_half(like.dtype)
         if x.dtype != like.dtype or x.device != like.device:
             raise ValueError(
                 f"x: expected {like.dtype} on {like.device}, the model's, got {x.dtype} on {x.device}; "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -43,8 +45,9 @@ class FreeBits:
 
     def __post_init__(self) -> None:
         values = self.nats.values() if isinstance(self.nats, Mapping) else (self.nats,)
-        if any(not value >= 0 for value in values):
-            raise ValueError(f"nats: expected numbers ≥ 0, got {self.nats!r}")
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
+                raise ValueError(f"nats: expected numbers ≥ 0, got {self.nats!r}")
         if self.over not in ("batch", "example"):
             raise ValueError(f'over: expected "batch" or "example", got {self.over!r}')
 

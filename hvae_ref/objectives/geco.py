@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hvae_ref.elbo import Elbo
+from hvae_ref.errors import real_number
 from hvae_ref.objectives.mmd import LatentSamples
 from hvae_ref.objectives.rate import RateObjective
 from hvae_ref.objectives.training_state import TrainingState
@@ -54,11 +55,9 @@ class Geco(RateObjective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not math.isfinite(self.constraint):
-            raise ValueError(f"constraint: expected a finite number of nats, got {self.constraint!r}")
-        if not self.rate_of_change > 0:
-            raise ValueError(f"rate_of_change: expected a number > 0, got {self.rate_of_change!r}")
-        if not 0 <= self.decay < 1:
+        real_number("constraint", self.constraint)
+        real_number("rate_of_change", self.rate_of_change, above=0)
+        if not 0 <= real_number("decay", self.decay) < 1:
             raise ValueError(f"decay: expected a number in [0, 1), got {self.decay!r}")
         self.reset()
 

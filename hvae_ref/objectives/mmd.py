@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from hvae_ref.errors import real_number
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class LatentSamples:
     """Samples of each level from the two distributions that a penalty compares.
 
@@ -99,10 +100,11 @@ class MmdPenalty:
     levels: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.weight) and self.weight >= 0):
-            raise ValueError(f"weight: expected a finite number ≥ 0, got {self.weight!r}")
+        real_number("weight", self.weight, least=0)
         if self.kernel not in ("imq", "gaussian"):
             raise ValueError(f'kernel: expected "imq" or "gaussian", got {self.kernel!r}')
+        if isinstance(self.levels, str):
+            raise ValueError(f"levels: expected a sequence of names such as ({self.levels!r},), got {self.levels!r}")
         if self.levels is not None:
             # A recipe gives a list; a tuple keeps the penalty immutable.
             object.__setattr__(self, "levels", tuple(self.levels))

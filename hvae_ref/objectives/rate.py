@@ -38,6 +38,10 @@ class RateObjective(Objective):
         values = self.beta.values() if isinstance(self.beta, Mapping) else (self.beta,)
         for value in values:
             as_schedule(value)  # a bad number is refused here, not at the first step
+        if not isinstance(self.free_bits, FreeBits | None):
+            raise ValueError(f"free_bits: expected FreeBits(…) or None, got {self.free_bits!r}")
+        if not isinstance(self.mmd, MmdPenalty | None):
+            raise ValueError(f"mmd: expected MmdPenalty(…) or None, got {self.mmd!r}")
 
     @property
     def needs_latents(self) -> bool:

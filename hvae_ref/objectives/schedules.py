@@ -6,15 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hvae_ref.errors import real_number, whole_number
 from hvae_ref.objectives.training_state import TrainingState
 
 Schedule = Callable[[TrainingState], float]
 """A weight as a function of where training stands."""
-
-
-def _non_negative(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name}: expected a finite number ≥ 0, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Constant:
     value: float = 1.0
 
     def __post_init__(self) -> None:
-        _non_negative("value", self.value)
+        real_number("value", self.value, least=0)
 
     def __call__(self, state: TrainingState) -> float:
         """The weight at this step."""
@@ -37,7 +33,7 @@ class Constant:
 
 def as_schedule(value: float | Schedule) -> Schedule:
     """A schedule as it is, a number as a constant one."""
-    return value if callable(value) else Constant(float(value))
+    return value if callable(value) else Constant(real_number("value", value, least=0))
 
 
 @dataclass(frozen=True)
@@ -75,16 +71,15 @@ class LinearWarmup:
     delay: float = 0.0
 
     def __post_init__(self) -> None:
-        _non_negative("start", self.start)
-        _non_negative("end", self.end)
-        _non_negative("delay", self.delay)
+        for name in ("start", "end", "delay"):
+            real_number(name, getattr(self, name), least=0)
         if self.steps is not None and self.fraction is not None:
             raise ValueError(
                 f"steps, fraction: expected one of the two, got steps={self.steps}, fraction={self.fraction}"
             )
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps: expected at least 1, got {self.steps}")
-        if self.fraction is not None and not 0 < self.fraction <= 1:
+        if self.steps is not None:
+            whole_number("steps", self.steps)
+        if self.fraction is not None and not 0 < real_number("fraction", self.fraction) <= 1:
             raise ValueError(f"fraction: expected a share of the run in (0, 1], got {self.fraction}")
 
     def __call__(self, state: TrainingState) -> float:
@@ -125,11 +120,10 @@ class Cyclic:
     rise: float = 0.5
 
     def __post_init__(self) -> None:
-        _non_negative("start", self.start)
-        _non_negative("end", self.end)
-        if self.cycles < 1:
-            raise ValueError(f"cycles: expected at least 1, got {self.cycles}")
-        if not 0 < self.rise <= 1:
+        for name in ("start", "end"):
+            real_number(name, getattr(self, name), least=0)
+        whole_number("cycles", self.cycles)
+        if not 0 < real_number("rise", self.rise) <= 1:
             raise ValueError(f"rise: expected a share of the cycle in (0, 1], got {self.rise}")
 
     def __call__(self, state: TrainingState) -> float:
@@ -168,8 +162,8 @@ class ThreePhases:
     second: float = 0.4
 
     def __post_init__(self) -> None:
-        _non_negative("start", self.start)
-        _non_negative("end", self.end)
+        for name in ("start", "end", "first", "second"):
+            real_number(name, getattr(self, name), least=0 if name in ("start", "end") else -math.inf)
         if not 0 <= self.first < 1:
             raise ValueError(f"first: expected a share of the run in [0, 1), got {self.first!r}")
         if not 0 < self.second <= 1:

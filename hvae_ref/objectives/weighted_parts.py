@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 from torch import Tensor
 
@@ -68,10 +69,12 @@ class WeightedLoss(Objective):
     weights: Mapping[str, float | Schedule]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.weights, Mapping):
+            raise ValueError(f"weights: expected a weight for every part by name, got {self.weights!r}")
         if not self.weights:
             raise ValueError(f"weights: expected a weight for every part, such as {RECONSTRUCTION!r}, got none")
         for name, value in self.weights.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
+            number = isinstance(value, Real) and not isinstance(value, bool)
             if not (callable(value) or (number and math.isfinite(value) and value >= 0)):
                 raise ValueError(f"weights[{name!r}]: expected a finite number ≥ 0 or a schedule, got {value!r}")
         # A copy, which nobody else can change.

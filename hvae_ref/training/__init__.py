@@ -1,6 +1,7 @@
 """Training: `fit` drives any step that turns a batch into a loss; it never knows what is inside a model."""
 
-from hvae_ref.training.batches import Batches, derived_seed
+from hvae_ref.data.seeds import derived_seed
+from hvae_ref.training.batches import Batches
 from hvae_ref.training.breakdown import NonFiniteLoss
 from hvae_ref.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from hvae_ref.training.config import TrainConfig

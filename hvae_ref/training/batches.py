@@ -7,21 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 
 from hvae_ref.data import Share, Source
 from hvae_ref.data.batch import moved
 from hvae_ref.data.examples import Examples
-
-
-def derived_seed(*parts: int) -> int:
-    """A seed that depends on every part: runs, epochs and processes get unrelated streams.
-
-    >>> derived_seed(0, 1) != derived_seed(1, 0)
-    True
-    """
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+from hvae_ref.data.seeds import derived_seed
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from hvae_ref.training.checkpoint_tensors import GROUPS, flatten, unflatten
 from hvae_ref.training.history import History
@@ -29,7 +29,7 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be read, does not fit, or must not be overwritten; the message says what to do."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Checkpoint:
     """The state of a run at the end of an epoch.
 
@@ -102,6 +102,8 @@ def check_writable(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: as `save_checkpoint` would.
     """
+    if wrong := [name for name, value in checkpoint.step.items() if not isinstance(value, Tensor)]:
+        raise CheckpointError(f"{path}: expected tensors in the step's state_dict, got another kind for {wrong[0]!r}")
     _header(path, checkpoint, {phase: values["param_groups"] for phase, values in checkpoint.optimizers.items()})
     _temporary(path).unlink()
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+import torch
+
 from hvae_ref.objectives import TrainingState
 
 WHOLE = ("epochs", "batch_size", "checkpoint_every", "patience", "steps_per_epoch", "seed")
@@ -74,10 +76,13 @@ class TrainConfig:
         clip, decay = self.gradient_clip, self.ema_decay
         _check("gradient_clip", clip, clip is None or 0 < clip < math.inf, "a number > 0 or None")
         _check("ema_decay", decay, decay is None or 0 < decay < 1, "a number in (0, 1) or None")
+        if isinstance(self.device, torch.device) and self.device.index is None:
+            object.__setattr__(self, "device", self.device.type)
         known = self.precision in ("float32", "bfloat16")
         _check("precision", self.precision, known, '"float32" or "bfloat16"')
         _check("device", self.device, self.device in (None, "cpu", "cuda"), '"cpu", "cuda" or None')
-        _check("progress", self.progress, self.progress in (None, True, False), "True, False or None")
+        shown = self.progress is None or isinstance(self.progress, bool)
+        _check("progress", self.progress, shown, "True, False or None")
 
     @property
     def rate_moves(self) -> bool:

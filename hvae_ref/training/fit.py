@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def fit(
     """
     step = _as_step(step, objective)
     config = TrainConfig() if config is None else config
+    check_arguments(model, config, checkpoint, recipe, callbacks)
     if config.patience is not None and validation is None:
         raise ValueError("validation: expected a data set because config.patience is set, got None")
     if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -106,9 +108,33 @@ def begin(run: TrainingRun, path: Path | None, resume: bool, overwrite: bool) ->
     run.prepare(path)
 
 
+def check_arguments(model: Any, config: Any, checkpoint: Any, recipe: Any, callbacks: Any) -> None:  # noqa: ANN401
+    """Refuse arguments of `fit` that are of another kind than its signature says.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    if not isinstance(model, nn.Module):
+        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise ValueError(f"model: expected a module, got {got}")
+    if not isinstance(config, TrainConfig):
+        raise ValueError(f"config: expected TrainConfig(…) or None, got {config!r}")
+    if checkpoint is not None and not isinstance(checkpoint, str | PathLike):
+        raise ValueError(f"checkpoint: expected the path of a file or None, got {checkpoint!r}")
+    if recipe is not None and not isinstance(recipe, Mapping):
+        raise ValueError(f"recipe: expected values by name or None, got {recipe!r}")
+    if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):
+        raise ValueError(f"callbacks: expected a sequence of functions such as [{callbacks!r}], got {callbacks!r}")
+    if wrong := [callback for callback in callbacks if not callable(callback)]:
+        raise ValueError(f"callbacks: expected functions of a record and the model, got {wrong[0]!r}")
+
+
 def _as_step(step: Step | Callable[..., Any] | None, objective: Objective | None) -> Step:
     if isinstance(step, Objective):
         raise ValueError(f"step: expected a Step or a function, got {type(step).__name__}; give it as objective=…")
+    if objective is not None and not isinstance(objective, Objective):
+        got = f"the class {objective.__name__}" if isinstance(objective, type) else repr(objective)
+        raise ValueError(f"objective: expected an object such as NegativeElbo(), or None, got {got}")
     if step is None:
         return ElboStep(objective)
     if objective is not None:

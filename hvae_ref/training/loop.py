@@ -11,17 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.data.batch import batch_size_of
+from hvae_ref.data.seeds import VALIDATION_STREAM, derived_seed
 from hvae_ref.objectives import TrainingState
 from hvae_ref.training.averages import Averages
-from hvae_ref.training.batches import Batches, derived_seed
+from hvae_ref.training.batches import Batches
 from hvae_ref.training.breakdown import Watch
 from hvae_ref.training.config import TrainConfig
 from hvae_ref.training.history import Terms
 from hvae_ref.training.processes import Processes
 from hvae_ref.training.steps import Step, detached
-
-VALIDATION_STREAM = 2
-"""What tells the seeds of validation from those of other uses."""
 
 
 @dataclass

@@ -12,8 +12,11 @@ import torch
 from torch import nn
 
 from hvae_ref.data import Source
+from hvae_ref.data.seeds import derived_seed
+from hvae_ref.data.source import TensorSource
+from hvae_ref.errors import real_number
 from hvae_ref.objectives import TrainingState
-from hvae_ref.training.batches import Batches, derived_seed
+from hvae_ref.training.batches import Batches
 from hvae_ref.training.breakdown import NonFiniteLoss, Watch, breakdown, is_finite
 from hvae_ref.training.checkpoint import (
     Checkpoint,
@@ -105,9 +108,14 @@ class TrainingRun:
         if path is not None:
             check_writable(path, self.checkpoint())
         if self.validation is not None:
-            terms = validate(self.model, self.step, self.validation, processes, self._state(), at_most=1)
+            # All of it where it lies in memory: what is wrong in its last row is told now, too.
+            at_most = None if isinstance(self.held_out, TensorSource) else 1
+            with Watch(self.model, len(self.history)) as watch:
+                terms = validate(self.model, self.step, self.validation, processes, self._state(), watch, at_most)
             if terms.terms:
                 self._criterion(terms)
+            for name, value in self.step.report(terms.terms, self._state()).items():
+                real_number(f"report[{name!r}]", value)
 
     def train(self, path: Path | None, callbacks: Sequence[Callback]) -> None:
         """All epochs that are still to come."""

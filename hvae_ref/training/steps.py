@@ -16,7 +16,7 @@ from hvae_ref.training.config import TrainConfig
 from hvae_ref.training.described import described
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepResult:
     """What a step makes of a batch.
 

@@ -14,6 +14,9 @@ Weights = dict[str, Tensor]
 COMPILED = "_orig_mod"
 """Name under which `torch.compile` keeps the module that it wraps."""
 
+WRAPPERS = (COMPILED, "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
+"""Names under which wrappers for compiling, sharding and checkpointing keep what they wrap."""
+
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The module within what `torch.compile` made of it."""
@@ -26,7 +29,7 @@ def plain_name(name: str) -> str:
     >>> plain_name("module._orig_mod.encoder.weight")
     'encoder.weight'
     """
-    parts = [part for part in name.split(".") if part != COMPILED]
+    parts = [part for part in name.split(".") if part not in WRAPPERS]
     while len(parts) > 1 and parts[0] == "module":
         parts = parts[1:]
     return ".".join(parts)

@@ -24,9 +24,9 @@ import torch
 from recipe_runs import RecipeRun, measure, study
 from torch import Tensor
 
-from hvae_ref.distributions import von_mises_fisher
-from hvae_ref.distributions.cosine_gradient import reparameterised_cosine
-from hvae_ref.distributions.sphere_sampling import place_around
+from hvae_ref.distributions.sphere import von_mises_fisher
+from hvae_ref.distributions.sphere.cosine_gradient import reparameterised_cosine
+from hvae_ref.distributions.sphere.sphere_sampling import place_around
 
 SIZES = (2, 3, 5, 8, 10, 16, 20, 40, 64, 128)
 # The other reading of κ, where it makes the most difference.

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from vmf_samplers import Sampler, installed
 
-from hvae_ref.distributions.bessel import bessel_ratio, bessel_ratio_derivative
+from hvae_ref.distributions.sphere.bessel import bessel_ratio, bessel_ratio_derivative
 from hvae_ref.results.record import FOLDER, Record, command_line
 
 BATCH, DRAWS = 1024, 100_000

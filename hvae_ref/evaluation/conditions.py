@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.distributions.hyperspherical_uniform import unit_vector
+from hvae_ref.distributions.sphere.hyperspherical_uniform import unit_vector
 
 
 def given(condition: Tensor | None, n: int) -> dict[str, Tensor]:

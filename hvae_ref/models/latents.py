@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 from torch.distributions.constraints import Constraint
 
-from hvae_ref.distributions.hyperspherical_uniform import unit_vector
+from hvae_ref.distributions.sphere.hyperspherical_uniform import unit_vector
 from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.elbo import Latent
 from hvae_ref.nn.eval_mode import random_state_kept

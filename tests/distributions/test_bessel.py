@@ -16,14 +16,14 @@ from scipy.special import ive
 from torch.autograd import grad, gradcheck, gradgradcheck
 
 from hvae_ref.distributions import bessel_ratio, log_bessel_i, log_bessel_ive
-from hvae_ref.distributions.bessel import (
+from hvae_ref.distributions.sphere.bessel import (
     bessel_kl,
     bessel_ratio_complement,
     bessel_ratio_derivative,
     log_bessel_normalized,
     log_bessel_scaled,
 )
-from hvae_ref.distributions.debye import debye_polynomials
+from hvae_ref.distributions.sphere.debye import debye_polynomials
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name("reference_von_mises_fisher.py")))
 TABLE = json.loads(REFERENCE["TABLE"].read_text())

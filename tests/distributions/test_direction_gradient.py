@@ -5,8 +5,8 @@ import torch
 from scipy.special import hyp1f1
 
 from hvae_ref.distributions import VonMisesFisher
-from hvae_ref.distributions.direction_gradient import kummer
-from hvae_ref.distributions.sphere_sampling import place_around
+from hvae_ref.distributions.sphere.direction_gradient import kummer
+from hvae_ref.distributions.sphere.sphere_sampling import place_around
 
 N = 20_000
 

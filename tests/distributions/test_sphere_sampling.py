@@ -10,10 +10,10 @@ import torch
 from scipy import stats
 from torch.nn.functional import normalize
 
-from hvae_ref.distributions import cosine_sampling
-from hvae_ref.distributions.cosine_gradient import angle_derivative
-from hvae_ref.distributions.cosine_sampling import sample_cosine_complement
-from hvae_ref.distributions.sphere_sampling import place_around, sample_von_mises_fisher
+from hvae_ref.distributions.sphere import cosine_sampling
+from hvae_ref.distributions.sphere.cosine_gradient import angle_derivative
+from hvae_ref.distributions.sphere.cosine_sampling import sample_cosine_complement
+from hvae_ref.distributions.sphere.sphere_sampling import place_around, sample_von_mises_fisher
 
 DIMS = (2, 3, 10, 50, 200, 512)
 KAPPAS = (0.0, 1.0, 12.0, 100.0, 1e3, 1e4, 1e5)
@@ -374,7 +374,7 @@ def test_no_gradient_is_computed_that_nobody_wants(monkeypatch) -> None:
     def forbidden(*_: object) -> None:
         raise AssertionError("the quadrature ran")
 
-    monkeypatch.setattr("hvae_ref.distributions.cosine_gradient.angle_derivative", forbidden)
+    monkeypatch.setattr("hvae_ref.distributions.sphere.cosine_gradient.angle_derivative", forbidden)
     loc = direction(5).requires_grad_()
     sample_von_mises_fisher(loc, torch.tensor(3.0), (10,)).sum().backward()
     kappa = torch.tensor(3.0, requires_grad=True)

@@ -20,7 +20,7 @@ from hvae_ref.distributions import (
     log_bessel_normalized,
     log_bessel_scaled,
 )
-from hvae_ref.distributions.bessel import bessel_kl, bessel_ratio_complement, bessel_ratio_derivative
+from hvae_ref.distributions.sphere.bessel import bessel_kl, bessel_ratio_complement, bessel_ratio_derivative
 
 # Torch's own notes on what it does inside.
 pytestmark = [

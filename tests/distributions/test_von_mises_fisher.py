@@ -18,8 +18,8 @@ from torch.distributions import Independent, VonMises, kl_divergence
 from torch.nn.functional import normalize
 
 from hvae_ref.distributions import HypersphericalUniform, VonMisesFisher
-from hvae_ref.distributions.bessel import bessel_ratio_derivative
-from hvae_ref.distributions.hyperspherical_uniform import log_sphere_area
+from hvae_ref.distributions.sphere.bessel import bessel_ratio_derivative
+from hvae_ref.distributions.sphere.hyperspherical_uniform import log_sphere_area
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name("reference_von_mises_fisher.py")))
 TABLE = json.loads(REFERENCE["TABLE"].read_text())

@@ -9,7 +9,7 @@ from torch.distributions import kl_divergence
 from torch.nn.functional import normalize
 
 from hvae_ref.distributions import HypersphericalUniform, VonMisesFisher, bessel_ratio, log_bessel_i, log_bessel_ive
-from hvae_ref.distributions.bessel import bessel_ratio_derivative
+from hvae_ref.distributions.sphere.bessel import bessel_ratio_derivative
 from hvae_ref.flows import FLOWS, build_flow
 
 torch.manual_seed(0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from hvae_ref.distributions.hyperspherical_uniform import unit_vector
+from hvae_ref.distributions.sphere.hyperspherical_uniform import unit_vector
 from hvae_ref.models import (
     VAE,
     AutoregressiveVAE,

@@ -20,7 +20,7 @@ MUTANTS = {
             "(q.loc - loc) ** 2) / scale",
         ),
     },
-    ("distributions/von_mises_fisher.py", VMF): {
+    ("distributions/sphere/von_mises_fisher.py", VMF): {
         "the concentrations are swapped in the direction's share": (
             "0.5 * kappa_q * bessel_ratio(p.order, kappa_p)",
             "0.5 * kappa_p * bessel_ratio(p.order, kappa_q)",
@@ -45,18 +45,18 @@ MUTANTS = {
         "the order is that of the next sphere": ("self.order = self.dim / 2 - 1", "self.order = self.dim / 2"),
         "m directions across the mean": ("- slope) / (self.dim - 1)", "- slope) / self.dim"),
     },
-    ("distributions/hyperspherical_uniform.py", VMF): {
+    ("distributions/sphere/hyperspherical_uniform.py", VMF): {
         "the area of another sphere": ("math.lgamma(0.5 * dim)", "math.lgamma(0.5 * dim + 1)"),
         "directions of a cube's points": ("gaussian = torch.randn(shape,", "gaussian = torch.rand(shape,"),
     },
-    ("distributions/concentration_divergence.py", VMF): {
+    ("distributions/sphere/concentration_divergence.py", VMF): {
         "the remainder without its weight": ("sum(w * (1 - u) * slope for", "sum(w * slope for"),
         "the gradient in the first concentration has the other sign": (
             "to_p = (kappa_p - kappa_q) *",
             "to_p = (kappa_q - kappa_p) *",
         ),
     },
-    ("distributions/cosine_sampling.py", SPHERE): {
+    ("distributions/sphere/cosine_sampling.py", SPHERE): {
         "Wood's b counts m for m - 1": ("b = (dim - 1) / (", "b = dim / ("),
         "too much is accepted": ("nats.mul_(1 - dim)", "nats.mul_(2 - dim)"),
         "all is accepted": ("accept = torch.rand_like(e) <", "accept = 0 * torch.rand_like(e) <"),
@@ -66,18 +66,18 @@ MUTANTS = {
             "torch.expm1(-kappa)",
         ),
     },
-    ("distributions/sphere_sampling.py", SPHERE): {
+    ("distributions/sphere/sphere_sampling.py", SPHERE): {
         "all draws share their direction": (
             "noise = torch.randn_like(loc.expand(*shape, -1))",
             "noise = torch.randn_like(loc[..., :1, :] * 0 + loc).expand(*shape, -1).clone()",
         ),
         "the reflection is of the wrong side": ("z[..., 0] -= side * p", "z[..., 0] += side * p"),
     },
-    ("distributions/cosine_gradient.py", ANGLE): {
+    ("distributions/sphere/cosine_gradient.py", ANGLE): {
         "half of the integral": ("(weights * 4 * over *", "(weights * 2 * over *"),
         "the gradient has the other sign": ("return -torch.cat([_integral(", "return torch.cat([_integral("),
     },
-    ("distributions/direction_gradient.py", "tests/distributions/test_direction_gradient.py"): {
+    ("distributions/sphere/direction_gradient.py", "tests/distributions/test_direction_gradient.py"): {
         "the field is weighted with m for m - 1": ("kappa / (dim - 1) * kummer", "kappa / dim * kummer"),
     },
     ("distributions/correlated_normal.py", "tests/distributions/test_correlated_normal.py"): {
@@ -111,7 +111,7 @@ MUTANTS = {
         "values are off by one": (".sample(sample_shape).to(", ".sample(sample_shape).add(1).to("),
         "the mean counts from one": ("torch.arange(self.probs.shape[-1],", "torch.arange(1, 1 + self.probs.shape[-1],"),
     },
-    ("distributions/bessel.py", "tests/distributions/test_bessel.py"): {
+    ("distributions/sphere/bessel.py", "tests/distributions/test_bessel.py"): {
         "log I lacks its factor of x": ("order * torch.log(wide / 2) - math", "order * torch.log(wide) - math"),
     },
 }

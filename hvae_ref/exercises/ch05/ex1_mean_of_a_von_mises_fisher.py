@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
-from hvae_ref.distributions.bessel import bessel_ratio
+from hvae_ref.distributions.sphere.bessel import bessel_ratio
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.inputs import normal, size
 from hvae_ref.exercises.engine.misconceptions import Misconceptions

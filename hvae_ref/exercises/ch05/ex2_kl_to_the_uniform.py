@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae_ref.distributions.bessel import bessel_kl, bessel_ratio, log_bessel_i, log_bessel_normalized
-from hvae_ref.distributions.hyperspherical_uniform import log_sphere_area
+from hvae_ref.distributions.sphere.bessel import bessel_kl, bessel_ratio, log_bessel_i, log_bessel_normalized
+from hvae_ref.distributions.sphere.hyperspherical_uniform import log_sphere_area
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.inputs import size, uniform
 from hvae_ref.exercises.engine.misconceptions import Misconceptions

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae_ref.distributions.bessel import log_bessel_i
+from hvae_ref.distributions.sphere.bessel import log_bessel_i
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.inputs import size, uniform
 from hvae_ref.exercises.engine.misconceptions import Misconceptions

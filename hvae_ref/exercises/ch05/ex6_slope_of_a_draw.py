@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae_ref.distributions.bessel import bessel_ratio, bessel_ratio_derivative
+from hvae_ref.distributions.sphere.bessel import bessel_ratio, bessel_ratio_derivative
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.inputs import normal, size, uniform
 from hvae_ref.exercises.engine.misconceptions import Misconceptions

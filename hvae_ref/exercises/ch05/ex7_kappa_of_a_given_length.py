@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvae_ref.distributions.bessel import bessel_ratio, bessel_ratio_derivative
+from hvae_ref.distributions.sphere.bessel import bessel_ratio, bessel_ratio_derivative
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 

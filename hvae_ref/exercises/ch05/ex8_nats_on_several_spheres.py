@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hvae_ref.distributions.bessel import bessel_kl, bessel_ratio_derivative
+from hvae_ref.distributions.sphere.bessel import bessel_kl, bessel_ratio_derivative
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.misconceptions import Misconceptions
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from hvae_ref.distributions.base import apply, known_to_be_constant, once_forwards
-from hvae_ref.distributions.bessel import bessel_ratio_complement
-from hvae_ref.distributions.cosine_sampling import draw_cosine_complement
+from hvae_ref.distributions.sphere.bessel import bessel_ratio_complement
+from hvae_ref.distributions.sphere.cosine_sampling import draw_cosine_complement
 
 NODES = 24
 _X, _W = np.polynomial.legendre.leggauss(NODES)

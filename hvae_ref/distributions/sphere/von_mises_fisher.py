@@ -10,7 +10,7 @@ from torch.distributions import Distribution, constraints, register_kl
 from torch.distributions.constraints import Constraint
 
 from hvae_ref.distributions.base import apply, expanded
-from hvae_ref.distributions.bessel import (
+from hvae_ref.distributions.sphere.bessel import (
     bessel_kl,
     bessel_ratio,
     bessel_ratio_complement,
@@ -18,10 +18,10 @@ from hvae_ref.distributions.bessel import (
     log_bessel_normalized,
     log_bessel_scaled,
 )
-from hvae_ref.distributions.concentration_divergence import ConcentrationDivergence, DivergenceBackwards
-from hvae_ref.distributions.hyperspherical_uniform import HypersphericalUniform, log_sphere_area, unit_vector
-from hvae_ref.distributions.sphere_fit import fit_von_mises_fisher
-from hvae_ref.distributions.sphere_sampling import sample_von_mises_fisher
+from hvae_ref.distributions.sphere.concentration_divergence import ConcentrationDivergence, DivergenceBackwards
+from hvae_ref.distributions.sphere.hyperspherical_uniform import HypersphericalUniform, log_sphere_area, unit_vector
+from hvae_ref.distributions.sphere.sphere_fit import fit_von_mises_fisher
+from hvae_ref.distributions.sphere.sphere_sampling import sample_von_mises_fisher
 
 
 class _FiniteNonnegative(Constraint):

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hvae_ref.distributions.base import apply
-from hvae_ref.distributions.cosine_gradient import reparameterised_cosine
-from hvae_ref.distributions.direction_gradient import DirectionBackwards, DirectionGradient
+from hvae_ref.distributions.sphere.cosine_gradient import reparameterised_cosine
+from hvae_ref.distributions.sphere.direction_gradient import DirectionBackwards, DirectionGradient
 
 
 def sample_von_mises_fisher(

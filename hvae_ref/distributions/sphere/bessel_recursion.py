@@ -1,4 +1,4 @@
-"""The recursions behind `hvae_ref.distributions.bessel`, as one function that autograd knows the derivatives of.
+"""The recursions behind `hvae_ref.distributions.sphere.bessel`, as one function that autograd knows the derivatives of.
 
 Every transform of torch passes through: `torch.func` by the rules of `Bessel`, and `torch.compile`, `torch.export` and
 `torch.jit.trace` by an operator, `hvae_ref::bessel`, which stands in the graph as one node.
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from hvae_ref.distributions.base import once_forwards
-from hvae_ref.distributions.debye import LOWEST_ORDER, DebyeStart, Order
+from hvae_ref.distributions.sphere.debye import LOWEST_ORDER, DebyeStart, Order
 
 
 def _power(order: Order, x: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from hvae_ref.distributions.base import all_true, first_wrong
-from hvae_ref.distributions.bessel_recursion import bessel
-from hvae_ref.distributions.debye import Order
+from hvae_ref.distributions.sphere.bessel_recursion import bessel
+from hvae_ref.distributions.sphere.debye import Order
 
 
 def _checked(order: float | int | Tensor, x: Tensor) -> tuple[Order, Tensor]:

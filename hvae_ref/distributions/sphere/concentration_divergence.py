@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from hvae_ref.distributions.base import apply, once_forwards
-from hvae_ref.distributions.bessel import (
+from hvae_ref.distributions.sphere.bessel import (
     bessel_ratio,
     bessel_ratio_complement,
     bessel_ratio_derivative,

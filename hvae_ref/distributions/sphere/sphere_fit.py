@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from hvae_ref.distributions.base import all_true
-from hvae_ref.distributions.bessel import bessel_ratio_complement, bessel_ratio_derivative
-from hvae_ref.distributions.hyperspherical_uniform import unit_vector
+from hvae_ref.distributions.sphere.bessel import bessel_ratio_complement, bessel_ratio_derivative
+from hvae_ref.distributions.sphere.hyperspherical_uniform import unit_vector
 
 ITERATIONS = 12
 """Newton steps from a bound that is at most a factor of 2 below the root; each doubles the number of right digits."""

@@ -1,0 +1,1 @@
+"""Directions: distributions on the unit sphere, and the Bessel functions behind them."""

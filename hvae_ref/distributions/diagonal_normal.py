@@ -18,7 +18,8 @@ class DiagonalNormal(Normal):
     are checked, and by `fit`.
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}
+    # "Dependent" is what torch does not check.
+    arg_constraints: dict[str, constraints.Constraint] = {"loc": constraints.dependent, "scale": constraints.dependent}
 
     def _validate_sample(self, value: Tensor) -> None:
         if values_are_known():

@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Independent, Normal
 
 from hvae_ref.elbo import Latent
-from hvae_ref.evaluation import interpolate, posterior_means, posterior_samples, probe, utilisation
+from hvae_ref.evaluation import eval_mode, interpolate, posterior_means, posterior_samples, probe, utilisation
 from hvae_ref.models import BottomUpVAE, Inference, LatentVariableModel, TopDownVAE
 
 
@@ -126,9 +126,8 @@ def test_samples_are_drawn_together():
     torch.manual_seed(0)
     model, x = TopDownVAE.dense(6, latent_dims=(2, 2), hidden=8), torch.rand(50, 6).round()
     z = posterior_samples(model, x, seed=3)
-    torch.manual_seed(3)
-    with torch.no_grad():
-        expected = model.eval().infer(x).z
+    with eval_mode(model, seed=3):
+        expected = model.infer(x).z
     assert all(torch.equal(z[level], expected[level]) for level in model.levels)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Beta, Gamma
 
-from hvae_ref.exercises.engine import draws
+from hvae_ref.exercises.ch05 import draws
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.forms import arranged, as_tensor, is_blank
 from hvae_ref.exercises.engine.misconceptions import Misconceptions

@@ -15,13 +15,14 @@ from hvae_ref.exercises.engine.describe import (
     describe,
     error_message,
     mismatch,
+    readable,
+    readable_outcome,
     words_that_differ,
 )
 from hvae_ref.exercises.engine.evaluate import Outcome
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.links import section_link
 from hvae_ref.exercises.engine.misconceptions import Misconception
-from hvae_ref.exercises.engine.readable import readable, readable_outcome
 from hvae_ref.exercises.engine.verdict import Verdict
 
 NO_RETURN = (

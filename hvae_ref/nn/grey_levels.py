@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from hvae_ref.distributions import DiscretizedLogisticMixture, GreyLevels
-from hvae_ref.distributions.tracing import compiling, transform
+from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.errors import whole_number
 from hvae_ref.nn.heads import bounded_log_sigma
 from hvae_ref.nn.likelihoods import Likelihood
@@ -61,7 +61,7 @@ class Categorical(_GreyLevels):
 
     def distribution(self, parameters: Tensor) -> GreyLevels:
         """Categorical with logits (…, V)."""
-        return GreyLevels(logits=parameters, validate_args=False if compiling() or transform() is not None else None)
+        return GreyLevels(logits=parameters, validate_args=values_are_known())
 
 
 @dataclass(frozen=True)
@@ -95,5 +95,4 @@ class LogisticMixture(_GreyLevels):
         logits, loc, log_scale = parameters.chunk(3, -1)
         half = (self.num_values - 1) / 2
         scale = bounded_log_sigma(log_scale).exp() * half / 4
-        checks = False if compiling() or transform() is not None else None
-        return DiscretizedLogisticMixture(logits, half * (1 + loc), scale, self.num_values, checks)
+        return DiscretizedLogisticMixture(logits, half * (1 + loc), scale, self.num_values, values_are_known())

@@ -152,3 +152,11 @@ def test_no_likelihood_loses_its_density_however_small_the_net_wants_it() -> Non
     p = LogisticMixture(17, components=1).distribution(torch.tensor([[0.0, 1e3, -1e30]]))
     assert torch.isfinite(p.log_prob(torch.zeros(1))).all()
     assert torch.isfinite(Normal().distribution(torch.tensor([[0.0, -1e30]])).log_prob(torch.zeros(1))).all()
+
+
+def test_checks_of_values_stay_on_where_torch_turned_its_own_off(monkeypatch):
+    """`torch.compile` switches off the checks of all torch distributions, for good, as soon as it is used once."""
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", False)
+    for likelihood in (Bernoulli(), Normal(), Categorical(5), LogisticMixture(5, 2)):
+        with pytest.raises(ValueError, match="NaN|nan|constraint|finite"):
+            likelihood.distribution(torch.full((2, 3, likelihood.outputs), torch.nan))

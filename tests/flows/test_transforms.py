@@ -73,8 +73,6 @@ def test_one_example_after_the_other_by_vmap(flow):
     slopes = vmap(grad(lambda a, b: density(flow, b).log_prob(a)))(z, h)
     leaf = z.clone().requires_grad_()
     torch.testing.assert_close(slopes, torch.autograd.grad(density(flow, h).log_prob(leaf).sum(), leaf)[0])
-    draws = vmap(lambda b: density(flow, b).rsample_and_log_prob((5,)), randomness="different")(h)
-    torch.testing.assert_close(density(flow, h).log_prob(draws[0].transpose(0, 1)), draws[1].T)
 
 
 def test_gradients_of_each_example_in_the_parameters(flow):

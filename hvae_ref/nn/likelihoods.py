@@ -14,7 +14,7 @@ from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Distribution, Independent, constraints
 from torch.distributions import Normal as TorchNormal
 
-from hvae_ref.distributions.tracing import values_are_known
+from hvae_ref.distributions.tracing import compiling, looked_at, transform
 from hvae_ref.errors import real_number, whole_number
 from hvae_ref.nn.heads import bounded_log_sigma
 
@@ -64,7 +64,7 @@ class Bernoulli(Likelihood):
     def distribution(self, parameters: Tensor) -> TorchBernoulli:
         """Logits (…, 1)."""
         return TorchBernoulli(
-            logits=parameters.squeeze(-1), validate_args=values_are_known()
+            logits=parameters.squeeze(-1), validate_args=not (compiling() or transform() is not None or looked_at())
         )
 
     @property
@@ -110,7 +110,7 @@ class Normal(Likelihood):
             scale: Tensor | float = self.scale
         else:
             scale = self.unit * bounded_log_sigma(parameters[..., 1]).exp()
-        return TorchNormal(loc, scale, validate_args=values_are_known())
+        return TorchNormal(loc, scale, validate_args=not (compiling() or transform() is not None or looked_at()))
 
     @property
     def affine(self) -> tuple[float, float]:
@@ -220,7 +220,7 @@ class Observation(nn.Module):
                 f"x: expected {like.dtype} on {like.device}, the model's, got {x.dtype} on {x.device}; "
                 "convert it with x.to(…)"
             )
-        if values_are_known():
+        if not compiling() and transform() is None and not looked_at():
             support = constraints.real if self.likelihood is None else self.likelihood.support
             inside = torch.isfinite(x) if support is constraints.real else support.check(x)
             if not inside.all() or not x.sum().isfinite() and not torch.isfinite(x).all():

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from hvae_ref.data import Share, Source
+from hvae_ref.data import Dataset, Share, Source
 from hvae_ref.data.batch import moved
 from hvae_ref.data.examples import Examples
 from hvae_ref.data.seeds import derived_seed
+from hvae_ref.data.source import TensorSource
 
 
 @dataclass
@@ -52,6 +53,12 @@ class Batches:
         steps = self.source.steps(self.batch_size)
         known = [number for number in (steps, self.at_most) if number is not None]
         return min(known) if known else None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every epoch shows the same rows, all of them: data in memory, without a transform of the user's."""
+        own = isinstance(getattr(self.source.transform, "__self__", None), Dataset)
+        return isinstance(self.source, TensorSource) and self.at_most is None and (own or self.source.transform is None)
 
     def epoch(self, epoch: int) -> Iterator[Any]:
         """This process's share of each batch of one epoch."""

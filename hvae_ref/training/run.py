@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 from hvae_ref.data import Source
 from hvae_ref.data.seeds import derived_seed
 from hvae_ref.data.source import TensorSource
+from hvae_ref.distributions.tracing import values_looked_at
 from hvae_ref.errors import real_number
 from hvae_ref.objectives import TrainingState
 from hvae_ref.training.batches import Batches
@@ -71,6 +73,7 @@ class TrainingRun:
         self.step.reset()
         self.settings = step.settings()
         self.data: dict[str, Any] | None = None
+        self._seen_whole = False
 
     def restore(self, path: Path) -> None:
         """Take over a checkpoint; nothing is changed where it does not fit."""
@@ -156,7 +159,8 @@ class TrainingRun:
     def _epoch(self) -> EpochRecord:
         begun, epoch, processes = time.perf_counter(), len(self.history), self.processes
         torch.manual_seed(derived_seed(self.config.seed, epoch, 3, processes.index))
-        with Watch(self.model, epoch) as watch:
+        looked_at = values_looked_at() if self._seen_whole else nullcontext()
+        with Watch(self.model, epoch) as watch, looked_at:
             means, steps = train_epoch(
                 self.module,
                 self.step,
@@ -168,6 +172,7 @@ class TrainingRun:
                 watch,
                 None if self.average is None else self.average.update,
             )
+            self._seen_whole = self.batches.whole
             loss = means.pop("loss")
             if not math.isfinite(loss) or not is_finite(self.model):
                 raise NonFiniteLoss(breakdown(epoch))

@@ -1,9 +1,8 @@
-"""How the site shows a chapter's code cells: without the marks, verdicts and counts that only a running notebook needs."""
+"""How the site shows a chapter's code cells: without the marks and verdicts that only a running notebook needs."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
@@ -19,7 +18,7 @@ class ReadableCells(SphinxTransform):
 
     default_priority = 650
 
-    def apply(self, **kwargs: Any) -> None:
+    def apply(self) -> None:
         """Tidy every code cell of the page."""
         cells = [node for node in self.document.findall(nodes.container) if node.get("nb_element") == "cell_code"]
         for number, cell in enumerate(cells):

@@ -18,9 +18,10 @@ PHONE = 800
 COLUMN = 760
 """Width in CSS pixels at which a wide screen shows a picture."""
 
-ICON = re.compile(r'<i class="([^"]*\bfa-(?:solid|brands|regular)\b[^"]*)"([^>]*)></i>')
+ICON = re.compile(r'<i class="([^"]*\bfa(?:[sbr]|-solid|-brands|-regular)\b[^"]*)"([^>]*)></i>')
 STYLE = {"fa-solid", "fa-brands", "fa-regular", "fa-lg", "fa-fw"}
 PICTURE = re.compile(r'<img\b[^>]*?\bsrc="((?:\.\./)*_images/[^"]+\.png)"[^>]*>')
+LINKED = re.compile(r'(href="(?:\.\./)*_images/)([^"/]+)\.png"')
 UNUSED = (
     re.compile(r'\s*<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>'),
     re.compile(r'\s*<link[^>]*href="[^"]*(?:graphviz|sphinx-thebe)\.css[^"]*"[^>]*/>'),
@@ -28,7 +29,6 @@ UNUSED = (
 )
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 MATHEMATICS = re.compile(r'\s*<script defer="defer" src="[^"]*mathjax/[^"]*"></script>')
-UNREAD = ("scripts/fontawesome.js*", "vendor/fontawesome/js", "webpack-macros.html", "nbextension")
 
 
 def lighten(site: Path) -> None:
@@ -38,7 +38,7 @@ def lighten(site: Path) -> None:
     for path in site.rglob("*.html"):
         if "_static" not in path.relative_to(site).parts:
             path.write_text(lighter(path.read_text(encoding="utf-8"), path.name, sizes, icons), encoding="utf-8")
-    for unread in (*site.rglob("*.map"), *(site / "_static" / "scripts").glob("fontawesome.js*")):
+    for unread in {*site.rglob("*.map"), *(site / "_static" / "scripts").glob("fontawesome.js*")}:
         unread.unlink()
 
 
@@ -58,6 +58,9 @@ def lighter(page: str, name: str, sizes: dict[str, tuple[int, int]], icons: Icon
     if 'class="math' not in page and "\\\\(" not in page:
         page = MATHEMATICS.sub("", page)
     page = ICON.sub(icons.drawn, page)
+    page = LINKED.sub(
+        lambda match: f'{match[1]}{match[2]}.webp"' if f"{match[2]}.png" in sizes else match.group(), page
+    )
     return PICTURE.sub(lambda match: _responsive(match, sizes), page)
 
 
@@ -118,7 +121,7 @@ class Icons:
         if not names or not (drawing := self._drawing(names[0].removeprefix("fa-"))):
             return match.group()
         width, height, path = drawing
-        kept = " ".join(word for word in classes.split() if not word.startswith("fa-"))
+        kept = " ".join(word for word in classes.split() if not re.match(r"fa[sbr]?\b", word))
         rest = rest if "aria-" in rest else f'{rest} aria-hidden="true"'
         return (
             f'<svg class="{html.escape(f"icon {kept}".strip())}"{rest} viewBox="0 0 {width} {height}" '

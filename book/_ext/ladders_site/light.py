@@ -18,7 +18,7 @@ PHONE = 800
 COLUMN = 760
 """Width in CSS pixels at which a wide screen shows a picture."""
 
-ICON = re.compile(r'<i class="([^"]*\bfa(?:[sbr]|-solid|-brands|-regular)\b[^"]*)"([^>]*)></i>')
+ICON = re.compile(r'<(?:i|span) class="([^"]*\bfa(?:[sbr]|-solid|-brands|-regular)\b[^"]*)"([^>]*)></(?:i|span)>')
 STYLE = {"fa-solid", "fa-brands", "fa-regular", "fa-lg", "fa-fw"}
 PICTURE = re.compile(r'<img\b[^>]*?\bsrc="((?:\.\./)*_images/[^"]+\.png)"[^>]*>')
 LINKED = re.compile(r'(href="(?:\.\./)*_images/)([^"/]+)\.png"')
@@ -115,7 +115,7 @@ class Icons:
         self.known: dict[str, tuple[str, str, str]] = {}
 
     def drawn(self, match: re.Match[str]) -> str:
-        """The icon of an `<i>` as an `<svg>`; what is unknown stays as it is."""
+        """The icon of an `<i>` or `<span>` as an `<svg>`; what is unknown stays as it is."""
         classes, rest = match[1], match[2]
         names = [word for word in classes.split() if word.startswith("fa-") and word not in STYLE]
         if not names or not (drawing := self._drawing(names[0].removeprefix("fa-"))):

@@ -43,7 +43,8 @@
   }
 
   function twoLevel(figure, model, stored) {
-    const at = [0, 0], draws = 12;
+    const draws = 12, start = stored.points.filter((point) => point[2] === 4);
+    const at = [0, 1].map((axis) => start.reduce((sum, point) => sum + point[axis], 0) / start.length);
     let eps = Array.from({ length: draws }, () => noise(model.sizes.z1));
     const panel = element("div", { class: "live-panel", hidden: "" });
     const pad = element("canvas", { class: "live-pad", width: 440, height: 440, "aria-hidden": "true" });
@@ -54,7 +55,7 @@
       oninput: (event) => { at[axis] = Number(event.target.value); update(); },
     }));
     const reach = 3.2, scale = pad.width / (2 * reach);
-    const palette = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bb7733", "#777777", "#332288", "#44aa99"];
+    const palette = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bb7733", "#777777", "#8a6fd1", "#44aa99"];
 
     function z2() {
       return Float64Array.from(stored.center, (c, i) => c + at[0] * stored.axes[0][i] + at[1] * stored.axes[1][i]);
@@ -108,13 +109,13 @@
       update();
     } }, "Draw z2 again");
     panel.append(
-      element("div", { class: "live-left" }, pad, element("label", {}, "z2: ", sliders[0]), element("label", {}, "z2: ", sliders[1])),
+      element("div", { class: "live-left" }, pad, element("label", {}, "z2, across", sliders[0]), element("label", {}, "z2, up", sliders[1])),
       element("div", { class: "live-right" }, grid, element("div", { class: "live-buttons" }, again, elsewhere)),
     );
     figure.insertBefore(panel, figure.querySelector("figcaption"));
     predict(figure, "Twelve images share one z2, and each has a z1 of its own. What will they share?", [
-      ["The digit", "Look: near the middle of a cloud they are mostly one digit in twelve hands; between clouds they are not."],
-      ["The stroke", "Look: slant and thickness differ from image to image; near the middle of a cloud the digit is what they share."],
+      ["The digit", "Now look: move into a cloud of one digit, then between two clouds. Where do the twelve agree on a digit?"],
+      ["The stroke", "Now look: move into a cloud of one digit, and draw z1 again. What changes, and what stays?"],
     ], () => {
       for (const still of figure.querySelectorAll(".live-still")) still.hidden = true;
       panel.hidden = false;

@@ -47,3 +47,11 @@ def test_cells_are_shown_without_the_marks_of_the_test_runner(pages):
         if name.startswith("chapters/"):
             assert "NBVAL_" not in text and "# @title" not in text and "hvae-progress" not in text, name
             assert "not attempted yet" not in text and "Show code: " in text, name
+
+
+def test_every_page_says_what_it_is_about_and_shows_a_picture_elsewhere(pages, site):
+    for name, page in pages.items():
+        found = {meta.get("name") or meta.get("property"): meta.get("content", "") for meta in page.all("meta")}
+        assert 20 < len(found["description"]) <= 200 and found["og:title"], name
+        picture = found["og:image"].rpartition("_static/")[2]
+        assert (site / "_static" / picture).is_file(), name

@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from .project import Project
 
 LENGTH = 200
-CARD = "_static/social.png"
+CARD = "_static/live/digits-top-down.png"
 
 
 def describe(app: Sphinx, project: Project) -> None:

@@ -1,10 +1,5 @@
 """The site in a real browser, without a network: wide and narrow, light and dark."""
 
-import functools
-import http.server
-import shutil
-import threading
-
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -67,68 +62,6 @@ ANSWER = r"""() => {
   }
   return [questions.length, problems];
 }"""
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A server of files that keeps no log."""
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    """Address of the site, served from this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One Chromium for all tests."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("no Chromium here; Debian: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Open pages of the site in one window; what they asked the network for and logged as errors is collected."""
-    contexts, problems = [], []
-
-    def open_window(width, theme):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-        contexts.append(context)
-
-        def local_only(route):
-            if route.request.url.startswith((address, "data:", "blob:")):
-                route.continue_()
-            else:
-                problems.append(f"asked for {route.request.url}")
-                route.abort()
-
-        context.route("**/*", local_only)
-        page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: problems.append(f"script: {error}"))
-        page.on("response", lambda answer: answer.status >= 400 and problems.append(f"{answer.status}: {answer.url}"))
-        return page, problems
-
-    yield open_window
-    for context in contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("width", [1400, 390])

@@ -12,8 +12,11 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from . import autoapi_hooks
+from . import autoapi_hooks, links
+from .cells import ReadableCells
 from .generate import fill, has_placeholder
+from .head import describe
+from .light import lighten
 from .project import Project
 
 
@@ -76,12 +79,20 @@ def register(app: Sphinx, root: Path) -> None:
             for listener in [one for one in listeners if one.handler.__module__ == "sphinx_thebe"]:
                 app.disconnect(listener.id)
 
+    def finish(app: Sphinx, exception: Exception | None) -> None:
+        if exception is None and app.builder.format == "html":
+            lighten(Path(app.outdir))
+
     autoapi_hooks.connect(app, project)
+    links.connect(app, project)
+    describe(app, project)
     app.connect("builder-inited", leave_out_thebe)
     app.connect("config-inited", add_vendored_files)
     app.connect("env-get-outdated", reread_filled_pages)
     app.connect("source-read", fill_page)
     app.add_transform(BadgesAsText)
+    app.add_transform(ReadableCells)
     app.add_post_transform(EquationsAsWritten)
+    app.connect("build-finished", finish)
     app.add_css_file("custom.css", priority=900)
     app.add_js_file("mathjax/config.js", priority=400, defer="defer")

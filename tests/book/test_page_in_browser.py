@@ -1,0 +1,53 @@
+"""What a page costs and how its links behave, in a real browser."""
+
+import gzip
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+KILOBYTE = 1000
+
+
+def test_a_first_visit_is_light(visit, address, pages):
+    """All that a page asks for before anybody scrolls, compressed as a server would; the browser's cache is empty."""
+    for name in [name for name in pages if name.startswith("chapters/")] + ["book/intro.html"]:
+        page, problems = visit(1400, "light")
+        sizes = {}
+        page.on("response", lambda answer, sizes=sizes: sizes.__setitem__(answer.url, weight(answer)))
+        page.goto(f"{address}/{name}", wait_until="networkidle")
+        limit = 900 if name == "book/intro.html" else 1500
+        heaviest = sorted(((size, url.rpartition("/")[2]) for url, size in sizes.items()), reverse=True)[:5]
+        assert sum(sizes.values()) <= limit * KILOBYTE, (name, sum(sizes.values()), heaviest)
+        assert not any("webfonts" in url or "fontawesome" in url for url in sizes), name
+        assert problems == []
+
+
+def weight(answer):
+    body = answer.body()
+    packed = answer.url.endswith((".webp", ".png", ".woff2", ".jpg"))
+    return len(body) if packed else len(gzip.compress(body))
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_link_shows_where_it_leads(visit, address, width):
+    page, problems = visit(width, "light")
+    page.goto(f"{address}/chapters/02_two_level_vae.html", wait_until="load")
+    page.evaluate("MathJax.startup.promise")
+    box = page.locator("#preview-box")
+    for link in (page.locator("a.mention[href*='#equation-']").first, page.locator("a.term").first):
+        link.scroll_into_view_if_needed()
+        link.focus()
+        box.wait_for(state="visible")
+        assert box.text_content().strip() and link.get_attribute("aria-describedby") == "preview-box"
+        at = box.bounding_box()
+        assert at["x"] >= 0 and at["x"] + at["width"] <= width + 1 and at["height"] > 20
+        page.keyboard.press("Escape")
+        box.wait_for(state="hidden")
+    page.locator("a.mention[href*='#equation-']").first.hover()
+    box.locator("mjx-container svg").first.wait_for(state="visible")
+    page.mouse.move(2, 2)
+    box.wait_for(state="hidden")
+    page.locator("a.mention[href^='#equation-']").first.click()
+    assert page.evaluate("document.querySelector(':target').getBoundingClientRect().top") >= 0
+    assert problems == []

@@ -4,7 +4,7 @@
   q(z1) from its prior?
 - `schedules`: the top-down model of section 3.7, whose levels begin to pay together or one after the other.
 - `normalisation`: the ladder of section 3.6 with batch normalisation, 1,000 steps; digits_study has it without.
-- `second`: the prior of a trained one-level VAE replaced by a second level that is trained on draws of z1, all else kept.
+- `second`: the prior of a trained one-level VAE replaced by a second level, trained on draws of z1; all else is kept.
 
     python benchmarks/levels_study.py --seeds 5
 """
@@ -55,8 +55,8 @@ SETTINGS = {
     "second": {
         "data": "mnist5k, dynamic binarisation; the test set binarised once",
         "first": "VAE.dense(784, (16,), (256,)), 20 epochs of batches of 64, learning rate 0.002, cosine",
-        "second": "VAE.dense(16, (8,), (128,), Normal()) on 8 draws of z1 for each training image, 12 epochs of batches of "
-        "200, learning rate 0.003, cosine",
+        "second": "VAE.dense(16, (8,), (128,), Normal()) on 8 draws of z1 for each training image, 12 epochs of "
+        "batches of 200, learning rate 0.003, cosine",
         "iwae_samples": 64,
         "draws": 8,
     },

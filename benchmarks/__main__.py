@@ -28,6 +28,7 @@ STUDIES: dict[str, list[list[str]]] = {
     "two_level_study": [["objectives", "inference", "decoder"], ["suspects", "longer", "chain", "--seeds", "3"]],
     "posterior_study": [[]],
     "convolutional_study": [[]],
+    "levels_study": [["--seeds", "5"]],
     "sphere_study": [[]],
     "abr_study": [[]],
     "latent_density": [[]],

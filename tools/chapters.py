@@ -17,8 +17,13 @@ from tools.imports import Package
 from tools.repository import ROOT, configured
 
 TEMPLATE = ROOT / "tools" / "templates" / "first_cell.py"
-FOLDED = {"tags": ["hide-input"], "cellView": "form"}
+FOLDED = {"tags": ["plumbing", "hide-input"], "cellView": "form"}
 """Metadata of a cell that is shut at first: the tag folds it on the site, `cellView` (with `# @title`) in Colab."""
+
+KINDS = ("idea", "plumbing", "exercise")
+"""A code cell is of one kind, its tag. An idea is read: it is short. Plumbing (imports, tables, figures) is folded."""
+LINES, COLUMNS = 20, 88
+"""How long an idea may be, so that it is seen whole on a page."""
 
 Notebook = dict[str, Any]
 
@@ -112,8 +117,8 @@ def problems(path: Path) -> list[str]:
     notebook = read(path)
     found = [*_about_the_frame(path, notebook)]
     for number, cell in enumerate(notebook["cells"], 1):
-        check = _about_markdown if cell["cell_type"] == "markdown" else _about_outputs
-        found += [f"cell {number}: {words}" for words in check(cell)]
+        checks = (_about_markdown,) if cell["cell_type"] == "markdown" else (_about_kind, _about_outputs)
+        found += [f"cell {number}: {words}" for check in checks for words in check(cell)]
     return [f"{path.name}: {words}" for words in found]
 
 
@@ -135,6 +140,20 @@ def _about_markdown(cell: dict[str, Any]) -> Iterator[str]:
     for pattern, name in _MYST:
         if match := pattern.search(cell["source"]):
             yield f"{name} shows raw in Colab and on GitHub: {match.group().strip()!r}"
+
+
+def _about_kind(cell: dict[str, Any]) -> Iterator[str]:
+    tags = set(cell["metadata"].get("tags", []))
+    kinds = tags & set(KINDS)
+    folded = "hide-input" in tags, cell["metadata"].get("cellView") == "form", cell["source"].startswith("# @title ")
+    if len(kinds) != 1:
+        yield f"expected one tag of {', '.join(KINDS)}; got {', '.join(sorted(kinds)) or 'none'}"
+    elif any(folded) != all(folded) or ("plumbing" in kinds) != all(folded):
+        yield "plumbing, and nothing else, has the tag hide-input, metadata cellView: form, and begins with '# @title …'"
+    if "idea" in kinds and (size := len(cell["source"].splitlines())) > LINES:
+        yield f"an idea of {size} lines; at most {LINES}"
+    if "idea" in kinds and (width := max(map(len, cell["source"].splitlines()), default=0)) > COLUMNS:
+        yield f"an idea with a line of {width} characters; at most {COLUMNS}"
 
 
 def _about_outputs(cell: dict[str, Any]) -> Iterator[str]:

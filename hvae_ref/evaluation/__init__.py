@@ -1,5 +1,6 @@
 """Measurements on a trained model: bounds, use of each level, walks. None of them changes the model."""
 
+from hvae_ref.evaluation.aggregate import aggregate_log_prob
 from hvae_ref.evaluation.bound import importance_bound
 from hvae_ref.evaluation.calibration import Coverage, conditional_draws, coverage, ranks
 from hvae_ref.evaluation.dependency_graph import DependencyGraph, dependency_graph
@@ -26,6 +27,7 @@ __all__ = [
     "ProbeScore",
     "SwapShares",
     "active_units",
+    "aggregate_log_prob",
     "dependency_graph",
     "bootstrap_interval",
     "conditional_draws",

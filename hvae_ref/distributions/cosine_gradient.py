@@ -24,7 +24,7 @@ class ReparameterisedCosine(torch.autograd.Function):
     """Draw cos θ and sin θ, θ the angle between z ~ vMF(μ, κ) and μ, reparameterised implicitly in κ.
 
     dθ/dκ = −(∂F/∂κ) / f(θ) = −∫_θ^π (A − cos s) f(s)/f(θ) ds = −∫_0^θ (cos s − A) f(s)/f(θ) ds,
-    f(θ) ∝ e^{κ cos θ} sin^{m−2} θ     (5.10)
+    f(θ) ∝ e^{κ cos θ} sin^{m−2} θ     (5.16)
 
     with A = E[cos θ]. No draw is differentiated through its rejection, which biases the gradient (misconception V6).
 
@@ -52,7 +52,7 @@ class ReparameterisedCosine(torch.autograd.Function):
 
 
 def angle_derivative(complement: Tensor, concentration: Tensor, dim: int) -> Tensor:
-    """dθ/dκ at 1 − cos θ = `complement` (…, *batch) for κ (*batch); equation (5.10), by Gauss-Legendre quadrature.
+    """dθ/dκ at 1 − cos θ = `complement` (…, *batch) for κ (*batch); equation (5.16), by Gauss-Legendre quadrature.
 
     Of the two integrals, the one over the side of θ away from the mean has a positive integrand: nothing cancels.
     """

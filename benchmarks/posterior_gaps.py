@@ -1,9 +1,9 @@
 """The two gaps of chapter 4 where both can be computed, and what a longer training of the encoder leaves of them.
 
-A decoder with two latents is trained without an encoder, by log p(x) itself. Then, for each of some families of
-posteriors, a member is fitted to each of 48 test and 48 training images (the approximation gap, an upper bound of it), and encoders
-are trained for 400 and for 1,600 steps on the 1,000 training images, the decoder held still. "gaussian, wide" has an
-encoder with about as many parameters as the flows' encoders. log p(x) is a sum over a grid of the plane.
+A decoder with two latents is trained without an encoder, by log p(x) itself. Then, for each family of posteriors, a
+member is fitted to each of 48 test and 48 training images (the approximation gap, an upper bound of it), and encoders
+are trained for 400 and for 1,600 steps on the 1,000 training images, the decoder held still. The nets of "gaussian,
+wide" have more parameters than the flows' encoders. log p(x) is a sum over a grid of the plane.
 
 All numbers are nats an image; log p(x) and bounds are those of the same images. A run that is recorded is not repeated.
 
@@ -129,7 +129,9 @@ class Truth:
         self.mode = points[log_posterior[self.some].argmax(1)]
 
 
-def run(decoder: nn.Module, truths: dict[str, Truth], name: str, steps: int, shapes: dict[str, float]) -> dict[str, Any]:
+def run(
+    decoder: nn.Module, truths: dict[str, Truth], name: str, steps: int, shapes: dict[str, float]
+) -> dict[str, Any]:
     """Both gaps, on test and training images, for one family and one length of the encoder's training."""
     family, hidden = FAMILIES[name]
     images = truths["train"].x

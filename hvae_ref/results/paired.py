@@ -58,7 +58,8 @@ def paired_difference(
         ValueError: where a kind has two runs of one seed, or both share fewer than two seeds.
         ModuleNotFoundError: without SciPy.
 
-    >>> rows = [{"model": m, "seed": s, "nll": x} for m, s, x in (("a", 0, 3.0), ("a", 1, 4.0), ("b", 0, 1.0), ("b", 1, 2.5))]
+    >>> rows = [{"model": "a", "seed": 0, "nll": 3.0}, {"model": "a", "seed": 1, "nll": 4.0}]
+    >>> rows += [{"model": "b", "seed": 0, "nll": 1.0}, {"model": "b", "seed": 1, "nll": 2.5}]
     >>> print(paired_difference(rows, "nll", {"model": "a"}, {"model": "b"}))
     +1.75 [−1.43, +4.93]
     """

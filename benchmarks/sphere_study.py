@@ -26,8 +26,7 @@ from recipe_runs import RecipeRun, measure, study
 from torch import Tensor
 
 from hvae_ref.distributions import von_mises_fisher
-from hvae_ref.distributions.cosine_gradient import ReparameterisedCosine
-from hvae_ref.distributions.sphere_sampling import place_around
+from hvae_ref.distributions.sphere_sampling import place_around, sample_von_mises_fisher
 
 SIZES = (2, 3, 5, 8, 10, 16, 20, 40, 64, 128)
 # Spheres with as many degrees of freedom as Gaussians of 5 and 10 coordinates (of 2: m = 3, which is there); the larger
@@ -117,9 +116,10 @@ def tasks(part: str) -> Iterator[RecipeRun]:
 
 def through_the_reflection(loc: Tensor, concentration: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
     """The package's draw with the customary gradient in μ, that of the reflection which carries e₁ to it."""
-    shape = torch.Size(sample_shape) + loc.shape[:-1]
-    cosine, sine = ReparameterisedCosine.apply(concentration.double(), loc.shape[-1], shape)
-    return place_around(loc, cosine.to(loc.dtype), sine.to(loc.dtype), torch.randn_like(loc.expand(*shape, -1)))
+    first = torch.zeros_like(loc)
+    first[..., 0] = 1
+    z = sample_von_mises_fisher(first, concentration, sample_shape)
+    return place_around(loc, z[..., 0], z[..., 1:].norm(dim=-1), torch.randn_like(z))
 
 
 def with_gradient(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ STUDIES: dict[str, list[list[str]]] = {
     "digits_study": [[]],
     "two_level_study": [["objectives", "inference", "decoder"], ["suspects", "longer", "chain", "--seeds", "3"]],
     "posterior_study": [[]],
+    "posterior_gaps": [[]],
     "convolutional_study": [[]],
     "levels_study": [["--seeds", "5"]],
     "sphere_study": [[]],

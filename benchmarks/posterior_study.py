@@ -3,7 +3,8 @@
 Parts, each with a table of its own:
 
 - `digits`: one level of 16 latents, 8×8 digits with 17 grey levels (posterior_digits.json);
-- `mnist5k`: one level of 32 latents, 5,000 MNIST digits binarised anew in each batch (posterior_mnist5k.json);
+- `mnist5k`: one level of 32 latents, 5,000 MNIST digits binarised anew in each batch, and a Gaussian in wider nets
+  beside the others (posterior_mnist5k.json);
 - `levels`: two levels, bottom-up and top-down, with a flow at neither, one or both of them (posterior_levels.json).
 
 The gap is −ELBO minus the importance-weighted bound: what the posterior's shape costs, and what its encoder adds.
@@ -21,6 +22,8 @@ from recipe_runs import RecipeRun, study
 from hvae_ref.flows import FLOWS
 
 GAUSSIAN = "gaussian"
+# A Gaussian in wider nets, with about as many parameters as the models with Sylvester flows.
+WIDE, WIDE_HIDDEN = "gaussian, wide", [360, 360]
 STEPS = 4
 PATIENT = ("training.epochs={0}", "training.patience={0}")
 SETTINGS = {
@@ -64,8 +67,11 @@ def tasks(part: str) -> Iterator[RecipeRun]:
     shared = [text.format(epochs) for text in PATIENT]
     if part == "digits":
         shared += ["model.latent_dims=[16]", "objective.free_bits=none"]
-    for posterior in (GAUSSIAN, *FLOWS):
-        overrides = [*shared] if posterior == GAUSSIAN else [*shared, f'model.flow="{posterior}"', steps]
+    for posterior in (GAUSSIAN, *((WIDE,) if part == "mnist5k" else ()), *FLOWS):
+        if posterior in (GAUSSIAN, WIDE):
+            overrides = [*shared, *([f"model.hidden={WIDE_HIDDEN}"] if posterior == WIDE else [])]
+        else:
+            overrides = [*shared, f'model.flow="{posterior}"', steps]
         yield RecipeRun({"posterior": posterior}, f"{part}-vae", tuple(overrides), evaluation)
 
 

@@ -3,7 +3,8 @@
 Parts, each with a table of its own:
 
 - `digits` and `mnist5k`: Gaussian and hyperspherical VAE of equal nets, d = 2 … 128 coordinates
-  (sphere_digits.json, sphere_mnist5k.json);
+  (sphere_digits.json, sphere_mnist5k.json), and for MNIST-5k spheres of 6 and 11 coordinates, which have the degrees of
+  freedom of Gaussians of 5 and 10;
 - `collapse`: why hyperspherical VAEs collapse: how κ is read from the encoder, how the gradient reaches μ, and whether
   the decoder sees z or √m z; without KL annealing (sphere_collapse.json);
 - `products`: 40 coordinates as one sphere, several, or many (sphere_products.json);
@@ -25,10 +26,12 @@ from recipe_runs import RecipeRun, measure, study
 from torch import Tensor
 
 from hvae_ref.distributions.sphere import von_mises_fisher
-from hvae_ref.distributions.sphere.cosine_gradient import reparameterised_cosine
-from hvae_ref.distributions.sphere.sphere_sampling import place_around
+from hvae_ref.distributions.sphere.sphere_sampling import place_around, sample_von_mises_fisher
 
 SIZES = (2, 3, 5, 8, 10, 16, 20, 40, 64, 128)
+# Spheres with as many degrees of freedom as Gaussians of 5 and 10 coordinates (of 2: m = 3, which is there); the larger
+# one with the other reading of κ, too.
+EQUAL_FREEDOM = (6, 11)
 # The other reading of κ, where it makes the most difference.
 SCALED, SCALED_SIZES = "sphere, κ = m/σ²", (16, 64, 128)
 MODELS = {
@@ -81,9 +84,11 @@ def tasks(part: str) -> Iterator[RecipeRun]:
     if part == "mnist5k":
         shared += ("training.learning_rate=3e-3",)
     if part in ("digits", "mnist5k"):
-        for size in SIZES:
+        for size in (*SIZES, *(EQUAL_FREEDOM if part == "mnist5k" else ())):
             for model, changes in MODELS.items():
-                if model == SCALED and (part == "mnist5k" or size not in SCALED_SIZES):
+                if model == SCALED and size not in (SCALED_SIZES if part == "digits" else EQUAL_FREEDOM[1:]):
+                    continue
+                if model == "Gaussian" and size in EQUAL_FREEDOM:
                     continue
                 overrides = (*(plain if part == "digits" else shared), f"model.latent_dims=[{size}]", *changes)
                 yield RecipeRun({"model": model, "d": size}, f"{part}-vae", overrides, evaluation)
@@ -111,9 +116,10 @@ def tasks(part: str) -> Iterator[RecipeRun]:
 
 def through_the_reflection(loc: Tensor, concentration: Tensor, sample_shape: Sequence[int] = ()) -> Tensor:
     """The package's draw with the customary gradient in μ, that of the reflection which carries e₁ to it."""
-    shape = torch.Size(sample_shape) + loc.shape[:-1]
-    cosine, sine = reparameterised_cosine(concentration.double(), loc.shape[-1], shape)
-    return place_around(loc, cosine.to(loc.dtype), sine.to(loc.dtype), torch.randn_like(loc.expand(*shape, -1)))
+    first = torch.zeros_like(loc)
+    first[..., 0] = 1
+    z = sample_von_mises_fisher(first, concentration, sample_shape)
+    return place_around(loc, z[..., 0], z[..., 1:].norm(dim=-1), torch.randn_like(z))
 
 
 def with_gradient(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:

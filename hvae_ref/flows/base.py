@@ -64,7 +64,7 @@ class AmortizedFlow(nn.Module, ABC):
     The direction, once for the whole package: a call goes from the base distribution to the flexible one, so that for
     z_0 ~ q_0 the point z_T = `flow(z_0, h).z` has
 
-        log q_T(z_T | h) = log q_0(z_0 | h) − Σ_t log |det ∂z_t / ∂z_{t−1}|   (book, eq. 4.1)
+        log q_T(z_T | h) = log q_0(z_0 | h) − Σ_t log |det ∂z_t / ∂z_{t−1}|   (book, eq. 4.2)
 
     and the sum is the `log_abs_det` of that call. `inverse` goes the other way and returns the log-determinant of the
     way back, which is minus this one. Under autocast all of it runs in the precision of the flow's own weights:

@@ -59,7 +59,7 @@ class GateNet(nn.Module):
 
 
 class InverseAutoregressiveFlow(AmortizedFlow):
-    """z_t = σ z_{t−1} + (1 − σ) m with (m, σ) from a masked net on z_{t−1} and the context (book, eq. 4.8).
+    """z_t = σ z_{t−1} + (1 − σ) m with (m, σ) from a masked net on z_{t−1} and the context (book, eq. 4.9).
 
     log |det ∂z_t / ∂z_{t−1}| = Σ_i log σ_i
 

@@ -19,7 +19,7 @@ TINY = 1e-20
 
 
 def constrained_slope(a: Tensor) -> Tensor:
-    """m(a) = softplus(a + c) − 1 + MARGIN, with c such that m(0) = 0: wᵀû as a function of a = wᵀu (book, eq. 4.5).
+    """m(a) = softplus(a + c) − 1 + MARGIN, with c such that m(0) = 0: wᵀû as a function of a = wᵀu (book, eq. 4.6).
 
     It lies above −1 + MARGIN everywhere and approaches a + 0.54 for large a. The original paper has
     m(a) = softplus(a) − 1, which is −0.31 at a = 0: then û = u + (m(a) − a) w / ‖w‖² grows like 1 / ‖w‖ as w → 0, and
@@ -29,7 +29,7 @@ def constrained_slope(a: Tensor) -> Tensor:
 
 
 class PlanarFlow(AmortizedFlow):
-    """z_t = z_{t−1} + û tanh(wᵀ z_{t−1} + b), with u, w and b of every step from the context (book, eq. 4.4).
+    """z_t = z_{t−1} + û tanh(wᵀ z_{t−1} + b), with u, w and b of every step from the context (book, eq. 4.5).
 
     log |det ∂z_t / ∂z_{t−1}| = log(1 + wᵀû · (1 − tanh²(wᵀ z_{t−1} + b)))
 

@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 4096
 class FlowDistribution(Distribution):
     """The law of z = f(z_0; h) for z_0 ~ base and an invertible f that depends on a context h.
 
-    log q(z) = log q_0(z_0) − log |det ∂f/∂z_0|   (book, eq. 4.1)
+    log q(z) = log q_0(z_0) − log |det ∂f/∂z_0|   (book, eq. 4.2)
 
     `rsample_and_log_prob` gives a sample with its density at the cost of the sample. `log_prob` takes any z back
     through the inverse of the flow, which is slower, and numerical where it has no closed form.
@@ -108,7 +108,7 @@ class FlowDistribution(Distribution):
 class FlowPosterior(nn.Module):
     """q(z|given): a diagonal Gaussian, bent by a flow whose parameters depend on what stands behind the bar.
 
-    (μ, log σ, h) = net(given),  z_0 ~ N(μ, diag σ²),  z = f(z_0; h)   (book, eq. 4.3)
+    (μ, log σ, h) = net(given),  z_0 ~ N(μ, diag σ²),  z = f(z_0; h)   (book, eq. 4.4)
 
     Args:
         net: maps (B, H) to (B, 2 D + C): D locations, D values of log σ before the floor, then the context h.

@@ -72,9 +72,9 @@ class SylvesterStep(NamedTuple):
 
 
 class SylvesterFlow(AmortizedFlow):
-    """z_t = z_{t−1} + Q R tanh(R̃ Qᵀ z_{t−1} + b), with all of them from the context (book, eq. 4.6).
+    """z_t = z_{t−1} + Q R tanh(R̃ Qᵀ z_{t−1} + b), with all of them from the context (book, eq. 4.7).
 
-    log |det ∂z_t / ∂z_{t−1}| = Σ_i log(1 + (1 − tanh²(·)_i) r_ii r̃_ii)   (book, eq. 4.7)
+    log |det ∂z_t / ∂z_{t−1}| = Σ_i log(1 + (1 − tanh²(·)_i) r_ii r̃_ii)   (book, eq. 4.8)
 
     Q (D, M) has orthonormal columns and R, R̃ (M, M) are upper triangular. Diagonals stay inside (−1, 1), hence
     r_ii r̃_ii > −1 and every step is invertible, whatever the context. R and R̃ share one square of M² numbers, so the

@@ -69,7 +69,7 @@ class TriangularPair(_PairBackwards):
     The square A (B, M, M) holds R in its upper triangle and R̃ᵀ below the diagonal. Its own diagonal is that of R
     before `bounded`, and the diagonal of R̃ stands beside it. With t = tanh(R̃ y + b), h = 1 − t² and p = r r̃,
 
-        log det = Σ_i log(1 + h_i p_i)   (book, eq. 4.7)
+        log det = Σ_i log(1 + h_i p_i)   (book, eq. 4.8)
     """
 
     @staticmethod

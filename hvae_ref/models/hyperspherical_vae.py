@@ -13,7 +13,7 @@ from hvae_ref.nn.sphere_heads import ConditionalVonMisesFisher, UniformSphere
 
 
 class HypersphericalVAE(VAE):
-    """A `VAE` whose builder gives it unit vectors: p(x|z1) U(z1) with q(z1|x) von Mises-Fisher; eq. 5.11–5.13.
+    """A `VAE` whose builder gives it unit vectors: p(x|z1) U(z1) with q(z1|x) von Mises-Fisher; eq. 5.2–5.4.
 
     The decoder reads √m z1, whose coordinates have variance 1 under the prior, as those of a Gaussian latent have. With
     several spheres the latent is S unit vectors of m coordinates, event (S, m), and its KL is their sum.

@@ -58,7 +58,7 @@ class TopDownVAE(TopDownModel):
             flow: family of `hvae_ref.flows` that bends the Gaussian posteriors: one for all levels, or one by level,
                 {"z1": "iaf"}. The KL of a level with a flow is a one-sample estimate.
             flow_steps: length of each flow.
-            top: "gaussian", or "sphere" for z_L on the unit sphere, uniform before x is seen (eq. 5.15).
+            top: "gaussian", or "sphere" for z_L on the unit sphere, uniform before x is seen (eq. 5.11).
             condition: what the side path, the priors below the top and p(x|·) see too; None for none.
 
         Raises:

@@ -51,7 +51,7 @@ class UniformSphere(nn.Module):
 
 
 class ConditionalVonMisesFisher(nn.Module):
-    """A von Mises-Fisher distribution on S^{m−1}, or a product of S of them, from a net; eq. 5.12 in the book.
+    """A von Mises-Fisher distribution on S^{m−1}, or a product of S of them, from a net; eq. 5.3 in the book.
 
     The net gives a vector v of m numbers and one raw number a sphere; μ = v / ‖v‖, and κ is read in one of three ways:
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hvae_ref.exercises.engine.judge import judge
-from hvae_ref.exercises.engine.links import PAGES
+from hvae_ref.exercises.engine.links import PAGES, anchor
 from hvae_ref.exercises.engine.notebook import exercises_in, headings, imports, quizzes
 from hvae_ref.exercises.engine.quiz import questions
 from hvae_ref.exercises.engine.registry import registered
@@ -35,7 +35,7 @@ def namespace(chapter):
 
 def test_chapter_and_registry_hold_the_same_exercises(chapter):
     written, known = exercises_in(chapter), of(chapter)
-    assert list(written) == list(known)
+    assert sorted(written) == sorted(known)  # a number is a name: a chapter may ask them in another order
     assert {id_: found.title for id_, found in written.items()} == {id_: x.title for id_, x in known.items()}
     assert len(written) >= 6
     assert len({x.kind for x in known.values()}) >= 3
@@ -66,12 +66,12 @@ def test_solutions_pass(chapter):
 
 
 def test_sections_named_by_verdicts_and_questions_are_headings(chapter):
-    known = headings(chapter)
+    known = {anchor(heading) for heading in headings(chapter)}  # links go to anchors, which have no numbers
     for exercise in of(chapter).values():
         for section in (exercise.section, *(m.section for m in exercise.misconceptions)):
-            assert section in known, (exercise.id, section)
+            assert anchor(section) in known, (exercise.id, section)
     for question in questions(number(chapter)):
-        assert question["section"] in known, question["id"]
+        assert anchor(question["section"]) in known, question["id"]
 
 
 def test_every_question_is_asked(chapter):

@@ -5,7 +5,7 @@ I_ν itself is never formed: at x = 10 it underflows in float32 from ν = 42 on,
 
   L_ν(x) = log[Γ(ν+1) (2/x)^ν I_ν(x)] ≥ 0,    A_ν(x) = I_{ν+1}(x) / I_ν(x) ∈ [0, 1),    L_ν′ = A_ν
 
-first at an order ν + N ≥ 30 by Debye's expansion, then downwards by recursions of positive terms (book, eq. 5.7)
+first at an order ν + N ≥ 30 by Debye's expansion, then downwards by recursions of positive terms (book, eq. 5.13)
 
   A_ν = a / (1 + a A_{ν+1}),    L_ν = L_{ν+1} + log(1 + a A_{ν+1}),    a = x / (2(ν+1))
 
@@ -144,7 +144,7 @@ def bessel_ratio(order: float | int | Tensor, x: Tensor) -> Tensor:
     """A_ν(x) = I_{ν+1}(x) / I_ν(x), which rises from 0 at x = 0 to 1.
 
     With ν = m/2 − 1 this is the mean resultant length of a von Mises-Fisher distribution on the sphere in R^m (book,
-    eq. 5.3). Its gradient A′ = 1 − A² − (2ν+1) A/x (eq. 5.6) comes from a recursion of its own, because that
+    eq. 5.6). Its gradient A′ = 1 − A² − (2ν+1) A/x (eq. 5.9) comes from a recursion of its own, because that
     difference cancels at both ends.
 
     Args:

@@ -63,7 +63,7 @@ class FollowedCosine(_FollowedBackwards):
     """cos θ and sin θ, θ the angle between z ~ vMF(μ, κ) and μ, reparameterised implicitly in κ.
 
     dθ/dκ = −(∂F/∂κ) / f(θ) = −∫_θ^π (A − cos s) f(s)/f(θ) ds = −∫_0^θ (cos s − A) f(s)/f(θ) ds,
-    f(θ) ∝ e^{κ cos θ} sin^{m−2} θ     (5.10)
+    f(θ) ∝ e^{κ cos θ} sin^{m−2} θ     (5.16)
 
     with A = E[cos θ]. No draw is differentiated through its rejection, which biases the gradient (misconception V6).
     It is applied to w = 1 − cos θ, κ and m. Differentiable once.
@@ -87,7 +87,7 @@ def reparameterised_cosine(concentration: Tensor, dim: int, shape: Sequence[int]
 
 
 def angle_derivative(complement: Tensor, concentration: Tensor, dim: int) -> Tensor:
-    """dθ/dκ at 1 − cos θ = `complement` (…, *batch) for κ (*batch); equation (5.10), by Gauss-Legendre quadrature.
+    """dθ/dκ at 1 − cos θ = `complement` (…, *batch) for κ (*batch); equation (5.16), by Gauss-Legendre quadrature.
 
     Of the two integrals, the one over the side of θ away from the mean has a positive integrand: nothing cancels. For
     m = 3 there is a closed form.

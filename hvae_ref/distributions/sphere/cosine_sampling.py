@@ -33,7 +33,7 @@ def draw_cosine_complement(concentration: Tensor, dim: int) -> Tensor:
 def sample_cosine_complement(concentration: Float[Tensor, " draws"], dim: int) -> Float[Tensor, " draws"]:
     """Draw w = 1 − t, where t = μᵀz is the cosine between a von Mises-Fisher draw and its mean direction.
 
-    p(t) ∝ e^{κt} (1 − t²)^{(m−3)/2}     (5.8)
+    p(t) ∝ e^{κt} (1 − t²)^{(m−3)/2}     (5.14)
 
     The proposal of Ulrich and Wood is the cosine x of a *uniform* direction, p(x) ∝ (1 − x²)^{(m−3)/2}, moved by the
     Möbius map that carries the sphere towards its pole,

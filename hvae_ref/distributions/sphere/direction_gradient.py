@@ -78,7 +78,7 @@ class DirectionGradient(DirectionBackwards):
     two of them are, with t = μᵀz,
 
         u = t e − (eᵀz) μ          the turn of the whole sphere, and
-        u = a(t) (e − (eᵀz) z),    a(t) = κ ∫_0^1 r^{m−2} e^{−κt(1−r)} dr = κ/(m−1) · 1F1(1; m; −κt).     (5.14)
+        u = a(t) (e − (eᵀz) z),    a(t) = κ ∫_0^1 r^{m−2} e^{−κt(1−r)} dr = κ/(m−1) · 1F1(1; m; −κt).     (5.10)
 
     Both give E[f(z)] the same gradient. The turn moves z by a length of the order of 1 however small κ is, so that its
     gradient is noise where z is nearly uniform; the second field vanishes with κ, as the distribution's dependence on μ

@@ -20,7 +20,7 @@ def sample_von_mises_fisher(
 
     z = t μ + √(1 − t²) v,  v uniform among the unit vectors orthogonal to μ
 
-    The gradient in κ is that of `FollowedCosine` (5.10), the one in μ that of `DirectionGradient` (5.14); both
+    The gradient in κ is that of `FollowedCosine` (5.16), the one in μ that of `DirectionGradient` (5.10); both
     are unbiased for the expectation of any differentiable function of z.
 
     Args:
@@ -47,7 +47,7 @@ def place_around(
 ) -> Float[Tensor, "*batch dim"]:
     """The unit vector at a given angle from μ, in the direction that Gaussian noise decides.
 
-    z = −s H (t, √(1 − t²) v),  H = I − 2uuᵀ/uᵀu,  u = μ + s e₁,  s = sign μ₁,  v = noise₂..ₘ / ‖noise₂..ₘ‖     (5.9)
+    z = −s H (t, √(1 − t²) v),  H = I − 2uuᵀ/uᵀu,  u = μ + s e₁,  s = sign μ₁,  v = noise₂..ₘ / ‖noise₂..ₘ‖     (5.15)
 
     H maps e₁ to −sμ, so that z has the cosine t with μ. The customary reflection has u = e₁ − μ, which is 0/0 where the
     two meet (misconception V7); the sign here keeps ‖u‖² = 2(1 + |μ₁|) ≥ 2 everywhere. −sv is as uniform as v, and

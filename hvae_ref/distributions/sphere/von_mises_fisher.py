@@ -34,7 +34,7 @@ class _FiniteNonnegative(Constraint):
 class VonMisesFisher(Distribution):
     r"""The von Mises-Fisher distribution on the unit sphere S^{m−1} in R^m.
 
-    p(z) = C_m(κ) exp(κ μᵀz),   log C_m(κ) = (m/2 − 1) log κ − (m/2) log 2π − log I_{m/2−1}(κ)   (book, eq. 5.1, 5.2)
+    p(z) = C_m(κ) exp(κ μᵀz),   log C_m(κ) = (m/2 − 1) log κ − (m/2) log 2π − log I_{m/2−1}(κ)   (book, eq. 5.1, 5.5)
 
     κ = 0 is a legal value and the uniform distribution. All that depends on κ is computed in float64 and returned in
     the dtype of the arguments; no formula switches at some κ. Gradients of `log_prob` in z and μ are those of
@@ -126,13 +126,13 @@ class VonMisesFisher(Distribution):
 
     @property
     def log_normalizer(self) -> Tensor:
-        """log C_m(κ) of eq. 5.2, batch shape, in nats: minus the log of the sphere's area at κ = 0 (V2)."""
+        """log C_m(κ) of eq. 5.5, batch shape, in nats: minus the log of the sphere's area at κ = 0 (V2)."""
         log_c = -log_bessel_normalized(self.order, self._kappa) - log_sphere_area(self.dim)
         return log_c.to(self.loc.dtype)
 
     @property
     def mean_resultant_length(self) -> Tensor:
-        """A_m(κ) = I_{m/2}(κ) / I_{m/2−1}(κ) = E[μᵀz] (eq. 5.3), batch shape, from 0 to 1."""
+        """A_m(κ) = I_{m/2}(κ) / I_{m/2−1}(κ) = E[μᵀz] (eq. 5.6), batch shape, from 0 to 1."""
         return bessel_ratio(self.order, self.concentration)
 
     @property
@@ -175,7 +175,7 @@ class VonMisesFisher(Distribution):
         return at_mode.to(self.loc.dtype) - 0.5 * self.concentration * distance
 
     def entropy(self) -> Tensor:
-        """log area − KL(p ‖ uniform) (eq. 5.5), batch shape, in nats."""
+        """log area − KL(p ‖ uniform) (eq. 5.8), batch shape, in nats."""
         return (log_sphere_area(self.dim) - bessel_kl(self.order, self._kappa)).to(self.loc.dtype)
 
 
@@ -188,7 +188,7 @@ def _same_sphere(p: Distribution, q: Distribution) -> None:
 
 @register_kl(VonMisesFisher, HypersphericalUniform)
 def _kl_von_mises_fisher_uniform(p: VonMisesFisher, q: HypersphericalUniform) -> Tensor:
-    """κ A_m(κ) + log C_m(κ) + log area (eq. 5.4), about κ²/2m as κ → 0; no I_0, no ½κ (V1, V3)."""
+    """κ A_m(κ) + log C_m(κ) + log area (eq. 5.7), about κ²/2m as κ → 0; no I_0, no ½κ (V1, V3)."""
     _same_sphere(p, q)
     kl = bessel_kl(p.order, p.concentration)
     return kl.expand(torch.broadcast_shapes(p.batch_shape, q.batch_shape))

@@ -44,7 +44,7 @@ def _slope(z: Tensor, w: Tensor, b: Tensor, tau: float) -> Tensor:
 
 
 def _step(z: Tensor, w: Tensor, u: Tensor, b: Tensor, tau: float) -> Step:
-    """The step of equation 4.4 for any u."""
+    """The step of equation 4.5 for any u."""
     return _moved(z, w, u, b, tau), (1 + _slope(z, w, b, tau) * _dot(w, u)).abs().log()
 
 

@@ -45,7 +45,7 @@ def _slope(a: Tensor) -> Tensor:
 
 
 def _step(z: Tensor, q: Tensor, r: Tensor, r_tilde: Tensor, b: Tensor) -> Step:
-    """Equations 4.6 and 4.7 for any two matrices."""
+    """Equations 4.7 and 4.8 for any two matrices."""
     slope = _slope(_inside(z, q, r_tilde, b))
     return _moved(z, q, r, r_tilde, b), (1 + slope * _diagonal(r) * _diagonal(r_tilde)).abs().log().sum(-1)
 

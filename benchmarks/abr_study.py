@@ -6,8 +6,8 @@ Parts, each with a table of its own:
   held-out conditions against the generator, calibration, and whose latent a feature follows (abr_models.json);
 - `changes`: the hierarchical one with one thing changed at a time, and what probes read from each latent then
   (abr_changes.json);
-- `hierarchy`: a hierarchy, in which the global latent decides the prior of the local one, with the same recipe; its
-  peer with two independent latents is "as shipped" of `changes` (abr_hierarchy.json).
+- `hierarchy`: two independent latents beside a hierarchy, in which the global one decides the prior of the local one;
+  both trained half as long as the others (abr_hierarchy.json).
 
 All figures are of the 500 test responses, whose conditions no model was trained on. Errors of generated responses are
 taken condition by condition, so that the two models can be compared in pairs; the weights of the last epoch are kept. A
@@ -53,13 +53,14 @@ from hvae_ref.evaluation import (
 from hvae_ref.results.record import mean_and_sd
 
 MODELS = {"HierarchicalCVAE": "abr-hierarchical", "CVAE": "abr-cvae"}
-HIERARCHY = {"hierarchy": "abr-top-down"}
+HIERARCHY = {"split latent": "abr-hierarchical", "hierarchy": "abr-top-down"}
+SHORT = "training.epochs=6"
 CONDITIONS, DRAWS = 100, 100
 DATA = "abr, 500 test responses; generation at the first 100 test conditions under which wave V is at least 0.1 µV"
 SETTINGS = {
     "models": {"data": DATA, "recipes": MODELS, "draws": DRAWS, "iwae_samples": 64},
     "changes": {"data": DATA, "recipe": "abr-hierarchical with one change", "draws": DRAWS, "probe": "test responses"},
-    "hierarchy": {"data": DATA, "recipes": HIERARCHY, "draws": DRAWS, "probe": "test responses"},
+    "hierarchy": {"data": DATA, "recipes": HIERARCHY, "changed": SHORT, "draws": DRAWS, "iwae_samples": 64},
 }
 LABELS = {"models": ("model",), "changes": ("change",), "hierarchy": ("latents",)}
 
@@ -97,7 +98,7 @@ def tasks(part: str) -> Iterator[RecipeRun]:
     if part == "models":
         yield from (RecipeRun({"model": name}, recipe) for name, recipe in MODELS.items())
     elif part == "hierarchy":
-        yield from (RecipeRun({"latents": name}, recipe) for name, recipe in HIERARCHY.items())
+        yield from (RecipeRun({"latents": name}, recipe, (SHORT,)) for name, recipe in HIERARCHY.items())
     else:
         yield from (RecipeRun({"change": name}, MODELS["HierarchicalCVAE"], text) for name, text in CHANGES.items())
 
@@ -186,7 +187,10 @@ def run(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:
     """Train and measure one model."""
     ready, row = trained(task, seed)
     model = ready.model
-    row |= {"generation": generated(model, noise=False), "mean_response": mean_responses(model)}
+    row["mean_response"] = mean_responses(model)
+    if part == "hierarchy":
+        return row
+    row["generation"] = generated(model, noise=False)
     row["probe"] = probed(model, seed)
     if part == "models":
         row |= {"noisy_generation": generated(model, noise=True), "coverage": calibrated(model, seed)}

@@ -60,8 +60,10 @@ def test_the_summary_follows_from_the_runs(study, part):
     assert len(again) == len(study["summary"])
     for row, shipped in zip(again, study["summary"], strict=True):
         assert list(row["neg_elbo"]) == pytest.approx(shipped["neg_elbo"])
-        latency = row["generation"]["latency"]
-        assert {key: list(value) for key, value in latency.items()} == shipped["generation"]["latency"]
+        for measures in filter(row.get, ("generation", "mean_response")):
+            found, stored = row[measures], shipped[measures]
+            for one, other in [(found, stored)] if measures == "mean_response" else [(found["latency"], stored["latency"])]:
+                assert {key: list(value) for key, value in one.items()} == other
 
 
 def test_bounds_are_in_order(study):

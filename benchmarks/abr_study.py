@@ -5,13 +5,15 @@ Parts, each with a table of its own:
 - `models`: the hierarchical conditional VAE beside the one-latent one of equal budget: bounds, what they generate under
   held-out conditions against the generator, calibration, and whose latent a feature follows (abr_models.json);
 - `changes`: the hierarchical one with one thing changed at a time, and what probes read from each latent then
-  (abr_changes.json).
+  (abr_changes.json);
+- `hierarchy`: a hierarchy, in which the global latent decides the prior of the local one, with the same recipe; its
+  peer with two independent latents is "as shipped" of `changes` (abr_hierarchy.json).
 
 All figures are of the 500 test responses, whose conditions no model was trained on. Errors of generated responses are
 taken condition by condition, so that the two models can be compared in pairs; the weights of the last epoch are kept. A
 run that is recorded is not repeated.
 
-    python benchmarks/abr_study.py models changes
+    python benchmarks/abr_study.py models changes hierarchy
 """
 
 from __future__ import annotations
@@ -51,13 +53,15 @@ from hvae_ref.evaluation import (
 from hvae_ref.results.record import mean_and_sd
 
 MODELS = {"HierarchicalCVAE": "abr-hierarchical", "CVAE": "abr-cvae"}
+HIERARCHY = {"hierarchy": "abr-top-down"}
 CONDITIONS, DRAWS = 100, 100
 DATA = "abr, 500 test responses; generation at the first 100 test conditions under which wave V is at least 0.1 µV"
 SETTINGS = {
     "models": {"data": DATA, "recipes": MODELS, "draws": DRAWS, "iwae_samples": 64},
     "changes": {"data": DATA, "recipe": "abr-hierarchical with one change", "draws": DRAWS, "probe": "test responses"},
+    "hierarchy": {"data": DATA, "recipes": HIERARCHY, "draws": DRAWS, "iwae_samples": 64},
 }
-LABELS = {"models": ("model",), "changes": ("change",)}
+LABELS = {"models": ("model",), "changes": ("change",), "hierarchy": ("latents",)}
 
 
 def weight(part: str, value: float) -> str:
@@ -92,6 +96,8 @@ def tasks(part: str) -> Iterator[RecipeRun]:
     """The runs of one part, for one seed."""
     if part == "models":
         yield from (RecipeRun({"model": name}, recipe) for name, recipe in MODELS.items())
+    elif part == "hierarchy":
+        yield from (RecipeRun({"latents": name}, recipe) for name, recipe in HIERARCHY.items())
     else:
         yield from (RecipeRun({"change": name}, MODELS["HierarchicalCVAE"], text) for name, text in CHANGES.items())
 
@@ -180,7 +186,10 @@ def run(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:
     """Train and measure one model."""
     ready, row = trained(task, seed)
     model = ready.model
-    row |= {"generation": generated(model, noise=False), "mean_response": mean_responses(model)}
+    row["mean_response"] = mean_responses(model)
+    if part == "hierarchy":
+        return row
+    row["generation"] = generated(model, noise=False)
     row["probe"] = probed(model, seed)
     if part == "models":
         row |= {"noisy_generation": generated(model, noise=True), "coverage": calibrated(model, seed)}

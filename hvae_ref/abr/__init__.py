@@ -47,6 +47,7 @@ from hvae_ref.abr.models import (
     HierarchicalResponseCVAE,
     ResponseCVAE,
     ResponseModel,
+    TopDownResponseCVAE,
 )
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "ResponseCVAE",
     "ResponseModel",
     "StaticParameter",
+    "TopDownResponseCVAE",
     "all_norms",
     "baseline",
     "check_condition",

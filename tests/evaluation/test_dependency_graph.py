@@ -5,6 +5,7 @@ import torch
 
 from hvae_ref import viz
 from hvae_ref.evaluation import dependency_graph
+from hvae_ref.evaluation.dependency_graph import DependencyGraph
 from hvae_ref.models import VAE, BottomUpVAE, LadderVAE, TopDownVAE, TwoLevelVAE
 from hvae_ref.nn import Covariates
 
@@ -82,3 +83,10 @@ def test_a_figure_has_a_panel_a_model_and_an_arrow_an_edge():
         assert len(ax.patches) == len(one.generative) + len(one.inference)
     with pytest.raises(ValueError, match="models"):
         viz.model_graphs({})
+
+
+def test_a_condition_stands_beside_the_levels():
+    found = DependencyGraph(("z_global",), frozenset({("z_global", "x"), ("c", "x")}), frozenset({("x", "z_global")}))
+    (ax,) = viz.model_graphs({"conditional": found}).axes
+    assert len(ax.patches) == 3
+    assert sorted(text.get_text() for text in ax.texts) == ["$z_g$", "$z_g$", "c", "p", "q", "x", "x"]

@@ -34,6 +34,9 @@ normalisation. That does not settle the others: no list of up to four layers out
 class HierarchicalResponseCVAE(ResponseModel):
     """p(z_g) p(z_l) p(x|z_g, z_l, c) with q(z_g|x, c) q(z_l|x, x_early, c); eq. 6.3–6.6 in the book.
 
+    No arrow joins the two latents, in p or in q: this is one latent in two parts, a split latent. In a hierarchy z_g
+    decides what is expected of z_l; see `TopDownResponseCVAE`.
+
     In the usual nets the decoder reads [z_l, c], and z_g modulates each of its layers (FiLM); or it reads [z_g, z_l, c]
     side by side. The early segment is a second copy of samples that the local encoder has already: it adds no
     information, and gives the samples of waves I–III more weight in what that encoder learns first. Nothing in the

@@ -44,8 +44,8 @@ class ResponseModel(LatentVariableModel):
         prior: p(z_l) by level, top to bottom; each is called with the number of examples and the scaled covariates.
         p_x_given_features: called with the decoder's features h and the scaled covariates c; batch (B,), event (L,).
         condition: checks and scales the covariates.
-        expected: heads that give N(m(c), s(c)²) of each level from c; None for ẑ = z. The posteriors are Gaussians
-            then.
+        expected: heads that give N(m(c), s(c)²) from c, by level; ẑ = z at a level without one, and None is none at
+            all. The posteriors of levels with a head are Gaussians.
         static_head: called with the latents in `static_reads`, returns scaled covariates (B, C); None for no such head.
         static_reads: levels from which it reads.
         peak_head: called with h, returns latency, amplitude and logits of presence, (B, 5) each; None for no such head.
@@ -82,8 +82,8 @@ class ResponseModel(LatentVariableModel):
                 "static_head, static_reads: expected a head and the levels that it reads, or neither, got "
                 f"{static_head!r} and {static_reads!r}"
             )
-        if expected is not None and set(expected) != set(self.levels):
-            raise ValueError(f"expected: expected heads for {', '.join(self.levels)}, got {', '.join(expected)}")
+        if unknown := set(expected or ()) - set(self.levels):
+            raise ValueError(f"expected: expected heads for {', '.join(self.levels)}, got {', '.join(sorted(unknown))}")
         self.prior = nn.ModuleDict(prior)
         self.p_x_given_features = p_x_given_features
         self.expected = None if expected is None else nn.ModuleDict(expected)
@@ -119,20 +119,28 @@ class ResponseModel(LatentVariableModel):
 
     def decoded(self, z: Mapping[str, Tensor], c: Tensor) -> Tensor:
         """The decoder's features h from z of all levels and the scaled covariates c."""
-        if self.expected is not None:
-            expected = {level: self.expected[level](c).base_dist for level in self.levels}
-            z = {level: expected[level].loc + expected[level].scale * z[level] for level in self.levels}
-        return self.features(z, c)
+        return self.features({level: self.hat(level, z[level], c) for level in self.levels}, c)
+
+    def hat(self, level: str, z: Tensor, c: Tensor) -> Tensor:
+        """ẑ = m(c) + s(c) ⊙ z of one level, as the nets see it; z itself where the level has no such head."""
+        if self.expected is None or level not in self.expected:
+            return z
+        expected = self.expected[level](c).base_dist
+        return expected.loc + expected.scale * z
 
     def _inferred(self, x: Tensor, condition: Tensor | None) -> tuple[dict[str, Latent], Tensor, Tensor]:
         """Every level's latent, the decoder's features h at their samples, and the scaled covariates c."""
         seen, c = self.observe(x, condition, self.like)
         latents = {}
         for level, q in self.q_z_given_x(seen, *c).items():
-            if self.expected is not None:
-                q = _relative(q, self.expected[level](*c))
-            latents[level] = Latent(q, self.prior[level](len(x), *c), *draw(q))
+            latents[level] = self._latent(level, q, self.prior[level](len(x), *c), *c)
         return latents, self.decoded({level: latent.z for level, latent in latents.items()}, *c), *c
+
+    def _latent(self, level: str, q: Distribution, p: Distribution, c: Tensor) -> Latent:
+        """z of one level, with a sample, from the law q of its ẑ."""
+        if self.expected is not None and level in self.expected:
+            q = _relative(q, self.expected[level](c))
+        return Latent(q, p, *draw(q))
 
     # Beside the bound ---------------------------------------------------------------------------------------------
 

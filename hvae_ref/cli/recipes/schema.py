@@ -26,6 +26,7 @@ MODELS: dict[str, str] = {
     "LadderVAE": "hvae_ref.models:LadderVAE",
     "LinearGaussianModel": "hvae_ref.models:LinearGaussianModel",
     "ResponseCVAE": "hvae_ref.abr.models:ResponseCVAE",
+    "TopDownResponseCVAE": "hvae_ref.abr.models:TopDownResponseCVAE",
     "TopDownVAE": "hvae_ref.models:TopDownVAE",
     "TwoLevelVAE": "hvae_ref.models:TwoLevelVAE",
     "VAE": "hvae_ref.models:VAE",

@@ -32,7 +32,7 @@ def decoder_loss(
 ) -> Float[Tensor, " batch"]:
     r"""mean |x̂ − x| + edges · (mean |∂_y x̂ − ∂_y x| + mean |∂_x x̂ − ∂_x x|), with differences of neighbours for ∂.
 
-    The absolute error asks for medians, which are less blurred than means; the differences ask for edges. Eq. 7.11 in
+    The absolute error asks for medians, which are less blurred than means; the differences ask for edges. Eq. 7.12 in
     the book is its expectation over images and sets of levels.
     """
     error = decoded - images

@@ -74,7 +74,7 @@ def synthesize(
 ) -> Synthesis:
     r"""x' = d(f') with f'_l = m_l g_l + (1 − m_l) f_l: given features f, and others g in their place where m_l = 1.
 
-    g is drawn from a density given what is kept, or is `other`. What the arguments make of it (eq. 7.12 in the book):
+    g is drawn from a density given what is kept, or is `other`. What the arguments make of it (eq. 7.13 in the book):
 
     | arguments | image |
     |---|---|

@@ -24,7 +24,7 @@ Shape = Sequence[int]
 
 
 class ConvTwoLevelVAE(LatentVariableModel):
-    r"""p(x|z1, z2) p(z1|z2) p(z2) with q(z2|x) q(z1|z2, x), where x, z1 and z2 are maps; eq. 7.13 in the book.
+    r"""p(x|z1, z2) p(z1|z2) p(z2) with q(z2|x) q(z1|z2, x), where x, z1 and z2 are maps; eq. 7.11 in the book.
 
     Without a density both levels have the prior N(0, I). Nothing connects them before x does: this is a one-level model
     whose latent lies in two tensors, a fine one and a coarse one. With a density p(z2) and p(z1|z2) are its factors,

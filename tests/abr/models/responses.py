@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from hvae_ref.abr import HierarchicalResponseCVAE, ResponseCVAE, ResponseModel
+from hvae_ref.abr import HierarchicalResponseCVAE, ResponseCVAE, ResponseModel, TopDownResponseCVAE
 from hvae_ref.abr.data import STATIC_NAMES, STATICS
 
 L = 6
@@ -25,6 +25,7 @@ KINDS: dict[str, Callable[..., ResponseModel]] = {
     "conditional-prior": lambda **k: HierarchicalResponseCVAE.dense(
         L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), prior="conditional", **k
     ),
+    "top-down": lambda **k: TopDownResponseCVAE.dense(L, global_latent_dim=2, local_latent_dim=3, hidden=(10,), **k),
     "blind-encoder": lambda **k: HierarchicalResponseCVAE.dense(
         L, global_latent_dim=2, local_latent_dim=2, hidden=(10,), encoder_sees_covariates=False, **k
     ),

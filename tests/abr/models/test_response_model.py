@@ -260,7 +260,8 @@ def test_sampling_with_all_levels_fixed_is_sampling_from_decode(kind) -> None:
 def test_temperature_scales_the_latents(kind) -> None:
     model, c, n = build(kind), conditions(1), 4000
     cold, none = (model.sample_latents(rows, None, t, condition=c) for rows, t in ((n, 0.5), (3, 0.0)))
-    for level in model.levels:
+    # In the hierarchy z_local counts from a mean that z_global moves.
+    for level in model.levels[: 1 if kind == "top-down" else None]:
         assert ((cold[level].std(0) - 0.5).abs() < 4 * 0.5 / (2 * n) ** 0.5).all()
         assert (none[level] == 0).all()
 

@@ -149,7 +149,7 @@ def _about_kind(cell: dict[str, Any]) -> Iterator[str]:
     if len(kinds) != 1:
         yield f"expected one tag of {', '.join(KINDS)}; got {', '.join(sorted(kinds)) or 'none'}"
     elif any(folded) != all(folded) or ("plumbing" in kinds) != all(folded):
-        yield "plumbing, and nothing else, has the tag hide-input, metadata cellView: form, and begins with '# @title …'"
+        yield "plumbing, and nothing else, has the tag hide-input, cellView: form, and begins with '# @title …'"
     if "idea" in kinds and (size := len(cell["source"].splitlines())) > LINES:
         yield f"an idea of {size} lines; at most {LINES}"
     if "idea" in kinds and (width := max(map(len, cell["source"].splitlines()), default=0)) > COLUMNS:

@@ -13,7 +13,7 @@ from hvae_ref.cli import recipes
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import abr_study
 
-SEEDS = {"models": 3, "changes": 3, "hierarchy": 1}
+SEEDS = {"models": 3, "changes": 3, "hierarchy": 3}
 
 
 @pytest.fixture(scope="module", params=list(abr_study.SETTINGS))

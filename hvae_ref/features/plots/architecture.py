@@ -51,7 +51,7 @@ def density_architecture(
     plt.close(figure)
     figure.get_layout_engine().set(hspace=0.16)  # room for the arrows from row to row
     for row, level in enumerate(reversed(levels)):
-        maps = (_colours(features[level]), _colours(reduced[level], turned=False), log_p[level].detach().cpu())
+        maps = (_colours(features[level]), _colours(reduced[level], turned=False), log_p[level].detach().cpu().numpy())
         for column, (values, whole) in enumerate(zip(maps, (features, reduced, log_p), strict=True), 1):
             ax = axes[row, column]
             ax.imshow(values, cmap=VALUES, interpolation="nearest")
@@ -66,7 +66,7 @@ def density_architecture(
     middle = (rows - 1) // 2
     for column, picture, name in ((0, image, "image"), (4, decoded, "decoded from\nthe components")):
         ax = axes[middle, column]
-        ax.imshow(picture.detach().cpu().clamp(0, 1).movedim(0, -1), interpolation="nearest")
+        ax.imshow(picture.detach().cpu().clamp(0, 1).movedim(0, -1).numpy(), interpolation="nearest")
         ax.set_title(name, fontsize=9, loc="center")
     for ax in axes.flat:
         ax.grid(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -79,13 +80,13 @@ def density_architecture(
     return figure
 
 
-def _colours(f: Tensor, turned: bool = True) -> Tensor:
+def _colours(f: Tensor, turned: bool = True) -> np.ndarray:
     """Three numbers a position, as colours: (H, W, 3) in [0, 1]."""
     f = f.detach().cpu().double()
     flat = f.flatten(1).T - f.flatten(1).mean(1)
     three = flat @ torch.linalg.svd(flat, full_matrices=False).Vh[:3].T if turned else flat[:, :3]
     colours = (0.5 + three / (5 * three.std(0, correction=0).clamp(min=1e-9))).clamp(0, 1)
-    return colours.T.reshape(3, *f.shape[1:]).movedim(0, -1)
+    return colours.T.reshape(3, *f.shape[1:]).movedim(0, -1).numpy()
 
 
 def _arrow(figure: Figure, start: Axes, end: Axes, down: bool = False, color: str = INK) -> None:

@@ -47,15 +47,18 @@ def _draws(rng: np.random.Generator) -> tuple[Tensor, int, Tensor]:
 
 def _edges() -> list[tuple[Tensor, int, Tensor]]:
     """Nearly uniform and concentrated; three dimensions and a hundred; draws on both sides; one draw and many."""
-    found = []
-    for dim, value in ((3, 0.02), (3, 60.0), (100, 0.5), (100, 90.0), (4, 5.0)):
-        concentration = torch.full((5,), value, dtype=torch.float64)
+
+    def near_the_mean(dim: int, concentration: Tensor) -> tuple[Tensor, int, Tensor]:
         centre = bessel_ratio(dim / 2 - 1, concentration)
         spread = bessel_ratio_derivative(dim / 2 - 1, concentration).sqrt()
-        away = torch.tensor([-2.0, -1.0, 0.0, 0.5, 1.5], dtype=torch.float64)
-        found.append(((centre + spread * away).clamp(-0.95, 0.97), dim, concentration))
+        away = torch.tensor([-2.0, -1.0, 0.0, 0.5, 1.5], dtype=torch.float64).repeat(len(concentration) // 5)
+        return (centre + spread * away).clamp(-0.95, 0.97), dim, concentration
+
+    values = ((3, 0.02), (3, 60.0), (100, 0.5), (100, 90.0), (4, 5.0))
+    found = [near_the_mean(dim, torch.full((5,), value, dtype=torch.float64)) for dim, value in values]
     t, dim, concentration = found[-1]
-    return [*found, (t[:1], dim, concentration[:1]), (t.repeat(8), 30, torch.linspace(0.2, 40, 40).double())]
+    many = near_the_mean(30, torch.linspace(0.2, 40, 40).double())
+    return [*found, (t[:1], dim, concentration[:1]), many]
 
 
 wrong = Misconceptions(_SECTION)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import torch
-from torch.utils.data import DistributedSampler, default_collate
+from torch.utils.data import DistributedSampler, TensorDataset, default_collate
 
-from hvae_ref.data.batch import as_batch, batch_size_of, cast, map_batch
+from hvae_ref.data.batch import as_batch, batch_size_of, cast, digest, map_batch
 from hvae_ref.data.examples import in_words
 from hvae_ref.data.source import Share, Source, own_rows
 
@@ -47,8 +48,8 @@ class ItemSource(Source):
         yield from in_own_stream(batches, seed or 0)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Class and length of the data set."""
-        return {"dataset": type(self.dataset).__qualname__, "examples": len(self)}
+        """Class and length of the data set, and a hash of a few items."""
+        return {"dataset": type(self.dataset).__qualname__, "examples": len(self), "items": hash_of_items(self.dataset)}
 
     def _batch(self, rows: list[int]) -> Any:  # noqa: ANN401
         many = getattr(self.dataset, "__getitems__", None)
@@ -99,8 +100,44 @@ class LoaderSource(Source):
             yield Share(map_batch(lambda v, r=rows: v[r], batch) if isinstance(batch, Mapping) else batch[rows], weight)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Number of batches, None where it has no length."""
-        return {"loader": type(self.loader).__qualname__, "batches": self.steps(1)}
+        """Number of batches, None where it has no length; and a hash of a few items of its data set, if it has one."""
+        items = hash_of_items(getattr(self.loader, "dataset", None))
+        return {"loader": type(self.loader).__qualname__, "batches": self.steps(1), "items": items}
+
+
+def hash_of_items(dataset: Any, at_most: int = 5) -> str | None:  # noqa: ANN401
+    """A hash of items at even distances, the first and the last among them; of a `TensorDataset` one of all.
+
+    Each item is asked for twice. The hash is None where items differ between the two times, as they do where the data
+    set draws numbers; where they are no tensors, arrays or numbers; and for what has no items by number. A loader is
+    never read itself: it may have workers, or random numbers that would move.
+    """
+    if isinstance(dataset, TensorDataset):
+        return digest_of(dataset.tensors)
+    if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__") or not len(dataset):
+        return None
+    rows = sorted({round(place * (len(dataset) - 1) / max(at_most - 1, 1)) for place in range(at_most)})
+    _tell_epoch(0, dataset)
+    outside = torch.get_rng_state()
+    try:
+        first, second = (default_collate([dataset[row] for row in rows]) for _ in range(2))
+        hashes = [digest_of(each) for each in (first, second)]
+    except (TypeError, RuntimeError, KeyError, AttributeError):  # what cannot be collated is told when it is trained on
+        return None
+    finally:
+        torch.set_rng_state(outside)
+    return hashes[0] if hashes[0] == hashes[1] else None
+
+
+def digest_of(batch: Any) -> str:  # noqa: ANN401
+    """A hash of everything in a batch of tensors, lists, values by name and texts."""
+    if isinstance(batch, torch.Tensor):
+        return f"{tuple(batch.shape)} {batch.dtype} {digest(batch)}"
+    if isinstance(batch, Mapping):
+        batch = [(key, digest_of(value)) for key, value in batch.items()]
+    elif isinstance(batch, list | tuple):
+        batch = [digest_of(value) for value in batch]
+    return hashlib.blake2b(repr(batch).encode(), digest_size=16).hexdigest()
 
 
 def in_own_stream(make: Callable[[], Iterable[T]], seed: int) -> Iterator[T]:

@@ -14,6 +14,7 @@ from torch.distributions.constraints import Constraint
 from hvae_ref.distributions.sphere.hyperspherical_uniform import unit_vector
 from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.elbo import Latent
+from hvae_ref.errors import real_number
 from hvae_ref.nn.eval_mode import random_state_kept
 from hvae_ref.nn.likelihoods import refuse_half
 
@@ -61,10 +62,9 @@ def from_prior(drawn: dict[str, Tensor], fixed: Mapping[str, Tensor], n: int, te
         temperature: factor on the scale of a Gaussian prior, at least 0.
 
     Raises:
-        ValueError: for a negative temperature; in a call, where a prior has no scale to multiply.
+        ValueError: for a temperature that is negative or not finite; in a call, where a prior has no scale to multiply.
     """
-    if isinstance(temperature, bool | str) or not temperature >= 0:
-        raise ValueError(f"temperature: expected a number of at least 0, got {temperature!r}")
+    temperature = real_number("temperature", temperature, least=0)
 
     def source(level: str, p: Distribution, state: Any) -> Tensor:  # noqa: ANN401
         drawn[level] = fixed[level].expand(n, *p.event_shape) if level in fixed else tempered(p, temperature)
@@ -125,10 +125,13 @@ def check_latents(
         )
     for level, value in z.items():
         shape, support = priors[level]
-        if not isinstance(value, Tensor) or value.shape[1:] != shape or len(value) not in rows:
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f"{level}: expected a tensor of shape (n, {', '.join(map(str, shape))}), got {value!r:.60}"
+            )
+        if value.shape[1:] != shape or len(value) not in rows:
             expected = " or ".join(str((n, *shape)) for n in rows)
-            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"{level}: expected shape {expected}, got {got}")
+            raise ValueError(f"{level}: expected shape {expected}, got {tuple(value.shape)}")
         if value.dtype != like.dtype or value.device != like.device:
             raise ValueError(
                 f"{level}: expected the model's {like.dtype} on {like.device}, got {value.dtype} on {value.device}"

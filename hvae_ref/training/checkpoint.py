@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from hvae_ref.training.checkpoint_tensors import GROUPS, flatten, unflatten
 from hvae_ref.training.history import History
+from hvae_ref.training.same_model import likelihood_differences, likelihoods_of, not_a_number
 from hvae_ref.training.weights import Weights, set_weights, weights_of
 
 FORMAT, VERSION = "hvae_ref.checkpoint", 2
@@ -43,6 +44,8 @@ class Checkpoint:
         config: the `TrainConfig` as a dict.
         settings: the step by value.
         data: what tells the training data from others.
+        validation: the same of the validation data, empty without; None in files of older versions.
+        likelihoods: the model's likelihoods by value; None in files of older versions.
         recipe: the recipe that the run was built from, or None.
     """
 
@@ -55,6 +58,8 @@ class Checkpoint:
     config: dict[str, Any] = field(default_factory=dict)
     settings: Any = None
     data: Any = None
+    validation: Any = None
+    likelihoods: dict[str, Any] | None = None
     recipe: dict[str, Any] | None = None
 
     @property
@@ -76,7 +81,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint | nn.Module) -> Non
     """
     path = Path(path)
     if isinstance(checkpoint, nn.Module):
-        checkpoint = Checkpoint(model=weights_of(checkpoint))
+        checkpoint = Checkpoint(model=weights_of(checkpoint), likelihoods=likelihoods_of(checkpoint))
     tensors, optimizers = flatten({name: getattr(checkpoint, name) for name in GROUPS}, checkpoint.optimizers)
     metadata = {"format": FORMAT, "version": str(VERSION), "header": _header(path, checkpoint, optimizers)}
     # A name of its own for every writer, so that several can write the same file; the last one wins.
@@ -119,7 +124,8 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
         model: model to load into, or None.
 
     Raises:
-        CheckpointError: where the file is missing, truncated, of another kind or version, or of another model.
+        CheckpointError: where the file is missing, truncated, of another kind or version, or of another model (its
+            likelihood included), or where a weight is NaN.
     """
     path = Path(path)
     if not path.is_file():
@@ -154,23 +160,30 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
         history=History.from_dict(header.pop("history")),
         **header,
     )
+    if wrong := not_a_number({name: groups[name] for name in ("model", "ema", "best")}):
+        raise CheckpointError(f"{path}: expected weights that are numbers, got NaN in {wrong}; train anew")
     if model is not None:
-        load_weights(model, checkpoint.weights, str(path))
+        load_weights(model, checkpoint.weights, str(path), checkpoint.likelihoods)
     return checkpoint
 
 
-def load_weights(model: nn.Module, weights: Weights, source: str) -> None:
+def load_weights(model: nn.Module, weights: Weights, source: str, likelihoods: Mapping[str, Any] | None = None) -> None:
     """Set a model's weights, all or none.
 
     Args:
         model: model to change.
         weights: a `state_dict`.
         source: where the weights come from, for the error.
+        likelihoods: of the model that had these weights, see `likelihoods_of`; None where they are not known.
 
     Raises:
-        CheckpointError: listing the tensors that are missing, unexpected or of another shape.
+        CheckpointError: listing the tensors that are missing, unexpected or of another shape, or how the likelihoods
+            differ.
     """
+    lines = likelihood_differences(likelihoods, model)
     try:
+        if lines:
+            raise ValueError("; ".join(lines))
         set_weights(model, weights)
     except ValueError as error:
         raise CheckpointError(
@@ -180,7 +193,7 @@ def load_weights(model: nn.Module, weights: Weights, source: str) -> None:
 
 def _header(path: Path, checkpoint: Checkpoint, optimizers: Mapping[str, Any]) -> str:
     header = {"history": checkpoint.history.to_dict(), "optimizers": optimizers}
-    for name in ("config", "settings", "data", "recipe"):
+    for name in ("config", "settings", "data", "validation", "likelihoods", "recipe"):
         try:
             header[name] = json.loads(json.dumps(getattr(checkpoint, name), default=_as_json))
         except (TypeError, ValueError) as error:

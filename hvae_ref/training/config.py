@@ -69,6 +69,7 @@ class TrainConfig:
         for name in WHOLE:
             value, least = getattr(self, name), 0 if name == "seed" else 1
             _check(name, value, value is None or value >= least, f"a whole number ≥ {least}")
+        _check("seed", self.seed, self.seed < 2**63, "a whole number from 0 to 2⁶³ − 1")
         _check("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf, "a number > 0")
         _check("schedule", self.schedule, self.schedule in ("constant", "cosine"), '"constant" or "cosine"')
         _check("warmup", self.warmup, 0 <= self.warmup < 1, "a share of the run in [0, 1)")

@@ -55,7 +55,11 @@ def fit(
         objective: what to minimise of the ELBO; None for `NegativeElbo()`, or where a step is given.
         config: how to train; None for `TrainConfig()`.
         checkpoint: file to write the run's state to, or None.
-        resume: go on from `checkpoint` where it exists, else begin.
+        resume: go on from `checkpoint` where it exists, else begin. Refused where the configuration (other than its
+            epochs), the step, the likelihood, or the training or validation data differ. Of a data set without all its
+            examples in memory, class, length and five items are compared; of a loader, class, number of batches and
+            five items of its data set. Not compared: the other items, items that are random or no numbers, what an
+            `IterableDataset` or a generator of batches gives, a loader's order, and the body of a function.
         overwrite: replace an existing `checkpoint` by a new run.
         recipe: kept in the checkpoint, so that the model can be built again.
         callbacks: called after each epoch.
@@ -75,7 +79,7 @@ def fit(
     """
     step = _as_step(step, objective)
     config = TrainConfig() if config is None else config
-    check_arguments(model, config, checkpoint, recipe, callbacks)
+    check_arguments(model, config, checkpoint, recipe, callbacks, resume=resume, overwrite=overwrite)
     if config.patience is not None and validation is None:
         raise ValueError("validation: expected a data set because config.patience is set, got None")
     if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -108,7 +112,14 @@ def begin(run: TrainingRun, path: Path | None, resume: bool, overwrite: bool) ->
     run.prepare(path)
 
 
-def check_arguments(model: Any, config: Any, checkpoint: Any, recipe: Any, callbacks: Any) -> None:  # noqa: ANN401
+def check_arguments(
+    model: Any,  # noqa: ANN401
+    config: Any,  # noqa: ANN401
+    checkpoint: Any,  # noqa: ANN401
+    recipe: Any,  # noqa: ANN401
+    callbacks: Any,  # noqa: ANN401
+    **switches: Any,  # noqa: ANN401
+) -> None:
     """Refuse arguments of `fit` that are of another kind than its signature says.
 
     Raises:
@@ -121,6 +132,9 @@ def check_arguments(model: Any, config: Any, checkpoint: Any, recipe: Any, callb
         raise ValueError(f"config: expected TrainConfig(…) or None, got {config!r}")
     if checkpoint is not None and not isinstance(checkpoint, str | PathLike):
         raise ValueError(f"checkpoint: expected the path of a file or None, got {checkpoint!r}")
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}: expected True or False, got {value!r}")
     if recipe is not None and not isinstance(recipe, Mapping):
         raise ValueError(f"recipe: expected values by name or None, got {recipe!r}")
     if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ from hvae_ref.training.checkpoint import (
     save_checkpoint,
 )
 from hvae_ref.training.config import TrainConfig
-from hvae_ref.training.described import described
 from hvae_ref.training.history import EpochRecord, History, Terms
 from hvae_ref.training.loop import Phase, Place, train_epoch, validate
 from hvae_ref.training.processes import processes_of
 from hvae_ref.training.progress import bar
-from hvae_ref.training.same_run import check_same_run, config_dict
+from hvae_ref.training.same_model import likelihoods_of
+from hvae_ref.training.same_run import check_same_run, config_dict, fingerprint, warn_of_rate
 from hvae_ref.training.steps import Step, StepModule
 from hvae_ref.training.weights import MovingAverage, Weights, copied, on_device, set_weights, swapped, weights_of
 
@@ -72,14 +73,13 @@ class TrainingRun:
         # Before the first step: what a step counts or learns while it trains is not a setting.
         self.step.reset()
         self.settings = step.settings()
-        self.data: dict[str, Any] | None = None
         self._seen_whole = False
 
     def restore(self, path: Path) -> None:
         """Take over a checkpoint; nothing is changed where it does not fit."""
         found = load_checkpoint(path)
-        check_same_run(path, found, config_dict(self.config), self.settings, self._data())
-        load_weights(self.model, found.model, str(path))
+        check_same_run(path, found, config_dict(self.config), self.settings, self.data)
+        load_weights(self.model, found.model, str(path), found.likelihoods)
         self.step.load_state_dict(found.step)
         self.history, self.best, self.restored = found.history, found.best, found
 
@@ -103,6 +103,7 @@ class TrainingRun:
         if self.restored is not None:
             for phase in self.phases:
                 phase.optimizer.load_state_dict(self.restored.optimizers[phase.name])
+            warn_of_rate(self.restored, config, self._place())
         self.module = processes.wrap(StepModule(self.model, self.step), static=len(self.phases) == 1)
         self.best = on_device(processes.device, self.best)
         if config.ema_decay is not None:
@@ -152,7 +153,8 @@ class TrainingRun:
             history=self.history,
             config=config_dict(self.config),
             settings=self.settings,
-            data=self._data(),
+            likelihoods=likelihoods_of(self.model),
+            **self.data,
             recipe=None if self.recipe is None else dict(self.recipe),
         )
 
@@ -232,16 +234,13 @@ class TrainingRun:
         place = self._place(more)
         return TrainingState(place.step, place.total, self.processes.mean, self.step.phases[0])
 
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What tells the data from others; found out once, and only where there is a checkpoint."""
+        return {"data": fingerprint(self.source), "validation": fingerprint(self.held_out)}
+
     def _averaged(self) -> Weights | None:
         return None if self.average is None else self.average.weights
-
-    def _data(self) -> dict[str, Any]:
-        """What tells the training data from others; found out once, and only where there is a checkpoint."""
-        if self.data is None:
-            self.data = self.source.fingerprint()
-            if self.source.transform is not None:
-                self.data = self.data | {"transform": described(self.source.transform)}
-        return self.data
 
     def _postfix(self, record: EpochRecord) -> str:
         if record.validation is not None and self.step.criterion != "negative_elbo":

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hvae_ref.data import Source
+from hvae_ref.objectives import TrainingState
 from hvae_ref.training.checkpoint import Checkpoint, CheckpointError
-from hvae_ref.training.described import differences
+from hvae_ref.training.config import TrainConfig
+from hvae_ref.training.described import described, differences
+from hvae_ref.training.loop import Place
 
 FREE = ("epochs", "progress", "device", "checkpoint_every")
 """Settings that may differ in a run that is resumed."""
@@ -24,7 +29,7 @@ def check_same_run(path: str | Path, found: Checkpoint, config: Any, settings: A
         found: the checkpoint.
         config: the `TrainConfig` as a dict.
         settings: the step by value.
-        data: what tells the training data from others.
+        data: what tells the training and the validation data from others, as "data" and "validation".
 
     Raises:
         CheckpointError: naming what differs.
@@ -35,11 +40,48 @@ def check_same_run(path: str | Path, found: Checkpoint, config: Any, settings: A
         raise CheckpointError(
             f"{path}: cannot resume with other settings: {'; '.join(lines)}; use the run's own, or another checkpoint"
         )
-    if found.data != data:
-        lines = differences(found.data, data, "train")
-        raise CheckpointError(
-            f"{path}: cannot resume with other training data: {'; '.join(lines)}; "
-            "use the run's own, or another checkpoint"
+    for name, kept, kind in (("train", found.data, "data"), ("validation", found.validation, "validation")):
+        if kind == "validation" and kept is None:  # a file of an older version does not tell
+            continue
+        now = data[kind]
+        if "items" in now and "items" not in kept:  # nor of what the items are
+            now = {key: value for key, value in now.items() if key != "items"}
+        if lines := differences(kept, now, name):
+            whose = "training" if name == "train" else name
+            raise CheckpointError(
+                f"{path}: cannot resume with other {whose} data: {'; '.join(lines)}; "
+                "use the run's own, or another checkpoint"
+            )
+
+
+def fingerprint(source: Source | None) -> dict[str, Any]:
+    """What tells some data from others, as JSON has it; empty without data."""
+    if source is None:
+        return {}
+    transform = {} if source.transform is None else {"transform": described(source.transform)}
+    return source.fingerprint() | transform
+
+
+def warn_of_rate(found: Checkpoint, config: TrainConfig, place: Place) -> None:
+    """Warn where a longer or shorter run goes on with another learning rate than its own schedule had here.
+
+    Schedule and warm-up are shares of the run: with more epochs, a rate that had come down goes up again.
+
+    Args:
+        found: the checkpoint.
+        config: of the run from now on.
+        place: where it stands.
+    """
+    before, now = found.config.get("epochs"), config.epochs
+    if not config.rate_moves or place.total is None or before in (None, now) or place.epoch >= now:
+        return
+    old = config.learning_rate_at(TrainingState(place.step, round(place.total * before / now)))
+    new = config.learning_rate_at(TrainingState(place.step, place.total))
+    if abs(new - old) > 0.01 * max(new, old):
+        warnings.warn(
+            f"epochs was {before} and is {now}: the learning rate goes on at {new:.3g} where the schedule of {before} "
+            f"epochs has {old:.3g}; for a run that goes on in its own schedule, keep epochs as it was",
+            stacklevel=2,
         )
 
 

@@ -103,6 +103,9 @@ def test_a_failing_resume_changes_nothing(run, tmp_path, capsys):
         (("train", "smoke", "--out", "x", "--resume", "--overwrite"), "not allowed with"),
         (("train", "mine.json", "--out", "x"), "mine.json: no such file"),
         (("trian",), "invalid choice: 'trian'"),
+        (("train", "smoke", "--out", ""), "--out: expected a folder, got ''"),
+        (("train", "smoke", "--out", " "), "--out: expected a folder, got ' '"),
+        (("train", "smoke", "--out", "x", "--seed", str(2**70)), "seed: expected a whole number from 0 to 2⁶³ − 1"),
         ((), "required"),
         (("evaluate", "nothing.safetensors"), "no such checkpoint"),
         (("info", "digits-topdown"), "did you mean 'digits-top-down'?"),
@@ -137,6 +140,19 @@ def test_evaluate_measures_the_trained_weights(run, tmp_path):
     load_checkpoint(run / "checkpoint.safetensors", built.model)
     expected = built.evaluate(iwae_samples=8).negative_elbo
     assert json.loads(target.read_text())["negative_elbo"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("out", ["checkpoint.safetensors", "history.json", "nowhere/a.json", "result", ""])
+def test_the_numbers_never_replace_a_run(run, capsys, out):
+    before = {file: file.read_bytes() for file in run.iterdir()}
+    told = refused(capsys, "evaluate", run, "--iwae", 8, "--out", run / out if out else "")
+    assert "--out: expected a file" in told
+    assert {file: file.read_bytes() for file in run.iterdir()} == before
+
+
+def test_a_folder_is_no_recipe(tmp_path, capsys):
+    (tmp_path / "d.toml").mkdir()
+    assert "d.toml: expected a file, got a folder" in refused(capsys, "train", tmp_path / "d.toml", "--out", "x")
 
 
 def test_a_checkpoint_without_a_recipe_cannot_be_evaluated(tmp_path, capsys):
@@ -238,7 +254,9 @@ assert not [name for name in sys.modules if name.startswith(("hvae_ref.abr", "hv
         (("--out", "nowhere/x.png"), "--out: expected a file in a folder that exists, got 'nowhere/x.png'"),
         (("--out", "x.png", "--n", "0"), "--n: expected at least 1"),
         (("--out", "x.png", "--fix", "z9"), "--fix: expected one of z2, z1, got 'z9'"),
-        (("--out", "x.png", "--temperature", "-1"), "temperature: expected a number of at least 0"),
+        (("--out", "x.png", "--temperature", "-1"), "temperature: expected a finite number ≥ 0"),
+        (("--out", "x.png", "--temperature", "inf"), "temperature: expected a finite number ≥ 0"),
+        (("--out", "x.png", "--temperature", "1e38"), "--temperature: expected one at which"),
     ],
 )
 def test_samples_that_cannot_be_drawn(run, capsys, arguments, told):

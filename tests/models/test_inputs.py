@@ -108,7 +108,7 @@ def test_numbers_that_make_no_sense_are_refused(kind) -> None:
         with pytest.raises(ValueError, match="n: expected at least 1, got 0"):
             call(0, **beside)
         for temperature in (-0.5, float("nan")):
-            with pytest.raises(ValueError, match="temperature: expected a number of at least 0"):
+            with pytest.raises(ValueError, match="temperature: expected a finite number ≥ 0"):
                 call(2, temperature=temperature, **two)
     names = ", ".join(model.levels)
     for keep in (("z7",), "z1"):

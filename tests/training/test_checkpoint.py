@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from hvae_ref.models import VAE
+from hvae_ref.nn import Bernoulli, Normal
 from hvae_ref.objectives import Geco
 from hvae_ref.training import (
     Checkpoint,
@@ -196,6 +198,50 @@ def test_what_a_killed_writer_left_behind_is_removed_and_what_another_writes_is_
     os.utime(old, (time.time() - 2 * 3600,) * 2)
     save_checkpoint(path, linear())
     assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, new.name])
+
+
+@pytest.mark.parametrize(
+    ("trained", "other", "told"),
+    [
+        (Normal(scale=1.0, center=2.0, unit=3.0), Normal(scale=1.0), r"likelihood.observe.center was 2.0 and is 0.0"),
+        (Normal(center=2.0, unit=3.0), Normal(center=2.0), r"likelihood.p_x_given_z1.unit was 3.0 and is 1.0"),
+        (Normal(scale=0.5), Normal(scale=0.6), "scale was 0.5 and is 0.6"),
+        (Normal(scale=1.0), Bernoulli(), "was Normal and is Bernoulli"),
+    ],
+)
+@pytest.mark.parametrize("way", ["load", "load a model's", "resume"])
+def test_a_likelihood_with_other_numbers_is_another_model(tmp_path, trained, other, told, way):
+    path, x = tmp_path / "run.safetensors", torch.ones(6, 4)
+    model = VAE.dense(4, (2,), (3,), likelihood=trained)
+    config = TrainConfig(epochs=1, batch_size=6, device="cpu")
+    if way == "load a model's":
+        save_checkpoint(path, model)
+    else:
+        fit(model, x, config=config, checkpoint=path)
+    load_checkpoint(path, VAE.dense(4, (2,), (3,), likelihood=trained))
+    changed = VAE.dense(4, (2,), (3,), likelihood=other)
+    before = {name: value.clone() for name, value in changed.state_dict().items()}
+    with pytest.raises(CheckpointError, match=told):
+        if way == "resume":
+            fit(changed, x, config=config, checkpoint=path, resume=True)
+        else:
+            load_checkpoint(path, changed)
+    assert equal(before, changed.state_dict())
+
+
+def test_a_file_without_likelihoods_loads(tmp_path):
+    model = VAE.dense(4, (2,), (3,), likelihood=Normal(scale=1.0))
+    save_checkpoint(tmp_path / "old.safetensors", Checkpoint(model=model.state_dict()))
+    load_checkpoint(tmp_path / "old.safetensors", VAE.dense(4, (2,), (3,), likelihood=Normal(scale=2.0)))
+
+
+@pytest.mark.parametrize("group", ["model", "ema", "best"])
+def test_weights_that_are_no_numbers_are_refused(path, group):
+    found = load_checkpoint(path)
+    getattr(found, group)["encoder.weight"][0, 1] = torch.nan
+    save_checkpoint(path, found)
+    with pytest.raises(CheckpointError, match=f"got NaN in {group}.encoder.weight"):
+        load_checkpoint(path)
 
 
 def test_the_folder_must_exist(tmp_path, linear):

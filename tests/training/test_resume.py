@@ -8,11 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from hvae_ref.models import TwoLevelVAE
+from hvae_ref.data import source_of
+from hvae_ref.models import VAE, TwoLevelVAE
+from hvae_ref.nn import Normal
 from hvae_ref.objectives import Cyclic, Geco, NegativeElbo, Objective
-from hvae_ref.training import CheckpointError, TrainConfig, fit, load_checkpoint
+from hvae_ref.training import Checkpoint, CheckpointError, TrainConfig, fit, load_checkpoint, save_checkpoint
+from hvae_ref.training.loop import Place
+from hvae_ref.training.same_run import warn_of_rate
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +86,8 @@ def test_a_finished_run_only_gives_back_its_weights(x, tmp_path):
 def test_a_run_can_be_made_longer(x, tmp_path):
     path = tmp_path / "run.safetensors"
     start(x, path)
-    _, history = start(x, path, config=replace(CONFIG, epochs=8), resume=True)
+    with pytest.warns(UserWarning, match="epochs was 6 and is 8: the learning rate goes on at 0.00222 .* has 0;"):
+        _, history = start(x, path, config=replace(CONFIG, epochs=8), resume=True)
     assert [record.epoch for record in history.epochs] == list(range(1, 9))
 
 
@@ -241,7 +246,93 @@ def test_a_run_does_not_go_on_with_other_data(x, tmp_path, change, told):
     with pytest.raises(CheckpointError, match=f"cannot resume with other training data: .*{told}"):
         fit(model, change(binary), binary, objective=objective, config=CONFIG, checkpoint=path, resume=True)
     assert path.read_bytes() == content
-    fit(model, binary.numpy(), binary[:5], objective=objective, config=CONFIG, checkpoint=path, resume=True)
+    config = replace(CONFIG, epochs=1)
+    assert (
+        len(fit(model, binary.numpy(), binary, objective=objective, config=config, checkpoint=path, resume=True)) == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (True, lambda x: 1 - x, "validation.x.hash was"),
+        (True, lambda x: x[:5], r"validation.x.shape was \[60, 4\] and is \[5, 4\]"),
+        (True, None, "validation.x was {shape, dtype, hash} and is None"),
+        (False, lambda x: x, "validation.x was None and is {shape, dtype, hash}"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_validation_data(x, tmp_path, before, after, told):
+    path, x, config = tmp_path / "run.safetensors", (x > 0).float(), TrainConfig(epochs=1, batch_size=60, device="cpu")
+    fit(VAE.dense(4, (2,), (3,)), x, x if before else None, config=config, checkpoint=path)
+    content = path.read_bytes()
+    with pytest.raises(CheckpointError, match=f"cannot resume with other validation data: .*{told}"):
+        held_out = None if after is None else after(x)
+        fit(VAE.dense(4, (2,), (3,)), x, held_out, config=replace(config, epochs=2), checkpoint=path, resume=True)
+    assert path.read_bytes() == content
+
+
+def test_a_checkpoint_that_does_not_tell_its_validation_data_is_gone_on_with(x, tmp_path):
+    """As those of older versions do not."""
+    path, x, config = tmp_path / "run.safetensors", (x > 0).float(), TrainConfig(epochs=1, batch_size=60, device="cpu")
+    fit(VAE.dense(4, (2,), (3,)), x, x, config=config, checkpoint=path)
+    old = load_checkpoint(path)
+    old.validation = old.likelihoods = None
+    save_checkpoint(path, old)
+    config = replace(config, epochs=2)
+    assert len(fit(VAE.dense(4, (2,), (3,)), x, 1 - x, config=config, checkpoint=path, resume=True)) == 2
+
+
+class Items(Dataset):
+    """Items by number: rows, or rows with noise that is drawn anew."""
+
+    def __init__(self, x, noise=0.0):
+        self.x, self.noise = x, noise
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, row):
+        return self.x[row] + self.noise * torch.rand(4)
+
+
+KINDS = {
+    "loader of tensors": lambda x: DataLoader(TensorDataset(x), batch_size=20, shuffle=True),
+    "loader of items": lambda x: DataLoader(Items(x), batch_size=20),
+    "items": Items,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_items_of_the_same_number_are_noticed(x, kind):
+    def print_of(x):
+        return source_of("train", KINDS[kind](x)).fingerprint()
+
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    assert print_of(x) == print_of(x.clone()) != print_of(x + 1) and print_of(x)["items"] is not None
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_items_that_are_drawn_anew_are_not_compared(x, tmp_path):
+    path, config = tmp_path / "run.safetensors", TrainConfig(epochs=1, batch_size=60, device="cpu")
+    for epochs in (1, 2):
+        model = VAE.dense(4, (2,), (3,), likelihood=Normal())
+        history = fit(model, Items(x, noise=0.1), config=replace(config, epochs=epochs), checkpoint=path, resume=True)
+    assert len(history) == 2 and load_checkpoint(path).data["items"] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "warns"),
+    [({"schedule": "cosine"}, True), ({"warmup": 0.9}, True), ({"warmup": 0.1}, False), ({}, False)],
+)
+def test_a_learning_rate_that_jumps_is_told(settings, warns, recwarn):
+    config = TrainConfig(epochs=20, learning_rate=1.0, **settings)
+    warn_of_rate(Checkpoint({}, config={"epochs": 10}), config, Place(epoch=8, step=80, total=200))
+    warn_of_rate(Checkpoint({}, config={"epochs": 20}), config, Place(epoch=8, step=80, total=200))
+    assert len(recwarn) == warns
+    if settings.get("schedule") == "cosine":
+        # ½ (1 + cos 0.4 π) and ½ (1 + cos 0.8 π)
+        assert "goes on at 0.655 where the schedule of 10 epochs has 0.0955" in str(recwarn[0].message)
 
 
 @pytest.mark.parametrize("n", [50, 60])

@@ -29,6 +29,8 @@ def train(
     tensorboard: bool = False,
 ) -> None:
     """Train a recipe; `out`, or runs/RECIPE, gets the checkpoint, scalars if asked for and, at the end, the history."""
+    if out is not None and not out.strip():
+        raise ValueError(f"--out: expected a folder, got {out!r}; leave --out away for runs/RECIPE")
     wanted = recipes.load(recipe, overrides)
     folder = Path("runs") / Path(recipe).stem if out is None else Path(out)
     path = folder / CHECKPOINT
@@ -59,6 +61,8 @@ def train(
 
 def evaluate(checkpoint: str, iwae: int | None, split: str | None, out: str | None) -> None:
     """Measure a checkpoint; prints the numbers and writes them with versions and machine."""
+    if out is not None:
+        _check_result(Path(out), out)
     path, found, run = load_run(checkpoint)
     settings = {} if iwae is None else {"iwae_samples": iwae}
     split = split or run.recipe.evaluation.get("split", "test")
@@ -109,6 +113,14 @@ def info(what: str | None) -> None:
             print(f"  {name}: {count:,}")
     if found is not None and len(found.history):
         print(_outcome(found.history))
+
+
+def _check_result(target: Path, out: str) -> None:
+    """Refuse, before anything is measured, a file for the numbers that would replace a run's own or cannot be made."""
+    if target.suffix != ".json" or target.name == "history.json" or target.is_dir():
+        raise ValueError(f"--out: expected a file ending in .json that is no run's history.json, got {out!r}")
+    if not target.parent.is_dir():
+        raise ValueError(f"--out: expected a file in a folder that exists, got {out!r}")
 
 
 def _same_run(recipe: Recipe, found: Checkpoint, path: Path) -> None:

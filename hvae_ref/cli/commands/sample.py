@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def sample(
         given = condition_row(condition, data.condition, model.covariates)
         words = f" under {in_words(given, model.covariates)}"
     one, all_of_them = ({}, {}) if given is None else ({"condition": given[:1]}, {"condition": given})
-    with eval_mode(model, seed):
+    with eval_mode(model, seed), _overflow_told(temperature):
         first = model.sample_latents(1, temperature=temperature, **one)
         held = {level: first[level] for level in fix}
         latents = model.sample_latents(n, fixed=held, temperature=temperature, **all_of_them)
@@ -70,6 +71,19 @@ def sample(
         }
         _write(target, lambda file: save_responses(file, x, mean, words.strip()), arrays | latents)
     print(f"{n} {'images' if images else 'responses'}{words} written to {target}")
+
+
+@contextmanager
+def _overflow_told(temperature: float) -> Iterator[None]:
+    """Name the temperature where latents are so far out that a net's output, and so a distribution, is not finite."""
+    try:
+        yield
+    except ValueError as error:
+        if temperature <= 1 or not str(error).startswith("Expected parameter"):
+            raise
+        raise ValueError(
+            f"--temperature: expected one at which the nets' outputs are finite, got {temperature:g}; try a smaller one"
+        ) from error
 
 
 def _labels(model: LatentVariableModel, text: str | None, n: int) -> tuple[Tensor | None, str]:

@@ -107,6 +107,8 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """
     if name.endswith(FILES):
         path = Path(name)
+        if path.is_dir():
+            raise RecipeError(f"{name}: expected a file, got a folder; give the path of a recipe in it")
         if not path.is_file():
             raise RecipeError(f"{name}: no such file; give a path that exists, or one of {', '.join(names())}")
     elif name not in names():

@@ -452,7 +452,7 @@ def test_latents_and_numbers_that_make_no_sense_are_refused(kind) -> None:
         model.decode({}, condition=c)
     with pytest.raises(ValueError, match="n: expected at least one sample, got 0"):
         model.log_weight(x, 0, condition=c)
-    with pytest.raises(ValueError, match="temperature: expected a number of at least 0"):
+    with pytest.raises(ValueError, match="temperature: expected a finite number ≥ 0"):
         model.sample(3, temperature=-1.0, condition=c)
     with pytest.raises(ValueError, match=r"keep: expected a collection of names among z_global.*, got \('z9',\)"):
         model.reconstruct(x, keep=("z9",), condition=c)

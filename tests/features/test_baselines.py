@@ -114,7 +114,7 @@ def test_local_contrast_sees_brightness_and_spread_and_nothing_else():
         (lambda: aligned({"a": torch.zeros(0, 3, 2, 2)}), r"a: expected shape \(B, D, H, W\) with at least one"),
         (lambda: aligned({"a": torch.full((1, 1, 2, 2), torch.nan)}), "a: expected finite numbers"),
         (lambda: aligned({"a": torch.zeros(1, 1, 2, 2), "b": torch.zeros(2, 1, 2, 2)}), "expected one batch size"),
-        (lambda: PositionGaussian(0), "shrinkage: expected a positive number, got 0"),
+        (lambda: PositionGaussian(0), "shrinkage: expected a number > 0, got 0"),
         (lambda: PositionGaussian().fit(maps(n=1)), "expected at least two vectors for each Gaussian, got 1"),
         (lambda: PositionGaussian().surprise(maps()), "call fit first"),
         (lambda: PositionGaussian().fit(maps()).surprise(maps(level1=(5, 4, 4))), r"maps \(6, 6\), got \(5, 4, 4\)"),

@@ -119,7 +119,7 @@ def test_local_contrast_sees_brightness_and_spread_and_nothing_else():
         (lambda: PositionGaussian().surprise(maps()), "call fit first"),
         (lambda: PositionGaussian().fit(maps()).surprise(maps(level1=(5, 4, 4))), r"maps \(6, 6\), got \(5, 4, 4\)"),
         (lambda: PositionGaussian().fit(maps()).surprise({"level1": maps()["level1"]}), "expected 5 channels"),
-        (lambda: NearestNeighbour(0), "memory: expected at least 1, got 0"),
+        (lambda: NearestNeighbour(0), "memory: expected a whole number of at least 1, got 0"),
         (lambda: NearestNeighbour().surprise(maps()), "call fit first"),
         (lambda: NearestNeighbour().fit(maps()).surprise({"a": maps()["level1"]}), "expected 5 channels, got 3"),
         (lambda: local_contrast(torch.zeros(1, 1, 32, 32), 5), "window: expected an even number from 2 to 32 .* got 5"),

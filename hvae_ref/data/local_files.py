@@ -81,7 +81,12 @@ def read_idx(path: Path) -> np.ndarray:
         raise ValueError(
             f"{path}: expected {math.prod(sizes)} bytes of data, got {values.size}. Delete it and load again."
         )
-    return values.reshape(sizes)
+    try:
+        return values.reshape(sizes)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: expected an array of few sizes, got {rank} of them. Delete it and load again."
+        ) from error
 
 
 @contextmanager
@@ -147,4 +152,8 @@ def mnist_like(name: str, *, train: bool) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{name}: expected labels 0 to 9, got {labels[row]} in place {row} of {paths[1]}")
     if not images.any():
         raise ValueError(f"{name}: expected images, got zeros throughout in {paths[0]}. Delete it and load again.")
+    if images.max() < 2:
+        raise ValueError(f"{name}: expected grey levels from 0 to 255, got 0 and 1 alone in {paths[0]}")
+    if (labels == labels[0]).all():
+        raise ValueError(f"{name}: expected labels of ten classes, got {labels[0]} throughout in {paths[1]}")
     return images, labels.astype(np.int64)

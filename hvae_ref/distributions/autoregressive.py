@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from hvae_ref.distributions.base import expanded
+from hvae_ref.distributions.base import checked_shape, expanded
+from hvae_ref.errors import whole_number
 
 
 class Autoregressive(Distribution):
@@ -20,6 +21,9 @@ class Autoregressive(Distribution):
         batch_shape: shape of a sample without its last dimension.
         data_dim: D.
         like: a tensor with the dtype and device of the samples.
+
+    Raises:
+        ValueError: where the sizes are no whole numbers, or D is below 1.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}
@@ -34,7 +38,8 @@ class Autoregressive(Distribution):
         validate_args: bool | None = None,
     ) -> None:
         self.conditionals, self.like = conditionals, like
-        super().__init__(torch.Size(batch_shape), torch.Size((data_dim,)), validate_args=validate_args)
+        event_shape = torch.Size((whole_number("data_dim", data_dim),))
+        super().__init__(checked_shape("batch_shape", batch_shape), event_shape, validate_args=validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: Autoregressive | None = None) -> Autoregressive:
         """The same distribution with a larger batch shape; the net has to take x with more dimensions before D."""
@@ -47,14 +52,22 @@ class Autoregressive(Distribution):
         return constraints.independent(self.conditionals(empty).support, 1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(value) for values (…, D), one pass through the net; batch shape, nats."""
+        """log p(value) for values (…, D), one pass through the net; batch shape, nats.
+
+        Raises:
+            ValueError: for another last dimension than D, which a net may not notice, or no tensor.
+        """
+        if not isinstance(value, Tensor) or value.shape[-1:] != self.event_shape:
+            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"value: expected a tensor (…, {self.event_shape[0]}), got {got}")
         return self.conditionals(value).log_prob(value).sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw `sample_shape + batch_shape + (D,)`; D passes through the net, one an element."""
+        sample_shape = checked_shape("sample_shape", sample_shape)
         if len(sample_shape):
-            draws = [self.sample() for _ in range(torch.Size(sample_shape).numel())]
-            shape = self._extended_shape(torch.Size(sample_shape))
+            draws = [self.sample() for _ in range(sample_shape.numel())]
+            shape = self._extended_shape(sample_shape)
             return torch.stack(draws).view(shape) if draws else self.like.new_zeros(shape)
         with torch.no_grad():
             x = self.like.new_zeros(self.batch_shape + self.event_shape)

@@ -60,6 +60,27 @@ def broadcast_parameters(**parameters: Tensor) -> tuple[Tensor, ...]:
     return tuple(value.expand(shape) for value in parameters.values())
 
 
+def checked_shape(name: str, shape: Any) -> Size:  # noqa: ANN401  (whatever was given)
+    """A shape, from a sequence of sizes.
+
+    Raises:
+        ValueError: that names it, for anything else, such as a single number.
+
+    >>> checked_shape("sample_shape", (2, 3))
+    torch.Size([2, 3])
+    >>> checked_shape("sample_shape", 5)
+    Traceback (most recent call last):
+    ValueError: sample_shape: expected a sequence of whole numbers of at least 0, such as (5,), got 5
+    """
+    fits = isinstance(shape, Sequence) and not isinstance(shape, str)
+    # A size that is traced is no int; torch checks it.
+    if not fits or any(isinstance(size, bool | str | float) or size is None or size < 0 for size in shape):
+        such = f"({shape},)" if isinstance(shape, int) else "(5,)"
+        expected = f"a sequence of whole numbers of at least 0, such as {such}"
+        raise ValueError(f"{name}: expected {expected}, got {shape!r}")
+    return Size(shape)
+
+
 def expanded(distribution: D, batch_shape: Sequence[int], instance: D | None = None, **event_dims: int) -> D:
     """The distribution with a larger batch shape, of the same class and with the same checks, and nothing copied.
 

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from hvae_ref.distributions.base import expanded
+from hvae_ref.distributions.base import all_true, expanded, first_wrong
+
+LOST = 0.05
+"""Rounding of an innovation, in units of its standard deviation or of itself, beyond which log p means nothing."""
 
 
 class CorrelatedNormal(Distribution):
@@ -106,11 +109,32 @@ class CorrelatedNormal(Distribution):
         )
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log N(x; μ, Σ), (…)."""
+        """log N(x; μ, Σ), (…).
+
+        Raises:
+            ValueError: for another last dimension than L; and, unless checks are off, for deviations so large beside s
+                that the rounding of their dtype hides what is left of them. Where φ grows (|φ| > 1), draws come
+                there after 150 steps at φ = 1.1 in float32.
+        """
+        if value.shape[-1:] != self.event_shape:
+            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
         if self._validate_args and value.numel():  # torch cannot check an empty vector
             self._validate_sample(value)
         e = value - self.loc
         lags = self.coefficients.shape[1]
         before = torch.nn.functional.pad(e, (lags, 0)).unfold(-1, lags, 1)[..., :-1, :].flip(-1)
-        innovation = (e - (before * self.coefficients).sum(-1)) / self.scale
+        terms = before * self.coefficients
+        innovation = (e - terms.sum(-1)) / self.scale
+        if self._validate_args:
+            self._check_digits((e.abs() + terms.abs().sum(-1)).detach(), innovation.detach())
         return torch.distributions.Normal(0.0, 1.0).log_prob(innovation).sum(-1) - self.scale.log().sum(-1)
+
+    def _check_digits(self, size: Tensor, innovation: Tensor) -> None:
+        """Refuse innovations that are differences of numbers whose rounding is as large as they are."""
+        rounding = torch.finfo(size.dtype).eps * size / self.scale
+        lost = rounding > LOST * (1 + innovation.abs())
+        if not all_true(~lost):
+            raise ValueError(
+                f"value: expected deviations that {size.dtype} holds to a fraction of the scale, got "
+                f"{first_wrong(rounding, lost):.8} of it as their rounding; use float64, or smaller coefficients"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -50,10 +51,10 @@ class DiscretizedLogisticMixture(Distribution):
     def __init__(
         self, logits: Tensor, loc: Tensor, scale: Tensor, num_values: int, validate_args: bool | None = None
     ) -> None:
-        if isinstance(num_values, bool) or not isinstance(num_values, int) or num_values < 2:
+        if isinstance(num_values, bool) or not isinstance(num_values, Integral) or num_values < 2:
             raise ValueError(f"num_values: expected an integer of at least 2, got {num_values!r}")
         self.logits, self.loc, self.scale = broadcast_parameters(logits=logits, loc=loc, scale=scale)
-        self.num_values = num_values
+        self.num_values = int(num_values)
         super().__init__(self.loc.shape[:-1], validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)

@@ -71,5 +71,5 @@ def test_load_adds_copies_to_the_training_split_alone() -> None:
 def test_bad_requests_are_named() -> None:
     with pytest.raises(ValueError, match="grey_levels: expected the counts of square blocks"):
         load("mnist5k", "validation", deformed_copies=1)
-    with pytest.raises(ValueError, match="copies: expected 0 or more, got -1"):
+    with pytest.raises(ValueError, match="deformed_copies: expected a whole number of at least 0, got -1"):
         load("digits", "train", deformed_copies=-1)

@@ -199,3 +199,30 @@ def test_signals_have_no_pixels(arguments: dict) -> None:
     (name,) = arguments
     with pytest.raises(ValueError, match=f"{name}: abr holds no grey-level images; leave it out"):
         load("abr", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": "1"}, "seed: expected a whole number of at least 0, got '1'"),
+        ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+        ({"seed": True}, "seed: expected a whole number of at least 0, got True"),
+        ({"seed": 1.0}, "seed: expected a whole number of at least 0, got 1.0"),
+        ({"deformed_copies": 1.5}, "deformed_copies: expected a whole number of at least 0, got 1.5"),
+        ({"deformed_copies": True}, "deformed_copies: expected a whole number of at least 0, got True"),
+    ],
+)
+def test_seeds_and_numbers_of_copies_are_whole(arguments: dict, message: str, unchecked) -> None:
+    for name in ("digits", "abr"):
+        with pytest.raises(ValueError, match=message):
+            load(name, "train", **arguments)
+
+
+def test_numbers_of_numpy_are_numbers_and_halves_are_none(unchecked) -> None:
+    assert torch.equal(load("digits", "test", "static", seed=np.int64(3)).x, load("digits", "test", "static", seed=3).x)
+    for name in ("digits", "abr"):
+        data = load(name, "validation")
+        assert len(data.subset(np.int64(2))) == 2
+        for n in (2.5, True, 0, "2"):
+            with pytest.raises(ValueError, match=f"n: expected 1 to .*, got {n!r}"):
+                data.subset(n)

@@ -112,6 +112,7 @@ def test_truncated_gzip(tmp_path: Path) -> None:
         (b"", "expected an IDX file of unsigned bytes, got header none"),
         (b"\x00\x00\x0d\x01\x00\x00\x00\x00", "expected an IDX file of unsigned bytes, got header 00000d01"),
         (b"\x00\x00\x08\x00", "expected an IDX file of unsigned bytes"),
+        (b"\x00\x00\x08\xc8" + b"\x00\x00\x00\x01" * 200 + b"\x07", "expected an array of few sizes, got 200 of them"),
         (b"<html>404</html>", "got a page of HTML or XML"),
         (b"PK\x03\x04", "got a ZIP archive"),
         (b"\x00\x00\x08\x03" + b"\xff" * 12, "expected 79228162458924105385300197375 bytes of data, got 0"),
@@ -143,4 +144,11 @@ def test_labels_and_images_that_are_none_are_named(no_copy: Path) -> None:
     write_idx(no_copy / "mnist" / "t10k-labels-idx1-ubyte", np.zeros(10_000))
     write_idx(no_copy / "mnist" / "t10k-images-idx3-ubyte", 0 * images)
     with pytest.raises(ValueError, match="mnist: expected images, got zeros throughout"):
+        load("mnist", "test")
+    write_idx(no_copy / "mnist" / "t10k-images-idx3-ubyte", images)
+    with pytest.raises(ValueError, match="mnist: expected grey levels from 0 to 255, got 0 and 1 alone in .*images"):
+        load("mnist", "test")
+    write_idx(no_copy / "mnist" / "t10k-images-idx3-ubyte", 255 * images)
+    write_idx(no_copy / "mnist" / "t10k-labels-idx1-ubyte", np.full(10_000, 3))
+    with pytest.raises(ValueError, match="mnist: expected labels of ten classes, got 3 throughout in .*labels"):
         load("mnist", "test")

@@ -77,3 +77,18 @@ def test_values_outside_the_support_are_refused() -> None:
         p.log_prob(torch.full((2, 4), 0.5).double())
     assert p.support.check(torch.ones(2, 4).double()).all()
     assert not p.support.check(torch.full((2, 4), 0.5).double()).any()
+
+
+def test_other_shapes_are_named(unchecked) -> None:
+    p = made_distribution("bernoulli", 2, 3, torch.zeros(2, 2))
+    for value in (torch.zeros(2, 4), torch.zeros(2, 1), torch.tensor(0.0)):
+        with pytest.raises(ValueError, match=r"value: expected a tensor \(…, 3\), got \("):
+            p.log_prob(value)
+    with pytest.raises(
+        ValueError, match=r"sample_shape: expected a sequence .*such as \(5,\), got 5"
+    ):
+        p.sample(5)
+    with pytest.raises(ValueError, match="data_dim: expected a whole number of at least 1, got 0"):
+        Autoregressive(p.conditionals, (2,), 0, p.like)
+    with pytest.raises(ValueError, match="batch_shape: expected a sequence"):
+        Autoregressive(p.conditionals, 2, 3, p.like)

@@ -110,3 +110,25 @@ def test_what_does_not_belong_together_is_refused() -> None:
             CorrelatedNormal(loc, scale, torch.zeros(L, lags, dtype=torch.float64))
     with pytest.raises(ValueError, match="scale"):
         CorrelatedNormal(loc, -scale, coefficients)
+
+
+@pytest.mark.parametrize("phi", [0.9, 1.0, 1.05, 1.2, 1.5])
+def test_a_density_is_right_or_refused_where_deviations_grow(phi: float) -> None:
+    """The innovations that a draw was made of are known, and with them its density."""
+    steps = 200
+    wide = CorrelatedNormal(*(torch.zeros(4, steps, dtype=torch.float64) + k for k in (0, 1)), torch.zeros(steps, 1))
+    coefficients = torch.full((steps, 1), phi)
+    narrow = CorrelatedNormal(wide.loc.float(), wide.scale.float(), coefficients)
+    noise = torch.randn(4, steps, generator=torch.Generator().manual_seed(0))
+    draws = narrow._accumulated(noise)
+    truth = wide.log_prob(noise.double())
+    if phi < 1.1:
+        torch.testing.assert_close(narrow.log_prob(draws).double(), truth, atol=0.5, rtol=0)
+    else:
+        with pytest.raises(ValueError, match="value: expected deviations that torch.float32 holds to a fraction"):
+            narrow.log_prob(draws)
+    with pytest.raises(ValueError, match=r"value: expected a last dimension of 200, got \(4, 100\)"):
+        narrow.log_prob(draws[:, :100])
+    far = torch.full((1, steps), 1e9)  # far from the mean, and nothing cancels
+    white = CorrelatedNormal(torch.zeros(1, steps), torch.ones(1, steps), torch.zeros(steps, 1))
+    torch.testing.assert_close(white.log_prob(far), torch.tensor([-0.5e18 * steps]))

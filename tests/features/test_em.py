@@ -158,15 +158,31 @@ def test_the_seed_decides_and_the_callers_random_state_does_not_move():
         (torch.tensor([[0.0], [torch.inf]]), {"components": 1}, "x: expected finite numbers"),
         (torch.zeros(4), {"components": 1}, r"x: expected rows of shape \(n, D\)"),
         (torch.zeros(4, 2).long(), {"components": 1}, "in floats"),
-        (torch.zeros(4, 2), {"components": 0}, "components: expected at least 1, got 0"),
-        (torch.zeros(4, 2), {"components": 1, "starts": 0}, "starts: expected at least 1, got 0"),
-        (torch.zeros(4, 2), {"components": 1, "min_scale": 0.0}, "min_scale: expected a positive number, got 0.0"),
+        (torch.zeros(4, 2), {"components": 0}, "components: expected a whole number of at least 1, got 0"),
+        (torch.zeros(4, 2), {"components": 1, "starts": 0}, "starts: expected a whole number of at least 1, got 0"),
+        *(
+            (torch.zeros(4, 2), {"components": 1, name: value}, f"{name}: expected a .*number.*, got {value!r}")
+            for name, values in (
+                ("min_scale", (0.0, True, math.inf, "1")),
+                ("tolerance", (math.nan, -1, "x", True)),
+                ("seed", (None, 1.5, -1, True)),
+                ("max_steps", (0, 2.5)),
+            )
+            for value in values
+        ),
         (iter([torch.zeros(4, 2)]), {"components": 1}, "iterated over again"),
     ],
 )
-def test_what_cannot_be_fitted_is_named(x, arguments, message):
+def test_what_cannot_be_fitted_is_named(x, arguments, message, unchecked):
     with pytest.raises(ValueError, match=message):
         fit_mixture(x, **arguments)
+
+
+def test_numbers_of_numpy_are_numbers(unchecked):
+    x = truth().sample((60,))
+    plain = fit_mixture(x, 2, seed=3, min_scale=0.1, tolerance=1e-3)
+    ours = fit_mixture(x, np.int64(2), seed=np.int64(3), min_scale=np.float64(0.1), tolerance=np.float64(1e-3))
+    torch.testing.assert_close(ours.mixture.loc, plain.mixture.loc)
 
 
 def test_kmeans_plus_plus_finds_far_clusters():

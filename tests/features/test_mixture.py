@@ -143,6 +143,9 @@ def test_far_points_have_little_density_and_no_nan():
         ({"scale_tril": -torch.eye(2).expand(2, 2, 2)}, "scale_tril"),
         ({"scale_tril": torch.ones(2, 2, 2)}, "scale_tril"),
         ({"logits": torch.tensor([0.0, torch.nan])}, "logits"),
+        ({"logits": torch.zeros(())}, "logits: expected shape"),
+        ({"logits": torch.zeros(0), "loc": torch.zeros(0, 2)}, "logits: expected shape"),
+        ({"loc": torch.zeros(2, 0), "scale_tril": torch.zeros(2, 0, 0)}, "loc: expected shape .2, 'D'., got .2, 0."),
     ],
 )
 def test_parameters_that_do_not_fit_are_named(change, message):
@@ -177,3 +180,22 @@ def test_the_mode_of_a_nearly_flat_gaussian_is_its_mean():
     mode = GaussianMixture(torch.zeros(1), loc, tril[None]).mode
     assert mode.dtype == torch.float32
     assert torch.allclose(mode, loc[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("far", [1e20, 3e38])
+def test_responsibilities_far_out_are_those_of_double_precision(far):
+    tril = torch.eye(2) * torch.tensor([1.0, 2.0])[:, None, None]
+    mixture = GaussianMixture(torch.zeros(2), torch.zeros(2, 2), tril)
+    r = mixture.responsibilities(torch.tensor([[far, 0.0], [0.0, 0.0]]))
+    torch.testing.assert_close(r, torch.tensor([[0.0, 1.0], [0.8, 0.2]]))
+
+
+def test_points_and_temperatures_that_are_no_numbers_are_named(unchecked):
+    mixture = random_mixture()
+    for value, got in ((np.zeros((3, 2)), "shape"), ([0.0, 1.0], "list"), (torch.zeros(3, 2).long(), "torch.int64")):
+        with pytest.raises(ValueError, match=f"value: expected .*got .*{got}"):
+            mixture.log_prob(value)
+    for temperature in ("2", True, None):
+        with pytest.raises(ValueError, match="temperature: expected a positive number, got"):
+            mixture.tempered(temperature)
+    torch.testing.assert_close(mixture.tempered(np.float32(0.5)).loc, mixture.loc)

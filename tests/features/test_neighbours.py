@@ -60,6 +60,17 @@ def test_an_image_s_score_is_that_of_the_paper(neighbours):
     assert scores.shape == (5,) and (scores <= nearest.surprise(test).amax((1, 2))).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_memory_of_half_precision_is_that_of_the_same_numbers_in_single(dtype):
+    """Squared distances above 65,504 and differences below the rounding of half precision choose the same rows."""
+    half = {"level1": (300 * torch.randn(4, 8, 4, 4, generator=torch.Generator().manual_seed(0))).to(dtype)}
+    single = {level: f.float() for level, f in half.items()}
+    narrow, wide = (NearestNeighbour(memory=12).fit(f) for f in (half, single))
+    assert narrow.rows.dtype == torch.float32
+    torch.testing.assert_close(narrow.rows, wide.rows)
+    torch.testing.assert_close(narrow.surprise(half), wide.surprise(single))
+
+
 MAPS = {"a": torch.randn(3, 4, 4)}
 FEATURES = {"a": torch.randn(4, 3, 4, 4)}
 SCORES, MASKS = torch.rand(2, 4, 4), torch.rand(2, 4, 4) > 0.5
@@ -73,12 +84,15 @@ SCORES, MASKS = torch.rand(2, 4, 4), torch.rand(2, 4, 4) > 0.5
             "shrinkage: expected",
         ),
         (lambda: PositionGaussian(1e-17).fit(FEATURES), "shrinkage: expected more than rounding"),
-        (lambda: PositionGaussian(float("inf")), "shrinkage: expected a positive number, got inf"),
-        (lambda: PositionGaussian("0.1"), "shrinkage: expected a positive number"),
-        (lambda: NearestNeighbour(2.5), "memory: expected at least 1, got 2.5"),
+        (lambda: PositionGaussian(float("inf")), "shrinkage: expected a number > 0, got inf"),
+        (lambda: PositionGaussian("0.1"), "shrinkage: expected a number > 0, got '0.1'"),
+        (lambda: PositionGaussian(True), "shrinkage: expected a number > 0, got True"),
+        (lambda: NearestNeighbour(2.5), "memory: expected a whole number of at least 1, got 2.5"),
+        (lambda: NearestNeighbour(True), "memory: expected a whole number of at least 1, got True"),
+        (lambda: NearestNeighbour(seed=None), "seed: expected a whole number of at least 0, got None"),
         (
             lambda: NearestNeighbour().fit(FEATURES).image_surprise(FEATURES, 0),
-            "neighbours: expected at least 1, got 0",
+            "neighbours: expected a whole number of at least 1, got 0",
         ),
         (lambda: NearestNeighbour().image_surprise(FEATURES), "call fit first"),
         (lambda: aligned(FEATURES["a"]), r"features: expected maps by level, got shape \(4, 3, 4, 4\)"),

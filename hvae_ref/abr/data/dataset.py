@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -76,10 +77,10 @@ class AbrDataset:
             n: how many, 1 … N.
 
         Raises:
-            ValueError: when n is outside that range.
+            ValueError: when n is no whole number in that range.
         """
-        if not 1 <= n <= len(self):
-            raise ValueError(f"n: expected 1 to {len(self)} responses, got {n}")
+        if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= len(self):
+            raise ValueError(f"n: expected 1 to {len(self)} responses, got {n!r}")
         return replace(
             self,
             x=self.x[:n],

@@ -26,8 +26,14 @@ MOST_REPEATS = 0.6
 """Share of samples that may equal the one before."""
 LEAST_MARKS = 8
 """Marked peaks in a file from which on they are compared with the signals."""
-USUAL_DROP = (0.35, 3.0)
-"""Fall of a signal from a marked peak to the trough after it, by the marked amplitude; the median of a file."""
+USUAL_DROP = (0.55, 1.9)
+"""Fall of signals from marked peaks to the troughs after them, by the marked amplitudes; over all marks of a file."""
+LEAST_DROP = 0.25
+"""The same over the two or more marks of one recording, below which it may stand on its head."""
+USUAL_OFFSET = 0.5
+"""Mean of a recording by its range; averages of amplifiers with a high-pass filter are around 0."""
+HELD = 0.9
+"""Share of the samples at even places, or at odd ones, that equal the one before when each stands twice."""
 FILLER_RUN = 12
 """Equal samples in a row anywhere that no amplifier gives."""
 
@@ -95,6 +101,14 @@ def signal_doubts(signals: np.ndarray) -> list[tuple[int, str]]:
     if (rows := np.flatnonzero(repeats > MOST_REPEATS)).size:
         row = int(rows[0])
         found.append((row, f"{repeats[row]:.0%} of samples repeat the one before; was it resampled or rounded?"))
+    same = np.diff(signals, axis=1) == 0
+    held = np.maximum(same[:, 0::2].mean(axis=1), same[:, 1::2].mean(axis=1))
+    if (rows := np.flatnonzero((held > HELD) & (repeats <= MOST_REPEATS))).size:
+        found.append((int(rows[0]), "every second sample repeats the one before; was it recorded at half the rate?"))
+    offset = signals.mean(axis=1)
+    if (rows := np.flatnonzero(np.abs(offset) > USUAL_OFFSET * spread)).size:
+        row = int(rows[0])
+        found.append((row, f"mean {offset[row]:.3g} µV beside a range of {spread[row]:.3g}; an offset?"))
     runs, edges, rounded = _runs(signals)
     if (rows := np.flatnonzero(runs >= FILLER_RUN)).size:
         row = int(rows[0])
@@ -119,17 +133,23 @@ def _runs(signals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return longest, longest_end, inside.sum(1) > 0.1 * same.shape[1]
 
 
-def peak_fault(latency: np.ndarray, amplitude: np.ndarray) -> tuple[int, str, str] | None:
+def peak_fault(
+    latency: np.ndarray, amplitude: np.ndarray, needed: np.ndarray | None = None
+) -> tuple[int, str, str] | None:
     """The first peak that is none: row, column, and what is wrong with it.
 
     Args:
         latency: (N, 5) ms, NaN where a wave is absent.
         amplitude: (N, 5) µV, NaN where a wave is absent.
+        needed: (N, 5), the waves that must not be absent; none by default.
     """
     absent = "; an absent wave has two empty cells (NaN in NPZ)"
-    for row, wave in np.argwhere(~(np.isnan(latency) & np.isnan(amplitude))).tolist():
+    given = ~(np.isnan(latency) & np.isnan(amplitude))
+    for row, wave in np.argwhere(given if needed is None else given | needed).tolist():
         at, size = latency[row, wave], amplitude[row, wave]
         column = f"latency_{WAVES[wave]}"
+        if np.isnan(at) and not np.isnan(size):
+            return row, column, f"expected 0 to {LAST_MS:g} (ms) beside the amplitude of {size:g} µV, got none"
         if not 0.0 <= at <= LAST_MS + 1e-6:
             guess = ": in µs?" if at >= 800 and at < 1e4 else ": the number of a sample?" if 10 <= at < 200 else ""
             return row, column, f"expected 0 to {LAST_MS:g} (ms), got {at:g}{guess}"
@@ -138,7 +158,8 @@ def peak_fault(latency: np.ndarray, amplitude: np.ndarray) -> tuple[int, str, st
             return row, column, f"expected a wave after {FIRST_LATENCY_MS:g} ms, got {at:g}{guess}"
         column = f"amplitude_{WAVES[wave]}"
         if not np.isfinite(size):
-            return row, column, f"expected a number (µV) beside a latency, got {size:g}"
+            got = "none" if np.isnan(size) else f"{size:g}"
+            return row, column, f"expected a finite number (µV) beside the latency of {at:g} ms, got {got}"
         low, high = POSSIBLE_AMPLITUDE_UV
         if not low <= size <= high:
             expected = f"expected an amplitude of {low:g} to {high:g} µV, from peak down to trough"
@@ -170,20 +191,31 @@ def peak_doubts(latency: np.ndarray, amplitude: np.ndarray) -> list[tuple[int, s
     return found
 
 
-def marks_doubt(signals: np.ndarray, latency: np.ndarray, amplitude: np.ndarray) -> list[tuple[int, str]]:
-    """Whether the marked peaks of a file stand, on the whole, where its signals are high before they fall."""
-    places = np.argwhere(~np.isnan(latency))
-    if len(places) < LEAST_MARKS:
-        return []
-    drops = []
-    for row, wave in places.tolist():
+def marks_doubts(signals: np.ndarray, latency: np.ndarray, amplitude: np.ndarray) -> list[tuple[int, str]]:
+    """Whether marked peaks stand where signals are high before they fall: over the whole file, else in each recording.
+
+    Falls and amplitudes are summed before they are divided, so that small waves, which noise hides, count little.
+    """
+    marked = ~np.isnan(latency)
+    falls, rises = np.zeros(latency.shape), np.zeros(latency.shape)
+    for row, wave in np.argwhere(marked).tolist():
         at = round(latency[row, wave] / SAMPLE_INTERVAL_MS)
         reach = round((2.0 if wave == 4 else 0.7) / SAMPLE_INTERVAL_MS)
         after = np.convolve(signals[row, max(at - 1, 0) : at + reach + 1], np.ones(3) / 3, "valid")
         peak = signals[row, max(at - 2, 0) : at + 3].mean()
-        drops.append((peak - (after.min() if after.size else peak)) / amplitude[row, wave])
-    median = float(np.median(drops))
-    if USUAL_DROP[0] <= median <= USUAL_DROP[1]:
+        if after.size:
+            falls[row, wave], rises[row, wave] = peak - after.min(), after.max() - peak
+    sizes = np.where(marked, amplitude, 0.0)
+    told = "after marked peaks by {:.2g} of the marked amplitudes; usual is about 1: "
+    if marked.sum() >= LEAST_MARKS:
+        share = falls.sum() / sizes.sum()
+        if not USUAL_DROP[0] <= share <= USUAL_DROP[1]:
+            asked = "are they inverted, moved in time, or in other units?"
+            return [(int(np.argwhere(marked)[0, 0]), f"signals fall {told.format(share)}{asked}")]
+    low = (marked.sum(1) > 1) & (falls.sum(1) < LEAST_DROP * sizes.sum(1)) & (rises.sum(1) > 0.5 * sizes.sum(1))
+    if not low.any():
         return []
-    told = f"signals fall after marked peaks by {median:.2g} of the marked amplitudes (median); usual is about 1: "
-    return [(int(places[0, 0]), told + "are they inverted, moved in time, or in other units?")]
+    row = int(low.argmax())
+    others = f" (so do {low.sum() - 1} more)" if low.sum() > 1 else ""
+    share = falls[row].sum() / sizes[row].sum()
+    return [(row, f"the signal rises, and falls {told.format(share)}is it inverted?{others}")]

@@ -30,8 +30,9 @@ import numpy as np
 import torch
 
 from hvae_ref.abr.data.dataset import AbrDataset
+from hvae_ref.abr.data.dataset_parts import checked_parts
 from hvae_ref.abr.data.parameters import STATIC_NAMES, STATICS, WAVES
-from hvae_ref.abr.data.plausible import marks_doubt, peak_doubts, peak_fault, signal_doubts, signal_fault
+from hvae_ref.abr.data.plausible import marks_doubts, peak_doubts, peak_fault, signal_doubts, signal_fault
 from hvae_ref.abr.data.recording_tables import PEAK_COLUMNS, SAMPLE_COLUMNS, Table, finite, read_csv, read_npz
 
 
@@ -96,8 +97,8 @@ def read_recordings(path: str | Path) -> AbrDataset:
         FileNotFoundError: when there is no such file.
 
     Warns:
-        UserWarning: naming file and row, of magnitudes, latencies or runs of equal samples that few recordings have, of
-            recordings that are there twice, and of marked peaks after which the signals do not fall.
+        UserWarning: naming file and row, of magnitudes, offsets, latencies or repeated samples that few recordings
+            have, of recordings that are there twice, and of marked peaks after which the signals do not fall as far.
     """
     path = _checked_path(path)
     readers = {".csv": read_csv, ".npz": read_npz}
@@ -115,7 +116,7 @@ def read_recordings(path: str | Path) -> AbrDataset:
         table.refuse(fault[0], "s000 …", fault[1])
     condition = _condition(table)
     latency, amplitude = _peaks(table, len(signals))
-    doubts = [*signal_doubts(signals), *peak_doubts(latency, amplitude), *marks_doubt(signals, latency, amplitude)]
+    doubts = [*signal_doubts(signals), *peak_doubts(latency, amplitude), *marks_doubts(signals, latency, amplitude)]
     _warn(table, doubts)
     present = ~np.isnan(latency)
     peaks = np.where(present[:, :, None], np.stack([latency, amplitude], axis=2), 0.0)
@@ -154,23 +155,13 @@ def write_recordings(dataset: AbrDataset, path: str | Path) -> None:
         path: file whose name ends in .csv or .npz; an existing one is replaced.
 
     Raises:
-        ValueError: for any other ending, for a dataset without responses, and for samples or marked peaks that
-            `read_recordings` would refuse.
+        ValueError: for any other ending or a folder, for a dataset without responses or with parts of other shapes,
+            and for samples, conditions or marked peaks that `read_recordings` would refuse.
     """
     path = _checked_path(path)
-    if not len(dataset):
-        raise ValueError("dataset: expected at least one recording, got none")
-    signals = dataset.x.detach().cpu().numpy().astype(np.float32)
-    condition = dataset.condition.detach().cpu().numpy().astype(np.float32)
-    peaks = dataset.targets["peaks"].detach().cpu().numpy().astype(np.float32)
-    present = dataset.targets["present"].detach().cpu().numpy()
-    for part, fault in (
-        ("x", signal_fault(signals)),
-        ("targets", peak_fault(*(np.where(present, peaks[:, :, k], np.nan) for k in (0, 1)))),
-    ):
-        if fault:
-            place = ", ".join(str(at) for at in fault[:-1])
-            raise ValueError(f"dataset.{part}: row {place}: {fault[-1]}")
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a file, this is a folder")
+    signals, condition, peaks, present = checked_parts(dataset)
     marked = np.where(present[:, :, None], peaks, np.float32(np.nan)).reshape(len(peaks), -1)
     columns = {name: condition[:, index] for index, name in enumerate(STATIC_NAMES)}
     columns.update({name: marked[:, index] for index, name in enumerate(PEAK_COLUMNS)})

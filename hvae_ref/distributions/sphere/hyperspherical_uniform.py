@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Size, Tensor
 from torch.distributions import Distribution, Transform, biject_to, constraints, transform_to
 from torch.distributions.constraints import Constraint
 
-from hvae_ref.distributions.base import expanded
+from hvae_ref.distributions.base import checked_shape, expanded
 
 
 class _UnitVector(Constraint):
@@ -83,6 +84,17 @@ def log_sphere_area(dim: int) -> float:
     return math.log(2.0) + 0.5 * dim * math.log(math.pi) - math.lgamma(0.5 * dim)
 
 
+def checked_points(value: Tensor, dim: int) -> None:
+    """Refuse what is no floating-point tensor (…, m).
+
+    Raises:
+        ValueError: that says what was given.
+    """
+    if not isinstance(value, Tensor) or not value.is_floating_point() or value.shape[-1:] != (dim,):
+        got = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"value: expected a floating-point tensor (…, {dim}), got {got}")
+
+
 class HypersphericalUniform(Distribution):
     r"""The uniform distribution on the unit sphere S^{m−1} in R^m.
 
@@ -98,7 +110,7 @@ class HypersphericalUniform(Distribution):
         validate_args: whether `log_prob` checks that its values lie on the sphere; torch's default where it is None.
 
     Raises:
-        ValueError: where `dim` is below 2 or not an integer, or `dtype` holds integers.
+        ValueError: where `dim` is below 2 or not an integer, `batch_shape` is no shape, or `dtype` holds integers.
 
     >>> round(float(HypersphericalUniform(3).entropy()), 4)  # log 4π
     2.531
@@ -115,13 +127,13 @@ class HypersphericalUniform(Distribution):
         device: torch.device | str | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        if isinstance(dim, bool) or not isinstance(dim, int) or dim < 2:
+        if isinstance(dim, bool) or not isinstance(dim, Integral) or dim < 2:
             raise ValueError(f"dim: expected an integer of at least 2, got {dim!r}")
-        self.dim = dim
+        self.dim = dim = int(dim)
         self._like = torch.empty((), dtype=dtype, device=device)
         if not self._like.is_floating_point():
             raise ValueError(f"dtype: expected a floating-point type, got {dtype}")
-        super().__init__(Size(batch_shape), Size((dim,)), validate_args=validate_args)
+        super().__init__(checked_shape("batch_shape", batch_shape), Size((dim,)), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
     def support(self) -> Constraint:
@@ -155,7 +167,12 @@ class HypersphericalUniform(Distribution):
         return gaussian / torch.where(norm == 0, 1.0, norm)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Minus the log of the sphere's area, shape of `value` without its last dimension, in nats."""
+        """Minus the log of the sphere's area, shape of `value` without its last dimension, in nats.
+
+        Raises:
+            ValueError: for values that are no floating-point tensor, of another dimension, or off the sphere.
+        """
+        checked_points(value, self.dim)
         if self._validate_args:
             self._validate_sample(value)
         shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)

@@ -19,7 +19,12 @@ from hvae_ref.distributions.sphere.bessel import (
     log_bessel_scaled,
 )
 from hvae_ref.distributions.sphere.concentration_divergence import ConcentrationDivergence, DivergenceBackwards
-from hvae_ref.distributions.sphere.hyperspherical_uniform import HypersphericalUniform, log_sphere_area, unit_vector
+from hvae_ref.distributions.sphere.hyperspherical_uniform import (
+    HypersphericalUniform,
+    checked_points,
+    log_sphere_area,
+    unit_vector,
+)
 from hvae_ref.distributions.sphere.sphere_fit import fit_von_mises_fisher
 from hvae_ref.distributions.sphere.sphere_sampling import sample_von_mises_fisher
 
@@ -66,9 +71,11 @@ class VonMisesFisher(Distribution):
             raise ValueError(f"loc: expected a floating-point tensor, got {getattr(loc, 'dtype', type(loc).__name__)}")
         if loc.dim() < 1 or loc.shape[-1] < 2:
             raise ValueError(f"loc: expected shape (…, m) with m of at least 2, got {tuple(loc.shape)}")
+        if isinstance(concentration, bool | str) or getattr(concentration, "dtype", None) == torch.bool:
+            raise ValueError(f"concentration: expected a tensor or a number, got {concentration!r}")
         try:
             concentration = torch.as_tensor(concentration, dtype=loc.dtype, device=loc.device)
-        except (TypeError, RuntimeError) as error:
+        except (TypeError, RuntimeError, ValueError) as error:
             raise ValueError(f"concentration: expected a tensor or a number, got {concentration!r}") from error
         try:
             batch_shape = torch.broadcast_shapes(loc.shape[:-1], concentration.shape)
@@ -167,7 +174,11 @@ class VonMisesFisher(Distribution):
         """log p(value), shape of `value` without its last dimension broadcast with the batch shape, in nats.
 
         κ μᵀz + log C_m(κ) = −½ κ ‖z − μ‖² + (κ − L) − log area, which keeps the digits of float32 at large κ.
+
+        Raises:
+            ValueError: for values that are no floating-point tensor, of another dimension, or off the sphere.
         """
+        checked_points(value, self.dim)
         if self._validate_args:
             self._validate_sample(value)
         at_mode = -log_bessel_scaled(self.order, self._kappa) - log_sphere_area(self.dim)

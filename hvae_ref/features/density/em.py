@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hvae_ref.data.examples import in_words
+from hvae_ref.errors import real_number, whole_number
 from hvae_ref.features.density.kmeans import Reservoir, kmeans
 from hvae_ref.features.density.mixture import GaussianMixture
 from hvae_ref.features.density.mixture_head import MIN_SCALE
@@ -116,9 +117,10 @@ def fit_mixture(
         Dempster, Laird and Rubin (1977), Maximum Likelihood from Incomplete Data via the EM Algorithm,
         https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     """
-    _check(x, components=components, starts=starts, max_steps=max_steps)
-    if not min_scale > 0:
-        raise ValueError(f"min_scale: expected a positive number, got {min_scale}")
+    _check(x)
+    components, starts = whole_number("components", components), whole_number("starts", starts)
+    max_steps, seed = whole_number("max_steps", max_steps), whole_number("seed", seed, 0)
+    min_scale, tolerance = real_number("min_scale", min_scale, above=0), real_number("tolerance", tolerance, 0)
     if covariance not in COVARIANCES:
         raise ValueError(f"covariance: expected one of {', '.join(COVARIANCES)}, got {covariance!r}")
     generator = torch.Generator().manual_seed(seed)
@@ -220,10 +222,7 @@ def _double(x: Tensor) -> Tensor:
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
-def _check(x: Tensor | Iterable[Tensor], **at_least_one: int) -> None:
-    for name, value in at_least_one.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
+def _check(x: Tensor | Iterable[Tensor]) -> None:
     if not isinstance(x, Tensor) and (
         hasattr(x, "dtype") or isinstance(x, str | Mapping) or not isinstance(x, Iterable)
     ):

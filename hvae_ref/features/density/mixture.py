@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from hvae_ref.distributions.base import expanded
+from hvae_ref.distributions.base import all_true, expanded
 from hvae_ref.features.validation import checked_tensor
 
 MODE_STEPS = 100
@@ -50,7 +51,9 @@ class GaussianMixture(Distribution):
     def __init__(self, logits: Tensor, loc: Tensor, scale_tril: Tensor, validate_args: bool | None = None) -> None:
         for name, part in (("logits", logits), ("loc", loc), ("scale_tril", scale_tril)):
             checked_tensor(name, part)
-        if loc.shape[:-1] != logits.shape:
+        if logits.ndim < 1 or not logits.shape[-1]:
+            raise ValueError(f"logits: expected shape (…, K) with K of at least 1, got {tuple(logits.shape)}")
+        if loc.shape[:-1] != logits.shape or not loc.shape[-1]:
             raise ValueError(f"loc: expected shape {(*logits.shape, 'D')}, got {tuple(loc.shape)}")
         if scale_tril.shape != (*loc.shape, loc.shape[-1]):
             raise ValueError(f"scale_tril: expected shape {(*loc.shape, loc.shape[-1])}, got {tuple(scale_tril.shape)}")
@@ -80,6 +83,9 @@ class GaussianMixture(Distribution):
 
     def component_log_prob(self, value: Tensor) -> Tensor:
         """log π_k + log N(value; μ_k, Σ_k) of every component; value (…, D) broadcasts with the batch shape, (…, K)."""
+        checked_tensor("value", value, f"a tensor (…, {self.event_shape[0]})")
+        if not value.is_floating_point():
+            raise ValueError(f"value: expected floating-point numbers, got {value.dtype}")
         if value.shape[-1:] != self.event_shape:
             raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
         if self._validate_args and value.numel():
@@ -103,8 +109,14 @@ class GaussianMixture(Distribution):
         return self.component_log_prob(value).logsumexp(-1)
 
     def responsibilities(self, value: Tensor) -> Tensor:
-        """P(component k | value) for value (…, D), (…, K)."""
-        return self.component_log_prob(value).softmax(-1)
+        """P(component k | value) for value (…, D), (…, K); equal where no type of number holds the densities."""
+        parts = self.component_log_prob(value)
+        lost = (parts == -math.inf).all(-1, keepdim=True)
+        if not all_true(~lost):
+            mixture = self.double()
+            parts = mixture.component_log_prob(value.to(mixture.loc))
+            lost = (parts == -math.inf).all(-1, keepdim=True)
+        return parts.masked_fill(lost, 0.0).softmax(-1).to(self.loc)
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw a component, then a point of it: sample_shape + batch shape + (D,), without gradients."""
@@ -121,9 +133,9 @@ class GaussianMixture(Distribution):
 
     def tempered(self, temperature: float) -> GaussianMixture:
         """The mixture with every component's standard deviations times `temperature`; weights and locations stay."""
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"temperature: expected a positive number, got {temperature}")
-        return GaussianMixture(self.logits, self.loc, self.scale_tril * temperature, validate_args=False)
+        if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 < temperature < math.inf:
+            raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
+        return GaussianMixture(self.logits, self.loc, self.scale_tril * float(temperature), validate_args=False)
 
     def double(self) -> GaussianMixture:
         """The same mixture in float64, on the CPU where the device has none (Apple's GPUs)."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hvae_ref.errors import real_number, whole_number
 from hvae_ref.features.measures.alignment import aligned, check_levels
 from hvae_ref.features.measures.local_contrast import local_contrast
 from hvae_ref.features.pyramid.map_geometry import MapGeometry
@@ -48,9 +48,7 @@ class PositionGaussian:
     def __init__(
         self, shrinkage: float = 0.01, shared: bool = False, geometry: Mapping[str, MapGeometry] | None = None
     ) -> None:
-        if isinstance(shrinkage, bool) or not isinstance(shrinkage, int | float) or not 0 < shrinkage < math.inf:
-            raise ValueError(f"shrinkage: expected a positive number, got {shrinkage}")
-        self.shrinkage, self.shared, self.geometry = shrinkage, shared, geometry
+        self.shrinkage, self.shared, self.geometry = real_number("shrinkage", shrinkage, above=0), shared, geometry
         self.mean: Tensor | None = None
         self.scale_tril: Tensor | None = None
 
@@ -119,7 +117,7 @@ class NearestNeighbour:
         geometry: see `aligned`.
 
     Raises:
-        ValueError: for a memory that is no whole number of at least 1.
+        ValueError: for a memory that is no whole number of at least 1, or a seed that is none of at least 0.
 
     Reference:
         Roth, Pemula, Zepeda, Schölkopf, Brox and Gehler (2022), Towards Total Recall in Industrial Anomaly Detection,
@@ -131,14 +129,18 @@ class NearestNeighbour:
     """
 
     def __init__(self, memory: int = 2000, seed: int = 0, geometry: Mapping[str, MapGeometry] | None = None) -> None:
-        if not isinstance(memory, int) or memory < 1:
-            raise ValueError(f"memory: expected at least 1, got {memory}")
-        self.memory, self.seed, self.geometry = memory, seed, geometry
+        self.memory, self.seed, self.geometry = whole_number("memory", memory), whole_number("seed", seed, 0), geometry
         self.rows: Tensor | None = None
 
     def fit(self, features: Mapping[str, Tensor]) -> NearestNeighbour:
-        """Choose the memory among normal features, (N, D_l, H_l, W_l) for each level."""
+        """Choose the memory among normal features, (N, D_l, H_l, W_l) for each level; single precision at least.
+
+        Raises:
+            ValueError: for features that `aligned` does not take.
+        """
         rows = feature_vectors(aligned(features, self.geometry))
+        # Squared distances of half precision overflow at 256, and the farthest vector would be any.
+        rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
         self._levels = list(features)
         generator = torch.Generator().manual_seed(self.seed)
         pool = rows[torch.randperm(len(rows), generator=generator)[:POOL].to(rows.device)]
@@ -177,8 +179,7 @@ class NearestNeighbour:
         Raises:
             ValueError: as `surprise`, and for fewer neighbours than 1.
         """
-        if not isinstance(neighbours, int) or neighbours < 1:
-            raise ValueError(f"neighbours: expected at least 1, got {neighbours}")
+        neighbours = whole_number("neighbours", neighbours)
         f, memory = self._checked(features)
         rows = feature_vectors(f)
         distance, at = (part.view(len(f), -1) for part in self._nearest(rows, memory))

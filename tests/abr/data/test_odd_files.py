@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from hvae_ref.abr.data import STATIC_NAMES, AbrDataset, generate, read_recordings, write_recordings
+from hvae_ref.abr.data.plausible import marks_doubts
 from hvae_ref.abr.data.recordings import PEAK_COLUMNS, SAMPLE_COLUMNS
+from hvae_ref.data import load
 
 LONGEST = 300
 """Characters of a message beyond the file's path."""
@@ -168,6 +170,10 @@ def test_zeros_of_the_targets_are_no_peaks_either_way(some, tmp_path) -> None:
             lambda x: np.where(np.arange(200) >= 150, 0.0, x),
             "row 0: 50 equal samples in a row; were missing ones filled",
         ),
+        (lambda x: x + 3, r"row 0: mean \S* µV beside a range of .*; an offset[?]"),
+        (lambda x: x - [[0], [0], [1], [0]], r"row 2: mean -\S* µV beside a range of .*; an offset"),
+        (lambda x: x[:, ::2].repeat(2, 1), "row 0: every second sample repeats the one before; .* half the rate[?]"),
+        (lambda x: np.c_[x[:, :1], x[:, :-2:2].repeat(2, 1), x[:, -1:]], "row 0: every second sample repeats"),
     ],
 )
 def test_traces_that_are_clipped_or_filled_are_warned_of(some, tmp_path, change, message) -> None:
@@ -175,6 +181,24 @@ def test_traces_that_are_clipped_or_filled_are_warned_of(some, tmp_path, change,
     with pytest.warns(UserWarning, match=message) as told:
         read_recordings(tmp_path / "a.npz")
     assert len(told) == 1 and len(str(told[0].message)) < len(str(tmp_path)) + LONGEST
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_marks_of_generated_recordings_raise_no_doubt_and_those_of_other_signals_do(split) -> None:
+    data = load("abr", split)
+    signals, present = data.x.numpy(), data.targets["present"]
+    latency, amplitude = data.targets["peaks"].where(present[..., None], np.nan).numpy().transpose(2, 0, 1)
+    assert not marks_doubts(signals, latency, amplitude)
+    several = np.flatnonzero(present.sum(1) > 1)
+    turned = 0
+    for row in several[:100]:
+        changed = signals.copy()
+        changed[row] *= -1
+        turned += any(at == row and "inverted" in told for at, told in marks_doubts(changed, latency, amplitude))
+    assert turned > 80  # few fall far after their marks by chance
+    for factor in (-1, 0.4, 2.5):
+        (doubt,) = marks_doubts(factor * signals, latency, amplitude)
+        assert "signals fall after marked peaks" in doubt[1]
 
 
 def test_rounded_traces_are_not_called_clipped(some, tmp_path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,46 @@ def test_paths(some: AbrDataset, tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes(b"level,\xe4ge\n")
     with pytest.raises(ValueError, match="expected UTF-8 text, byte 6"):
         read_recordings(tmp_path / "latin.csv")
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: {"condition": d.condition.index_fill(1, torch.tensor(0), NAN)}, "dataset.condition: row 0: level"),
+        (lambda d: {"condition": d.condition * 10}, "dataset.condition: row 0: level .dB nHL.: expected 10 to 90"),
+        (lambda d: {"condition": d.condition[:2]}, r"dataset.condition: expected shape \(\d, 7\), got \(2, 7\)"),
+        (lambda d: {"condition": d.condition[:, :6]}, r"dataset.condition: expected shape .*, got \(\d, 6\)"),
+        (lambda d: {"condition": None}, "dataset.condition: expected a tensor, got NoneType"),
+        (lambda d: {"x": d.x[:, :100]}, r"dataset.x: expected shape \(N, 200\), got"),
+        (lambda d: {"x": d.x[:, None]}, r"dataset.x: expected shape \(N, 200\), got"),
+        (lambda d: {"x": d.x.index_fill(1, torch.tensor(3), NAN)}, "dataset.x: row 0: expected finite numbers"),
+        (lambda d: {"x": d.x.numpy()}, "dataset.x: expected a tensor, got ndarray"),
+        (lambda d: {"targets": {}}, r"dataset.targets: expected 'peaks' and 'present', got \[\]"),
+        (lambda d: {"targets": None}, "dataset.targets: expected 'peaks' and 'present', got NoneType"),
+        (lambda d: {"targets": d.targets | {"peaks": d.targets["peaks"][:, :4]}}, "dataset.targets.'peaks'.: expected"),
+        (lambda d: {"targets": d.targets | {"present": d.targets["present"].float()}}, "present'.: expected booleans"),
+        (
+            lambda d: {"targets": {"peaks": d.targets["peaks"] * NAN, "present": d.targets["present"] | True}},
+            "dataset.targets: row 0, latency_I: expected 0 to 9.95",
+        ),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(some, tmp_path, unchecked, change, message) -> None:
+    for ending in (".csv", ".npz"):
+        with pytest.raises(ValueError, match=message):
+            write_recordings(replace(some, **change(some)), tmp_path / f"bad{ending}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_and_another_record_are_not_written(some, tmp_path, unchecked) -> None:
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(ValueError, match="x.csv: expected a file, this is a folder"):
+        write_recordings(some, tmp_path / "x.csv")
+    with pytest.raises(ValueError, match="dataset: expected an AbrDataset, got Tensor"):
+        write_recordings(some.x, tmp_path / "y.csv")
 
 
 def test_a_failed_write_leaves_the_old_file(some: AbrDataset, tmp_path: Path, monkeypatch) -> None:

@@ -22,7 +22,12 @@ OF_ALL = (
     properties.a_constant_fails,
 )
 OF_NUMBERS = (properties.numbers_off_by_a_little_fail,)
-OF_FUNCTIONS = (properties.the_reference_is_finite, properties.inputs_vary, properties.permuted_axes_fail)
+OF_FUNCTIONS = (
+    properties.the_reference_is_finite,
+    properties.inputs_vary,
+    properties.permuted_axes_fail,
+    properties.rounding_does_not_matter,
+)
 OF_ARGUMENTS = (properties.every_argument_matters,)
 OF_GRADIENTS = (properties.right_values_without_a_gradient_fail,)
 

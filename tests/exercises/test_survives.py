@@ -189,3 +189,28 @@ def test_twenty_runs_have_one_verdict(run):
     assert judge(nearly, lambda x: square_sum(x.clamp(-20, 20))).difference == "partial"
     assert judge(nearly, lambda x: square_sum(x) + 1e-9 * torch.randn(len(x))).passed
     assert judge(nearly, lambda x: square_sum(x) + torch.randn(len(x))).status == "failed"
+
+
+def test_an_answer_that_is_slow_on_every_input_is_stopped_after_a_while(monkeypatch):
+    monkeypatch.setattr(time_limit, "TOTAL_LIMIT", 0.1)
+    calls = []
+
+    def slow(*arguments):
+        calls.append(arguments)
+        time.sleep(0.06)
+
+    found = judge(exercise(), slow)
+    assert found.status == "failed"
+    assert "each call takes too long" in found.message
+    assert len(calls) == 2
+
+
+def test_a_long_list_of_numbers_is_read_at_once_and_not_in_the_answers_time(monkeypatch):
+    monkeypatch.setattr(time_limit, "TIME_LIMIT", 0.5)
+    many = exercise(lambda x: torch.zeros(200_000).double(), random_cases=1, examine=lambda f, x: slept(f(x)))
+    assert judge(many, lambda x: [0.0] * 200_000).passed
+
+
+def slept(value):
+    time.sleep(0.6)
+    return value

@@ -38,7 +38,7 @@ def _covariance_and_nats(rng: np.random.Generator) -> tuple[Tensor, float]:
     return root @ root.mT + 0.3 * torch.eye(dim, dtype=torch.float64), float(rng.uniform(0.2, 2.5))
 
 
-def _marginal_and_information(answer: object) -> dict[str, Any]:
+def _marginal_and_information(answer: Any) -> dict[str, Any]:  # noqa: ANN401
     """What is compared of a pair (W, Ψ): the covariance of x, and I(x; z)."""
     pair = "expected a pair (W of shape (D, d), Ψ of shape (D, D))"
     if not isinstance(answer, list | tuple) or len(answer) != 2:

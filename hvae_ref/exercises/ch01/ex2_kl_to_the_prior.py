@@ -28,14 +28,16 @@ def _loc_and_log_sigma(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 def _edges() -> list[tuple[Tensor, Tensor]]:
     """Scales from e^−300 to e^300, where the square of a scale is still a number; q = p; one value and many."""
-    scales = torch.tensor([[-40.0, -25.0, 25.0, 40.0], [-12.0, -3.0, 3.0, 12.0], [0.0, 0.0, 0.0, 0.0]])
-    single = [(torch.zeros(1, 1), torch.tensor([[log_sigma]])) for log_sigma in (-40.0, -3.0, 0.0, 3.0, 40.0)]
+    scales = torch.tensor([[-44.0, -25.0, 25.0, 40.0], [-12.0, -3.0, 3.0, 12.0], [0.0, 0.0, 0.0, 0.0]])
+    sizes = (-44.0, -40.0, -3.0, 0.0, 3.0, 40.0, 44.0)
+    single = [(torch.zeros(1, 1), torch.tensor([[log_sigma]])) for log_sigma in sizes]
     rng = np.random.default_rng(12)
     return [
         *single,
         (torch.zeros(3, 4), scales),
         (torch.tensor([[1e3, -30.0, 0.0, 1e-3]]), torch.zeros(1, 4)),
         (torch.ones(1, 2, dtype=float64), torch.tensor([[-300.0, 300.0]], dtype=float64)),
+        *((torch.zeros(1, 1, dtype=float64), torch.tensor([[low]], dtype=float64)) for low in (-60.0, -300.0)),
         (normal(rng, 70, 1), normal(rng, 70, 1)),
         (normal(rng, 33, 33, dtype=float64), normal(rng, 33, 33, dtype=float64)),
     ]

@@ -43,6 +43,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
         (0 * ones, ones, log_var / 20),
         (ones, 0 * ones, log_var / 20),
         (1e4 * ones, ones, log_var / 20),
+        (-1e4 * ones, ones, log_var / 20),
         (single, single, single),
         (*(normal(rng, 50, 1, dtype=float64) for _ in range(3)),),
         (*(normal(rng, 3, 40, scale=0.3) for _ in range(3)),),

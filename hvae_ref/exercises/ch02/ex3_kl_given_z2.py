@@ -19,7 +19,7 @@ _ALIKE = "2.3 · Three objectives that look alike"
 
 def _kl(loc_q: Tensor, log_sigma_q: Tensor, loc_p: Tensor, log_sigma_p: Tensor) -> Tensor:
     log_ratio = log_sigma_q - log_sigma_p
-    distance = (loc_q - loc_p) ** 2 * (-2 * log_sigma_p).exp()
+    distance = ((loc_q - loc_p) * (-log_sigma_p).exp()) ** 2
     return (0.5 * (distance + (2 * log_ratio).exp() - 1) - log_ratio).sum(-1)
 
 
@@ -40,6 +40,10 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         for log_q, log_p in ((0.0, scale), (-scale, -scale + 1), (scale, scale + 1), (-scale, 0.0), (scale / 2, 0.0)):
             q, p = torch.full((1, 1), log_q, dtype=dtype), torch.full((1, 1), log_p, dtype=dtype)
             found.append((1.5 * p.exp(), q, 0 * p, p))
+    # The squares of these scales are no float32, and the square of the second ratio is none.
+    for log_q, log_p in ((-50.0, -49.0), (-50.0, 50.0), (50.0, 50.5)):
+        q, p = torch.full((1, 1), log_q), torch.full((1, 1), log_p)
+        found.append((1.5 * p.exp(), q, 0 * p, p))
     rng = np.random.default_rng(23)
     same = normal(rng, 2, 3), normal(rng, 2, 3)
     return [

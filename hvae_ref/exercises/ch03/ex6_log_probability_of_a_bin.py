@@ -43,6 +43,9 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, int]]:
     found = [(rare, rare + away, torch.ones_like(rare), 256) for away in (12.0, 30.0, 150.0)]
     found.append((rare, rare + 120, 0.2 * torch.ones_like(rare), 256))
     outer = [(edge * one, loc * one, one, 256) for edge in (0.0, 255.0) for loc in (-3.0, 0.0, 100.0, 255.0, 258.0)]
+    middle = torch.full((1, 1), 128.0, dtype=torch.float64)
+    found += [(20 * one, 0 * one, 0.5 * one, 256), (-20 + 255 * one, 255 * one, 0.5 * one, 256)]
+    found += [(middle + side, middle, one, 256) for away in (30.0, 36.0, 60.0, 120.0) for side in (away, -away)]
     return [
         *found,
         *(case for case in outer if case[0] < case[1] + 12),

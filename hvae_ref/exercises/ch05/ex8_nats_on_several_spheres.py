@@ -55,7 +55,7 @@ def _order(rng: np.random.Generator) -> tuple[float, int, int]:
     return float(rng.uniform(0.2, 0.8)) * (dim - count), dim, count
 
 
-def _bill(answer: Spheres) -> dict[str, Any]:
+def _bill(answer: Any) -> dict[str, Any]:  # noqa: ANN401
     """What is compared of a product of spheres: number, total dimension and nats."""
     dims, concentrations = ([float(part) for part in parts] for parts in answer)
     if len(dims) != len(concentrations):

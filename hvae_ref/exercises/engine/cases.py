@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
+from hvae_ref.exercises.engine.compare import Tolerance
 from hvae_ref.exercises.engine.evaluate import Outcome, evaluate
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.surroundings import fixed_randomness, usual_modes
+
+_ROUNDINGS = 100.0  # an answer's operations in another order differ by some of them
+_DOUBLE = torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,23 @@ def expected(exercise: Exercise) -> list[Outcome]:
     if "expected" not in exercise.known:
         exercise.known["expected"] = [_run(exercise, exercise.reference, case, None) for case in cases(exercise)]
     return exercise.known["expected"]
+
+
+def tolerance(exercise: Exercise, place: int, equal_nan: bool = False) -> Tolerance:
+    """How far apart numbers may be on one case: as the exercise says, and no closer than the inputs' type allows.
+
+    Args:
+        exercise: A function exercise.
+        place: Place of the case among `cases`.
+        equal_nan: Whether NaN agrees with NaN.
+
+    Returns:
+        The exercise's tolerance; where an input is of float32 or coarser, about 100 of its rounding errors at least.
+    """
+    types = [x.dtype for x in cases(exercise)[place].inputs if isinstance(x, torch.Tensor) and x.is_floating_point()]
+    rounding = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
+    least = _ROUNDINGS * rounding if rounding > _DOUBLE else 0.0
+    return Tolerance(max(exercise.rtol, least), max(exercise.atol, least), equal_nan)
 
 
 def run(exercise: Exercise, answer: Callable[..., Any], place: int) -> Outcome:

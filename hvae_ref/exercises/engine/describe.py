@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from hvae_ref.exercises.engine.evaluate import Outcome
 from hvae_ref.exercises.engine.forms import Leaf, UnsupportedAnswerError, is_blank
-from hvae_ref.exercises.engine.time_limit import TIME_LIMIT, TimeLimitError
+from hvae_ref.exercises.engine.time_limit import TIME_LIMIT, TOTAL_LIMIT, TimeLimitError, TotalTimeError
 
 
 def describe(kind: str, expected: Outcome, actual: Outcome) -> tuple[str, str]:
@@ -140,7 +140,11 @@ def error_message(error: BaseException | None, inputs: tuple[Any, ...], names: t
     """
     if isinstance(error, UnsupportedAnswerError):
         return f"The answer cannot be compared: {error}."
-    if isinstance(error, TimeLimitError):
+    if isinstance(error, TotalTimeError):
+        message = (
+            f"The function was stopped after {TOTAL_LIMIT:g} seconds over several inputs: each call takes too long."
+        )
+    elif isinstance(error, TimeLimitError):
         message = f"The function was stopped after {TIME_LIMIT:g} seconds. Does a loop in it never end?"
     elif _on_a_leaf(error):
         return "The function changes its input in place, and no gradient can pass there: make a new tensor."

@@ -65,15 +65,15 @@ def evaluate(
     Raises:
         KeyboardInterrupt: If the reader interrupts the call.
     """
-    call = function if examine is None else lambda *values: examine(function, *values)
+    limited = _limited(function)
+    call = limited if examine is None else lambda *values: examine(limited, *values)
     try:
         with usual_modes(), fixed_randomness(seed), time_limit.readers_interrupt():
             arguments = tuple(map(_copy, inputs))
             sources = _float_tensors(arguments) if with_gradient else {}
             for tensor in sources.values():
                 tensor.requires_grad_(True)
-            with time_limit.time_limit(time_limit.TIME_LIMIT):
-                value = call(*arguments)
+            value = call(*arguments)
             changed = tuple(i for i, (a, b) in enumerate(zip(inputs, arguments, strict=True)) if not _alike(a, b))
             if is_blank(value):
                 return Outcome(value, changed=changed)
@@ -85,6 +85,16 @@ def evaluate(
     except BaseException as error:  # whatever a reader's code raises is part of the verdict
         return Outcome(error=error)
     return Outcome(value, {place: _detached(leaf) for place, leaf in leaves.items()}, gradients, changed=changed)
+
+
+def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a limit on its time; what is done with its answer does not count."""
+
+    def call(*arguments: Any) -> Any:  # noqa: ANN401
+        with time_limit.time_limit(time_limit.TIME_LIMIT):
+            return function(*arguments)
+
+    return call
 
 
 def _seen(value: Any, compare_as: Callable[[Any], Any] | None, like: Any) -> Any:  # noqa: ANN401

@@ -77,6 +77,8 @@ def arranged(answer: Any, like: Any, depth: int = 0) -> Any:  # noqa: ANN401
 
 def _stacked(answer: list[Any] | tuple[Any, ...], depth: int) -> Any:  # noqa: ANN401
     """One tensor of a list of numbers, of tensors of one shape, or of such lists; anything else stays a list."""
+    if answer and all(isinstance(part, float) for part in answer):  # one array at once: there may be many
+        return torch.from_numpy(np.asarray(answer, dtype=np.float64))
     parts = [arranged(part, 0.0, depth + 1) for part in answer]
     if not all(isinstance(part, Tensor) for part in parts) or len({part.shape for part in parts}) > 1:
         return parts

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dis
 import inspect
+import time
 from collections.abc import Callable
 from typing import Any
 
-from hvae_ref.exercises.engine import report
-from hvae_ref.exercises.engine.cases import cases, expected, of_misconception, run
+from hvae_ref.exercises.engine import report, time_limit
+from hvae_ref.exercises.engine.cases import cases, expected, of_misconception, run, tolerance
 from hvae_ref.exercises.engine.compare import Tolerance, agree, difference
 from hvae_ref.exercises.engine.evaluate import Outcome, evaluate
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.forms import is_blank
 from hvae_ref.exercises.engine.misconceptions import Misconception
 from hvae_ref.exercises.engine.surroundings import guarded_modules
-from hvae_ref.exercises.engine.time_limit import TimeLimitError
+from hvae_ref.exercises.engine.time_limit import TimeLimitError, TotalTimeError
 from hvae_ref.exercises.engine.verdict import Verdict
 
 _CLEARLY = 10.0  # a misconception only counts where it is this many tolerances away from the reference
@@ -51,7 +52,6 @@ def _judge_function(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
         return report.wrong_form(exercise, "Pass the function itself, not what it returned.")
     if complaint := _signature_complaint(exercise, answer):
         return report.wrong_form(exercise, complaint)
-    tolerance = Tolerance(exercise.rtol, exercise.atol)
     right = expected(exercise)  # before anything of the answer runs
     actual = _run_all(exercise, answer)
     if all(map(_is_silent, actual)):
@@ -59,7 +59,9 @@ def _judge_function(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
             return report.not_attempted(exercise)
         return report.wrong_form(exercise, report.NO_RETURN)
     right = right[: len(actual)]
-    kinds = [difference(e, a, tolerance) for e, a in zip(right, actual, strict=True)]
+    kinds = [
+        difference(e, a, tolerance(exercise, place)) for place, (e, a) in enumerate(zip(right, actual, strict=True))
+    ]
     if not any(kinds):
         return report.passed(exercise, len(actual))
     named = _recognise(exercise, right, actual)
@@ -67,10 +69,13 @@ def _judge_function(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
 
 
 def _run_all(exercise: Exercise, answer: Callable[..., Any]) -> list[Outcome]:
-    """What the answer gives on every case, up to the first on which it takes too long."""
-    found = []
+    """What the answer gives on every case, up to the first on which it has taken too long."""
+    found, began = [], time.monotonic()
     with guarded_modules():
         for place in range(len(cases(exercise))):
+            if time.monotonic() - began > time_limit.TOTAL_LIMIT:
+                found.append(Outcome(error=TotalTimeError()))
+                break
             found.append(run(exercise, answer, place))
             if isinstance(found[-1].error, TimeLimitError):
                 break
@@ -82,29 +87,29 @@ def _judge_value(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
         return report.wrong_form(exercise, "This exercise asks for a value; call the function and pass its result.")
     if exercise.choices and not (isinstance(answer, str) and answer.strip().casefold() in _folded(exercise)):
         return report.wrong_form(exercise, f"Answer with one of {', '.join(map(repr, exercise.choices))}.")
-    tolerance = Tolerance(exercise.rtol, exercise.atol)
+    allowed = Tolerance(exercise.rtol, exercise.atol)
 
     def seen(value: Any) -> Outcome:  # noqa: ANN401
         return evaluate(lambda: value, (), 0, compare_as=exercise.compare_as, like=exercise.reference)
 
     right, actual = seen(exercise.reference), seen(answer)
-    kind = difference(right, actual, tolerance)
+    kind = difference(right, actual, allowed)
     if kind is None:
         return report.passed(exercise, 0)
-    named = next((m for m in exercise.misconceptions if agree(seen(m.wrong), actual, tolerance)), None)
+    named = next((m for m in exercise.misconceptions if agree(seen(m.wrong), actual, allowed)), None)
     return report.failed_value(exercise, right, actual, kind, named)
 
 
 def _recognise(exercise: Exercise, right: list[Outcome], actual: list[Outcome]) -> Misconception | None:
     """The first misconception that agrees with the answer on every input and is clearly not the reference."""
-    tolerance = Tolerance(exercise.rtol, exercise.atol, equal_nan=True)
+    allowed = [tolerance(exercise, place, equal_nan=True) for place in range(len(actual))]
     for index, misconception in enumerate(exercise.misconceptions):
         clearly_wrong = False
         for place, given in enumerate(actual):
             wrong = of_misconception(exercise, index, place)
-            if not agree(wrong, given, tolerance):
+            if not agree(wrong, given, allowed[place]):
                 break
-            clearly_wrong |= not agree(right[place], wrong, tolerance.loosened(_CLEARLY))
+            clearly_wrong |= not agree(right[place], wrong, allowed[place].loosened(_CLEARLY))
         else:
             if clearly_wrong:
                 return misconception

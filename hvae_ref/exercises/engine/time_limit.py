@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TIME_LIMIT = 10.0  # seconds that an answer may take on one input
+TOTAL_LIMIT = 60.0  # seconds that it may take on all of them
 
 
 class TimeLimitError(BaseException):
     """An answer took longer than it may; no `Exception`, so that `except Exception` in the answer lets it pass."""
+
+
+class TotalTimeError(TimeLimitError):
+    """An answer took longer over all inputs than it may, and on no single one of them."""
 
 
 class AnswerInterrupt(BaseException):

@@ -74,8 +74,12 @@ def clamped(low, high):
     return kl
 
 
-for bounds in ((-20, 2), (-10, 10), (-30, 20), (-math.inf, 30), (-30, math.inf)):
+for bounds in ((-20, 2), (-10, 10), (-30, 20), (-math.inf, 30), (-math.inf, 43.5)):
     wrong("1.2")(clamped(*bounds))
+
+
+for least in (-30, -41, -43, -60, -100):
+    wrong("1.2")(clamped(least, math.inf))
 
 
 @wrong("1.2")
@@ -128,6 +132,20 @@ def derivative_by_autograd(d_z, eps, log_var):
     v = log_var.clone().requires_grad_()
     loss = d_z * eps * torch.exp(v / 2) + (v.exp() - v) / 2
     return torch.autograd.grad(loss.sum(), v)[0].numpy()
+
+
+@right("1.4")
+def derivative_in_numpy(d_z, eps, log_var):
+    d, e, v = (np.asarray(part, dtype=np.float64) for part in (d_z, eps, log_var))
+    return d * e * np.exp(v / 2) / 2 + np.expm1(v) / 2
+
+
+for answer in (
+    lambda d, e, v: 0.5 * (d * e * (0.5 * v).exp() + v.exp() - 1),
+    lambda d, e, v: 0.5 * ((0.5 * v).exp() * e * d + torch.expm1(v)),
+    lambda d, e, v: torch.as_tensor(derivative_in_numpy(d, e, v)).to(v),
+):
+    right("1.4")(answer)
 
 
 @wrong("1.4")
@@ -185,5 +203,7 @@ def bound_of_clamped_weights(log_w):
     return log_w.clamp(min=-600).logsumexp(0) - math.log(len(log_w))
 
 
-right("1.7")(np.float32(12.6))
-wrong("1.7")(13.5)
+for beta in (np.float32(12.6), 11.9, 13.1):
+    right("1.7")(beta)
+for beta in (11.8, 13.2, 13.5):
+    wrong("1.7")(beta)

@@ -68,6 +68,24 @@ def kl_with_clamped_ratio(loc_q, log_sigma_q, loc_p, log_sigma_p):
     return (0.5 * (square + (2 * ratio).exp() - 1) - ratio).sum(-1)
 
 
+@right("2.3")
+def kl_of_scales(loc_q, log_sigma_q, loc_p, log_sigma_p):
+    square = ((loc_q - loc_p) / log_sigma_p.exp()) ** 2 + (log_sigma_q - log_sigma_p).exp() ** 2
+    return (square / 2 - 0.5 - log_sigma_q + log_sigma_p).sum(-1)
+
+
+@wrong("2.3")
+def kl_of_a_ratio_of_variances(loc_q, log_sigma_q, loc_p, log_sigma_p):
+    q, p = (2 * log_sigma_q).exp(), (2 * log_sigma_p).exp()
+    return (0.5 * ((loc_q - loc_p) ** 2 / p + q / p - 1) - log_sigma_q + log_sigma_p).sum(-1)
+
+
+@wrong("2.3")
+def kl_of_a_ratios_logarithm(loc_q, log_sigma_q, loc_p, log_sigma_p):
+    ratio = (2 * (log_sigma_q - log_sigma_p)).exp()
+    return 0.5 * (((loc_q - loc_p) / log_sigma_p.exp()) ** 2 + ratio - 1 - ratio.log()).sum(-1)
+
+
 @wrong("2.3")
 def kl_with_epsilon(loc_q, log_sigma_q, loc_p, log_sigma_p):
     q, p = (2 * log_sigma_q).exp(), (2 * log_sigma_p).exp() + 1e-12

@@ -93,8 +93,7 @@ def floored_bins(floor):
     return log_bins
 
 
-right("3.6")(floored_bins(lambda p: p))
-for least in (1e-12, 1e-30, 1e-45):
+for least in (0.0, 1e-12, 1e-17, 1e-30, 1e-45, 1e-300):
     wrong("3.6")(floored_bins(lambda p, least=least: p.clamp(min=least)))
 wrong("3.6")(floored_bins(lambda p: p + 1e-10))
 

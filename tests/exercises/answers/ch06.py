@@ -44,6 +44,9 @@ def terms_with(change):
 
 
 wrong("6.2")(terms_with(lambda s, g, h: (s, g.clamp(-10, 10), h)))
+wrong("6.2")(terms_with(lambda s, g, h: (s, g.clamp(min=-40), h)))
+wrong("6.2")(terms_with(lambda s, g, h: (s, g, h.clamp(max=40))))
+wrong("6.2")(terms_with(lambda s, g, h: (s.clamp(min=-40), g, h)))
 wrong("6.2")(terms_with(lambda s, g, h: (s.clamp(-7, 7), g, h)))
 wrong("6.2")(terms_with(lambda s, g, h: (s, g[:, :12], h)))
 

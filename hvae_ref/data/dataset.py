@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -63,8 +64,8 @@ class Dataset:
         Raises:
             ValueError: when n is outside that range.
         """
-        if not 1 <= n <= len(self):
-            raise ValueError(f"n: expected 1 to {len(self)} images, got {n}")
+        if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= len(self):
+            raise ValueError(f"n: expected 1 to {len(self)} images, got {n!r}")
         condition = None if self.condition is None else self.condition[:n]
         return replace(self, x=self.x[:n], y=self.y[:n], condition=condition)
 

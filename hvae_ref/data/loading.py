@@ -16,7 +16,7 @@ from hvae_ref.data.dataset import BINARIZATIONS, SPLITS, Dataset, binarized
 from hvae_ref.data.deform import deformed
 from hvae_ref.data.local_files import mnist_like
 from hvae_ref.data.splits import stratified_split
-from hvae_ref.errors import did_you_mean, optional_import
+from hvae_ref.errors import did_you_mean, optional_import, whole_number
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 GARMENT_NAMES = (
@@ -142,6 +142,7 @@ def load(
         >>> load("digits", "test")
         Dataset(digits test: 447 images 8×8, 17 values)
     """
+    seed = whole_number("seed", seed, least=0)
     _known("name", name, names())
     _known("split", split, SPLITS)
     _known("layout", layout, LAYOUTS)

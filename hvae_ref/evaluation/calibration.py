@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.data.seeds import EVALUATION_STREAM, derived_seed
+from hvae_ref.errors import real_number, whole_number
 from hvae_ref.evaluation.intervals import bootstrap_interval
 from hvae_ref.nn.eval_mode import eval_mode
 
@@ -50,13 +51,16 @@ def ranks(draws: Tensor, observed: Tensor, seed: int = 0) -> Tensor:
         (N, …) float64.
 
     Raises:
-        ValueError: for shapes that don't fit.
+        ValueError: for shapes that don't fit, or what is no tensor.
 
     Reference:
         Gneiting, Balabdaoui and Raftery (2007), Probabilistic forecasts, calibration and sharpness,
         https://doi.org/10.1111/j.1467-9868.2007.00587.x
     """
-    if draws.ndim != observed.ndim + 1 or draws.shape[1:] != observed.shape or not len(draws):
+    for name, value in (("draws", draws), ("observed", observed)):
+        check_tensor(name, value)
+    seed = whole_number("seed", seed, least=0)
+    if observed.ndim < 1 or draws.ndim != observed.ndim + 1 or draws.shape[1:] != observed.shape or not len(draws):
         raise ValueError(
             f"draws, observed: expected shapes (K, N, …) and (N, …), got {(*draws.shape,)} and {(*observed.shape,)}"
         )
@@ -83,11 +87,18 @@ def coverage(pit: Tensor, levels: Sequence[float] = LEVELS, seed: int = 0) -> li
         One record a level.
 
     Raises:
-        ValueError: for a level outside (0, 1), or without an observation.
+        ValueError: for a level outside (0, 1), ranks outside [0, 1], or without an observation.
     """
+    check_tensor("pit", pit)
+    if not isinstance(levels, Sequence | np.ndarray) or isinstance(levels, str):
+        raise ValueError(f"levels: expected a sequence of probabilities such as {LEVELS}, got {levels!r}")
+    levels, seed = [real_number("levels", level) for level in levels], whole_number("seed", seed, least=0)
     if any(not 0 < level < 1 for level in levels):
         raise ValueError(f"levels: expected probabilities in (0, 1), got {tuple(levels)}")
-    if not pit.numel():
+    if ((pit < 0) | (pit > 1)).any():
+        low, high = (find(pit[~pit.isnan()]) for find in (torch.min, torch.max))
+        raise ValueError(f"pit: expected ranks in [0, 1], as `ranks` returns them, got {low:g} to {high:g}")
+    if not pit.ndim or not pit.numel():
         raise ValueError("pit: expected at least one observation, got none")
     rows = pit.reshape(len(pit), -1)
     rows = rows[~rows.isnan().all(1)]
@@ -102,6 +113,16 @@ def coverage(pit: Tensor, levels: Sequence[float] = LEVELS, seed: int = 0) -> li
         low, high = bootstrap_interval(share, seed=seed)
         result.append(Coverage(level, float(np.mean(share)), low, high))
     return result
+
+
+def check_tensor(name: str, value: object) -> None:
+    """Refuse what is no tensor.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name}: expected a tensor, got {type(value).__name__}; torch.as_tensor makes one")
 
 
 def conditional_draws(

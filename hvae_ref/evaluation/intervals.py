@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hvae_ref.errors import optional_import
+from hvae_ref.errors import optional_import, real_number, whole_number
 
 Statistic = Callable[..., np.ndarray]
 
@@ -32,7 +32,8 @@ def bootstrap_interval(
         Lower and upper end; both are the value itself where there is one case alone.
 
     Raises:
-        ValueError: without a case, for values that aren't finite, or a level outside (0, 1).
+        ValueError: without a case, for values that aren't finite, a level outside (0, 1), or a statistic that does not
+            return a finite number for each row.
 
     Reference:
         Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
@@ -43,10 +44,15 @@ def bootstrap_interval(
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"values: expected one finite number a case, at least one case, got shape {values.shape}")
-    if not 0 < level < 1 or resamples < 1:
-        raise ValueError(f"level, resamples: expected a number in (0, 1) and at least 1, got {level} and {resamples}")
+    if not 0 < real_number("level", level) < 1:
+        raise ValueError(f"level: expected a number in (0, 1), got {level}")
+    resamples, seed = whole_number("resamples", resamples), whole_number("seed", seed, least=0)
     picks = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
-    low, high = np.quantile(statistic(values[picks], axis=1), [(1 - level) / 2, (1 + level) / 2])
+    found = np.asarray(statistic(values[picks], axis=1), dtype=float)
+    if found.shape != (resamples,) or not np.isfinite(found).all():
+        got = f"shape {found.shape}" if found.shape != (resamples,) else "NaN or infinity"
+        raise ValueError(f"statistic: expected a finite number for each of {resamples} rows with axis=1, got {got}")
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from hvae_ref.errors import whole_number
+
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e2)
 """Of the ridge, for each training row."""
 WIDTHS = (0.1, 0.3, 1.0)
@@ -39,7 +41,7 @@ class ProbeScore:
 
 def _standardised(train: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, sd = train.mean(0), train.std(0)
-    sd = np.where(sd > 1e-12 * (1 + np.abs(mean)), sd, 1.0)
+    sd = np.where(sd > 1e-12 * np.abs(train).max(0), sd, 1.0)
     return (train - mean) / sd, (other - mean) / sd
 
 
@@ -149,17 +151,23 @@ def probe(
     """
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise ValueError(f"kinds: expected some of {', '.join(KINDS)}, got {unknown[0]!r}")
+    for argument, given in (("codes", codes), ("factors", factors)):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{argument}: expected arrays by name, got {type(given).__name__}")
+    if isinstance(kinds, str):
+        raise ValueError(f"kinds: expected a sequence such as ({kinds!r},), got {kinds!r}")
     if not codes or not factors:
         raise ValueError("codes, factors: expected at least one of each")
-    if folds < 2 or shuffles < 1:
-        raise ValueError(f"folds, shuffles: expected at least 2 and 1, got {folds} and {shuffles}")
+    folds, shuffles = whole_number("folds", folds, least=2), whole_number("shuffles", shuffles)
+    seed = whole_number("seed", seed, least=0)
     arrays = {name: _array(f"codes[{name!r}]", value, 2) for name, value in codes.items()}
     columns = {name: _array(f"factors[{name!r}]", value, 1) for name, value in factors.items()}
     rows = {len(value) for value in itertools.chain(arrays.values(), columns.values())}
     if len(rows) != 1 or min(rows) < 4 * folds:
         raise ValueError(f"codes, factors: expected the same number of rows, at least {4 * folds}, got {sorted(rows)}")
     for name, column in columns.items():
-        if column.std() <= 1e-12 * (1 + abs(column.mean())):
+        # Relative to the values, so that the unit does not matter; the mean of equal numbers may be off by rounding.
+        if column.std() <= 1e-12 * abs(column).max():
             raise ValueError(f"factors[{name!r}]: expected values that differ, all are {column[0]:g}")
     target = np.stack(list(columns.values()), axis=1)
     spread = target.std(0)

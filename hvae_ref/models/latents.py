@@ -126,9 +126,8 @@ def check_latents(
     for level, value in z.items():
         shape, support = priors[level]
         if not isinstance(value, Tensor):
-            raise ValueError(
-                f"{level}: expected a tensor of shape (n, {', '.join(map(str, shape))}), got {value!r:.60}"
-            )
+            wanted = ", ".join(map(str, ("n", *shape)))
+            raise ValueError(f"{level}: expected a tensor of shape ({wanted}), got {type(value).__name__}")
         if value.shape[1:] != shape or len(value) not in rows:
             expected = " or ".join(str((n, *shape)) for n in rows)
             raise ValueError(f"{level}: expected shape {expected}, got {tuple(value.shape)}")

@@ -11,7 +11,7 @@ from hvae_ref.elbo import Elbo
 from hvae_ref.objectives.free_bits import FreeBits
 from hvae_ref.objectives.mmd import LatentSamples, MmdPenalty
 from hvae_ref.objectives.objective import Objective
-from hvae_ref.objectives.schedules import Schedule, as_schedule
+from hvae_ref.objectives.schedules import Schedule, as_schedule, weight_at
 from hvae_ref.objectives.training_state import TrainingState
 
 Beta = float | Schedule | Mapping[str, float | Schedule]
@@ -35,9 +35,11 @@ class RateObjective(Objective):
     mmd: MmdPenalty | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        values = self.beta.values() if isinstance(self.beta, Mapping) else (self.beta,)
-        for value in values:
-            as_schedule(value)  # a bad number is refused here, not at the first step
+        several = isinstance(self.beta, Mapping)
+        for level, value in self.beta.items() if several else [("", self.beta)]:
+            as_schedule(
+                value, f"beta[{level!r}]" if several else "beta"
+            )  # a bad number is refused here, not at the first step
         if not isinstance(self.free_bits, FreeBits | None):
             raise ValueError(f"free_bits: expected FreeBits(…) or None, got {self.free_bits!r}")
         if not isinstance(self.mmd, MmdPenalty | None):
@@ -51,10 +53,10 @@ class RateObjective(Objective):
     def beta_of(self, level: str, state: TrainingState) -> float:
         """β_l(t), the weight of one level at this step."""
         if not isinstance(self.beta, Mapping):
-            return as_schedule(self.beta)(state)
+            return weight_at(self.beta, state, "beta")
         if level not in self.beta:
             raise ValueError(f"beta: expected a weight for level {level!r}, got weights for {sorted(self.beta)}")
-        return as_schedule(self.beta[level])(state)
+        return weight_at(self.beta[level], state, f"beta[{level!r}]")
 
     def rate(self, elbo: Elbo, state: TrainingState, latents: LatentSamples | None) -> Tensor:
         """Everything that is charged for the latents, a scalar in nats."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
 
 from hvae_ref.errors import real_number, whole_number
 from hvae_ref.objectives.training_state import TrainingState
@@ -31,9 +35,31 @@ class Constant:
         return self.value
 
 
-def as_schedule(value: float | Schedule) -> Schedule:
-    """A schedule as it is, a number as a constant one."""
-    return value if callable(value) else Constant(real_number("value", value, least=0))
+def as_schedule(value: float | Schedule, name: str = "value") -> Schedule:
+    """A schedule as it is, a number as a constant one; `name` is for the error where it is neither."""
+    return value if callable(value) else Constant(real_number(name, value, least=0))
+
+
+def weight_at(value: float | Schedule, state: TrainingState, name: str) -> float:
+    """The weight that a number or a schedule gives at this step, as Python's own float.
+
+    Args:
+        value: a number, or a schedule; one that returns a scalar of NumPy's or a tensor of shape () will do, but
+            nothing is learned through it.
+        state: where training stands.
+        name: of the argument, for the error.
+
+    Raises:
+        ValueError: where that is no finite number ≥ 0.
+
+    >>> weight_at(lambda state: 1 - 2 * state.fraction, TrainingState(step=9, total=10), "beta")
+    Traceback (most recent call last):
+    ValueError: beta at step 9: expected a finite number ≥ 0, got -0.8
+    """
+    weight: Any = as_schedule(value, name)(state)
+    if isinstance(weight, Tensor | np.ndarray) and len(weight.shape) == 0:
+        weight = weight.item()
+    return real_number(f"{name} at step {state.step}" if callable(value) else name, weight, least=0)
 
 
 @dataclass(frozen=True)

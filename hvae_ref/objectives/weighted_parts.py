@@ -13,7 +13,7 @@ from hvae_ref.elbo import Elbo
 from hvae_ref.errors import did_you_mean
 from hvae_ref.objectives.mmd import LatentSamples
 from hvae_ref.objectives.objective import Objective
-from hvae_ref.objectives.schedules import Schedule, as_schedule
+from hvae_ref.objectives.schedules import Schedule, weight_at
 from hvae_ref.objectives.training_state import TrainingState
 
 RECONSTRUCTION = "reconstruction"
@@ -103,7 +103,7 @@ class WeightedLoss(Objective):
 
     def weight_of(self, name: str, state: TrainingState) -> float:
         """w_name(t), the weight of one part at this step."""
-        return as_schedule(self.weights[name])(state)
+        return weight_at(self.weights[name], state, f"weights[{name!r}]")
 
     def check(self, parts: tuple[str, ...]) -> None:
         """Refuse weights for other parts than these, and parts without a weight."""

@@ -173,7 +173,8 @@ def validate(
                 continue
             with processes.autocast():
                 terms = step.evaluate(model, batch, state)
-            averages.add(detached(terms), batch_size_of(batch))
+            count = batch_size_of(batch)
+            averages.add(detached(terms, count), count)
     model.train(training)
     return Terms(averages.reduce(processes))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hvae_ref.data.batch import Batch
+from hvae_ref.data.batch import Batch, batch_size_of
 from hvae_ref.objectives import TrainingState
 from hvae_ref.training.config import TrainConfig
 from hvae_ref.training.described import described
@@ -23,7 +25,7 @@ class StepResult:
     Attributes:
         loss: scalar, a mean over the batch's examples. This is what is minimised.
         terms: by name, one value for each example (B,), or a scalar that is a mean over the batch. The history keeps
-            their means over an epoch.
+            their means over an epoch. The name "loss" is taken.
     """
 
     loss: Tensor
@@ -181,21 +183,49 @@ class StepModule(nn.Module):
         """The loss times `weight` with its gradient, and the terms without; a dict, which every wrapper knows.
 
         Raises:
-            ValueError: where the loss is no scalar or has no gradient.
+            ValueError: where the loss is no scalar or has no gradient, or a term has not a value for each example.
         """
         result = self.step(self.model, batch, state)
+        if not isinstance(result, StepResult) or not isinstance(result.loss, Tensor):
+            got = type(result.loss if isinstance(result, StepResult) else result).__name__
+            raise ValueError(f"step: expected StepResult(tensor, terms) from {type(self.step).__name__}, got {got}")
         loss = result.loss
         if loss.dim() or not loss.requires_grad:
             kind = f"shape {tuple(loss.shape)}" if loss.dim() else "a loss that no parameter has a part in"
             raise ValueError(f"loss: expected a scalar with a gradient from {type(self.step).__name__}, got {kind}")
-        terms = detached(result.terms)
+        terms = detached(result.terms, batch_size_of(batch))
+        if "loss" in terms:
+            raise ValueError(f'terms: expected names other than "loss" from {type(self.step).__name__}, which is taken')
         terms["loss"] = loss.detach()
         return {"loss": loss if weight == 1.0 else weight * loss, "terms": terms}
 
 
-def detached(terms: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Terms without their gradients; numbers become tensors."""
-    return {
-        name: value.detach() if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float32)
-        for name, value in terms.items()
-    }
+def detached(terms: Mapping[str, Any], examples: int) -> dict[str, Tensor]:
+    """Terms without their gradients; numbers become tensors.
+
+    Args:
+        terms: by name.
+        examples: B, how many the batch has.
+
+    Raises:
+        ValueError: for what is not by name, or a term that is neither one number nor one for each example.
+
+    >>> detached({"error": torch.zeros(3)}, examples=4)
+    Traceback (most recent call last):
+    ValueError: terms['error']: expected a scalar or one value for each of the 4 examples, got shape (3,)
+    """
+    if not isinstance(terms, Mapping) or not all(isinstance(name, str) for name in terms):
+        raise ValueError(f"terms: expected numbers or tensors by name, got {terms!r:.80}")
+    result = {}
+    for name, value in terms.items():
+        if not isinstance(value, Tensor):
+            if not isinstance(value, Real | np.ndarray):
+                raise ValueError(f"terms[{name!r}]: expected a tensor or a number, got {value!r:.80}")
+            value = torch.as_tensor(value, dtype=torch.float32)  # noqa: PLW2901
+        if value.is_complex() or value.shape not in ((), (examples,)):
+            got = "complex numbers" if value.is_complex() else f"shape {tuple(value.shape)}"
+            raise ValueError(
+                f"terms[{name!r}]: expected a scalar or one value for each of the {examples} examples, got {got}"
+            )
+        result[name] = value.detach()
+    return result

@@ -91,9 +91,16 @@ def test_stratified_split_refuses_impossible_sizes(sizes: tuple[int, int]) -> No
 def test_subset() -> None:
     data = load("digits", "test")
     assert torch.equal(data.subset(7).x, data.x[:7]) and len(data.subset(7).y) == 7
-    for n in (0, 448):
+    for n in (0, 448, 2.5, True):
         with pytest.raises(ValueError, match="n: expected 1 to 447"):
             data.subset(n)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("seed", [-1, "1", 2.5])
+def test_a_seed_is_a_whole_number(seed) -> None:
+    with pytest.raises(ValueError, match="seed: expected a whole number of at least 0"):
+        load("digits", "train", seed=seed)
 
 
 def test_threshold_cuts_at_half_the_highest_level() -> None:

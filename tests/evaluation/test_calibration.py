@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import kstest, norm
@@ -122,3 +123,25 @@ def test_draws_of_every_kind_of_model(any_model, noise):
         one = conditional_draws(model, condition[:1], draws=2000, noise=False).mean((0, 1))
         many = conditional_draws(model, condition, draws=2000, noise=False).mean(0)
         torch.testing.assert_close(many[0], one, atol=0.05, rtol=0)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: ranks(np.zeros((3, 4)), torch.zeros(4)), "draws: expected a tensor, got ndarray"),
+        (lambda: ranks(torch.zeros(3, 4), np.zeros(4)), "observed: expected a tensor, got ndarray"),
+        (lambda: ranks(torch.zeros(3), torch.zeros(())), "draws, observed: expected shapes"),
+        (lambda: ranks(torch.zeros(3, 4), torch.zeros(4), seed=-1), "seed: expected a whole number"),
+        (lambda: coverage(np.zeros(4)), "pit: expected a tensor, got ndarray"),
+        (lambda: coverage(torch.tensor([0.5, 1.2, math.nan])), r"pit: expected ranks in \[0, 1\].* got 0.5 to 1.2"),
+        (lambda: coverage(torch.tensor([-0.1, 0.5])), r"pit: expected ranks in \[0, 1\]"),
+        (lambda: coverage(torch.tensor(0.5)), "pit: expected at least one observation"),
+        (lambda: coverage(torch.rand(5), levels=0.5), "levels: expected a sequence"),
+        (lambda: coverage(torch.rand(5), levels=("0.5",)), "levels: expected a finite number"),
+        (lambda: coverage(torch.rand(5), seed=-1), "seed: expected a whole number"),
+    ],
+)
+def test_what_is_of_another_kind_is_told(call, told):
+    with pytest.raises(ValueError, match=told):
+        call()

@@ -59,3 +59,24 @@ def test_p_values_of_equal_measures_are_uniform_enough():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"level": "0.9"}, "level: expected a finite number, got '0.9'"),
+        ({"level": 1.0}, r"level: expected a number in \(0, 1\), got 1.0"),
+        ({"seed": -1}, "seed: expected a whole number"),
+        ({"resamples": 2.5}, "resamples: expected a whole number"),
+        (
+            {"statistic": lambda values, axis: values.mean()},
+            r"statistic: expected a finite number for each .*shape \(\)",
+        ),
+        ({"statistic": lambda values, axis: values.mean(0)}, r"statistic: .*got shape \(3,\)"),
+        ({"statistic": lambda values, axis: values.mean(axis) * math.nan}, "statistic: .*got NaN or infinity"),
+    ],
+)
+def test_what_gives_no_interval_is_told(settings, told):
+    with pytest.raises(ValueError, match=told):
+        bootstrap_interval([1.0, 2.0, 4.0], **settings)

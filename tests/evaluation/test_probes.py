@@ -88,7 +88,11 @@ def test_no_row_predicts_itself():
     [
         ({"kinds": ("forest",)}, "kinds: expected some of linear, nonlinear, got 'forest'"),
         ({"codes": {}}, "expected at least one of each"),
-        ({"folds": 1}, "folds, shuffles: expected at least 2 and 1"),
+        ({"folds": 1}, "folds: expected a whole number of at least 2, got 1"),
+        ({"folds": 2.5}, "folds: expected a whole number of at least 2, got 2.5"),
+        ({"shuffles": 0}, "shuffles: expected a whole number of at least 1, got 0"),
+        ({"seed": None}, "seed: expected a whole number of at least 0, got None"),
+        ({"kinds": "linear"}, "kinds: expected"),
         ({"factors": {"f": np.zeros(40)}}, r"factors\['f'\]: expected values that differ, all are 0"),
         ({"factors": {"f": np.arange(39.0)}}, r"the same number of rows, at least 20, got \[39, 40\]"),
         ({"factors": {"f": np.full(40, np.nan)}}, r"factors\['f'\]: expected finite values"),
@@ -112,3 +116,18 @@ def test_codes_that_are_maps_are_read_as_vectors():
     code, _ = data(100, 8)
     maps, flat = (probe({"z": c}, {"f": code[:, 0]}, kinds=("linear",)) for c in (code.reshape(100, 2, 2, 2), code))
     assert maps == flat
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_arrays_without_names_are_told():
+    for arguments in (([np.ones(40)], {"a": np.ones(40)}), ({"z": np.ones((40, 2))}, [np.ones(40)])):
+        with pytest.raises(ValueError, match="s: expected arrays by name, got list"):
+            probe(*arguments)
+
+
+def test_the_unit_of_a_factor_or_a_code_does_not_matter():
+    z = np.random.default_rng(0).standard_normal((60, 2))
+    scores = [probe({"z": unit * z}, {"a": unit * z[:, 0]}, ("linear",), shuffles=1)[0].r2 for unit in (1.0, 1e-15)]
+    assert scores[0] > 0.99 and scores[1] == pytest.approx(scores[0], abs=1e-6)
+    with pytest.raises(ValueError, match="expected values that differ"):
+        probe({"z": z}, {"a": np.full(60, 1e-15)})

@@ -114,8 +114,8 @@ MUTANTS = {
     ("objectives/rate.py", OBJECTIVES): {
         "beta is not used": ("beta * charged)", "charged)"),
         "a level is charged with another's weight": (
-            "return as_schedule(self.beta[level])(state)",
-            "return as_schedule(next(iter(self.beta.values())))(state)",
+            'return weight_at(self.beta[level], state, f"beta[{level!r}]")',
+            'return weight_at(next(iter(self.beta.values())), state, "beta")',
         ),
     },
     ("objectives/negative_elbo.py", OBJECTIVES): {

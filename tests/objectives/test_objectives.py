@@ -76,7 +76,7 @@ def test_the_report_holds_the_weights_in_force():
 
 
 def test_negative_weights_are_refused():
-    with pytest.raises(ValueError, match="value: expected"):
+    with pytest.raises(ValueError, match="beta: expected"):
         NegativeElbo(-1.0)
 
 

@@ -49,8 +49,8 @@ def bits(n=40):
         (lambda: TopDownVAE.convolutional((1, 8, 8), "4"), "latent_shapes: expected a sequence of shapes"),
         (lambda: TopDownVAE.convolutional((1, 8, 8), ((2, 4, 4),), "16"), "hidden: expected sizes"),
         (lambda: Normal(scale=True), "scale: expected a number > 0, got True"),
-        (lambda: NegativeElbo(beta=True), "value: expected a finite number"),
-        (lambda: NegativeElbo({"z1": "1"}), "value: expected a finite number"),
+        (lambda: NegativeElbo(beta=True), "^beta: expected a finite number ≥ 0, got True"),
+        (lambda: NegativeElbo({"z1": "1"}), r"^beta\['z1'\]: expected a finite number"),
         (lambda: NegativeElbo(free_bits=0.5), r"free_bits: expected FreeBits"),
         (lambda: NegativeElbo(mmd=1.0), r"mmd: expected MmdPenalty"),
         (lambda: FreeBits("0.5"), "nats: expected numbers"),
@@ -167,3 +167,93 @@ def test_weights_named_by_a_wrapper_load(prefix, tmp_path):
     save_checkpoint(tmp_path / "a.safetensors", Checkpoint(model=weights))
     load_checkpoint(tmp_path / "a.safetensors", other)
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+class Returning(Step):
+    """A step that returns some terms in training, and some in validation."""
+
+    def __init__(self, terms=None, held_out=None):
+        self._terms, self._held_out = terms, held_out
+
+    def __call__(self, model, batch, state):
+        return StepResult((model(batch.x) - batch.x).square().mean(), self._terms)
+
+    def evaluate(self, model, batch, state):
+        return self._held_out
+
+
+NOT_A_TERM = [
+    (None, "terms: expected numbers or tensors by name, got None"),
+    ([1.0], r"terms: expected numbers or tensors by name, got \[1.0\]"),
+    ({"a": None}, r"terms\['a'\]: expected a tensor or a number, got None"),
+    ({"a": "x"}, r"terms\['a'\]: expected a tensor or a number, got 'x'"),
+    (
+        {"a": torch.zeros(3)},
+        r"terms\['a'\]: expected a scalar or one value for each of the 20 examples, got shape \(3,\)",
+    ),
+    ({"a": torch.zeros(20, 1)}, r"terms\['a'\]: .* got shape \(20, 1\)"),
+    ({"a": torch.zeros(1)}, r"terms\['a'\]: .* got shape \(1,\)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"), [*NOT_A_TERM, ({"loss": torch.ones(())}, 'terms: expected names other than "loss"')]
+)
+def test_what_is_no_term_of_a_step_is_told_before_a_weight_moves(terms, told):
+    net = torch.nn.Linear(6, 6)
+    before = net.weight.clone()
+    with pytest.raises(ValueError, match=told):
+        fit(net, bits(), step=Returning(terms), config=QUICK)
+    assert torch.equal(before, net.weight)
+
+
+@pytest.mark.parametrize(("terms", "told"), NOT_A_TERM)
+def test_what_is_no_term_of_validation_is_told_before_training(terms, told):
+    net = torch.nn.Linear(6, 6)
+    before = net.weight.clone()
+    with pytest.raises(ValueError, match=told):
+        fit(net, bits(), bits(), step=Returning({}, terms), config=QUICK)
+    assert torch.equal(before, net.weight)
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (lambda: None, "got NoneType"),
+        (lambda: 1.0, "got float"),
+        (lambda: StepResult(1.0), "got float"),
+    ],
+)
+def test_what_is_no_result_of_a_step_is_told(result, told):
+    class Other(Returning):
+        def __call__(self, model, batch, state):
+            return result()
+
+    with pytest.raises(ValueError, match=f"step: expected StepResult.*{told}"):
+        fit(torch.nn.Linear(6, 6), bits(), step=Other(), config=QUICK)
+
+
+@pytest.mark.parametrize("name", ["resume", "overwrite"])
+def test_a_word_is_no_switch(name, tmp_path):
+    with pytest.raises(ValueError, match=f"{name}: expected True or False, got 'no'"):
+        fit(vae(), bits(), config=QUICK, checkpoint=tmp_path / "a.safetensors", **{name: "no"})
+
+
+@pytest.mark.parametrize("weight", [-0.5, float("nan"), float("inf"), "1", None, torch.ones(2), torch.tensor(-1.0)])
+def test_a_schedule_that_returns_no_weight_is_told(weight):
+    elbo = vae().elbo(bits())
+    for objective, name in (
+        (NegativeElbo(lambda state: weight), "beta"),
+        (Geco(lambda state: weight, constraint=1.0), "beta"),
+        (NegativeElbo({"z1": lambda state: weight}), r"beta\['z1'\]"),
+        (WeightedLoss({"reconstruction": 1.0, "z1_kl": lambda state: weight}), r"weights\['z1_kl'\]"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} at step 0: expected a finite number ≥ 0"):
+            objective(elbo)
+
+
+@pytest.mark.parametrize("weight", [np.float32(0.5), torch.tensor(0.5), np.array(0.5)])
+def test_weights_of_numpy_and_torch_reach_the_checkpoint_as_numbers(weight, tmp_path):
+    path = tmp_path / "a.safetensors"
+    fit(vae(), bits(), objective=NegativeElbo(lambda state: weight), config=QUICK, checkpoint=path)
+    assert load_checkpoint(path).history.last.weights == {"beta/z1": 0.5}

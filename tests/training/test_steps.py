@@ -90,7 +90,7 @@ def test_a_function_may_return_the_loss_alone(x):
         (lambda model, batch: batch.x.sum(), "loss: expected a scalar with a gradient .* no parameter has a part in"),
         (
             lambda model, batch: (model(batch.x).sum(), {"map": model(batch.x)}),
-            r"terms\['map'\]: expected a scalar or one value for each example, got shape \(20, 4\)",
+            r"terms\['map'\]: expected a scalar or one value for each of the 20 examples, got shape \(20, 4\)",
         ),
     ],
 )

@@ -198,7 +198,10 @@ def read_npz(path: Path) -> Table:
             raise ValueError(
                 f"{path}: {name}: expected a text or {len(signals)} of them, got {array.dtype} {array.shape}"
             )
-        texts = array.astype(str) if array.dtype.kind == "U" else np.char.decode(array, "utf-8")
+        try:
+            texts = array.astype(str) if array.dtype.kind == "U" else np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: {name}: expected text in UTF-8, got {error.object[:20]!r}") from error
         units[name] = np.broadcast_to(texts, len(signals)).tolist()
     for name, array in {**arrays, "signals": signals}.items():
         if array.dtype.kind not in "fiu":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,8 @@ SAME_DIRECTION = 1e-4
 def _check_endpoints(a: Tensor, b: Tensor, steps: int) -> None:
     if a.shape != b.shape:
         raise ValueError(f"a, b: expected the same shape, got {tuple(a.shape)} and {tuple(b.shape)}")
-    if steps < 2:
-        raise ValueError(f"steps: expected at least 2, got {steps}")
+    if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 2:
+        raise ValueError(f"steps: expected at least 2, got {steps!r}; whole numbers alone")
 
 
 def linear(a: Tensor, b: Tensor, steps: int) -> Tensor:

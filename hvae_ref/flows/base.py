@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -91,11 +92,10 @@ class AmortizedFlow(nn.Module, ABC):
     @staticmethod
     def check_sizes(latent_dim: int, context_dim: int, steps: int, **more: int) -> None:
         """Raise a ValueError that names the first size which is too small; `more` are at least 1 each."""
-        for name, value in {"latent_dim": latent_dim, "steps": steps, **more}.items():
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
-        if context_dim < 0:
-            raise ValueError(f"context_dim: expected at least 0, got {context_dim}")
+        for name, value in {"latent_dim": latent_dim, "steps": steps, **more, "context_dim": context_dim}.items():
+            least = 0 if name == "context_dim" else 1
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+                raise ValueError(f"{name}: expected at least {least}, got {value!r}; whole numbers alone")
 
     def forward(self, z: Float[Tensor, "*#batch dim"], context: Float[Tensor, "*#batch features"]) -> FlowOutput:
         """Move z_0 ~ base (…, D) to z_T given the context (…, C); what stands before D and C broadcasts."""
@@ -158,6 +158,11 @@ class AmortizedFlow(nn.Module, ABC):
                 f"got {tuple(context.shape)}"
             )
         weight = self.hyper.weight
+        if weight.dtype in (torch.float16, torch.bfloat16):
+            raise ValueError(
+                f"flow: expected weights in single or double precision, got {weight.dtype}; log-determinants add up "
+                "rounding, so leave the flow in float32, under autocast too"
+            )
         for name, value in (("z", z), ("context", context)):
             if value.device != weight.device:
                 raise ValueError(f"{name}: expected device {weight.device}, where the flow is, got {value.device}")

@@ -24,8 +24,10 @@ def build_flow(name: str, latent_dim: int, context_dim: int, steps: int) -> Amor
     """A flow of the family `name`, with that family's own settings at their defaults.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, and for sizes that are no whole numbers or too small.
     """
-    if name not in FLOWS:
+    if not isinstance(name, str) or name not in FLOWS:
         raise ValueError(f"flow: expected one of {', '.join(FLOWS)}, got {name!r}")
+    # Before a family computes sizes of its own from these.
+    AmortizedFlow.check_sizes(latent_dim, context_dim, steps)
     return FLOWS[name](latent_dim, context_dim, steps=steps)

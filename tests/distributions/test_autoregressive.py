@@ -84,9 +84,7 @@ def test_other_shapes_are_named(unchecked) -> None:
     for value in (torch.zeros(2, 4), torch.zeros(2, 1), torch.tensor(0.0)):
         with pytest.raises(ValueError, match=r"value: expected a tensor \(…, 3\), got \("):
             p.log_prob(value)
-    with pytest.raises(
-        ValueError, match=r"sample_shape: expected a sequence .*such as \(5,\), got 5"
-    ):
+    with pytest.raises(ValueError, match=r"sample_shape: expected a sequence .*such as \(5,\), got 5"):
         p.sample(5)
     with pytest.raises(ValueError, match="data_dim: expected a whole number of at least 1, got 0"):
         Autoregressive(p.conditionals, (2,), 0, p.like)

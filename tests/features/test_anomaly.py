@@ -144,7 +144,7 @@ MAPS = {"a": torch.randn(2, 4, 4), "b": torch.randn(2, 2, 2)}
         ),
         (lambda: AnomalyScore(MAPS, (8, 8))(MAPS | {"b": MAPS["b"][:1]}), "surprise: expected one number of images"),
         (lambda: AnomalyScore(MAPS, (8, 8))(MAPS | {"b": MAPS["b"] / 0}), "b: expected finite numbers"),
-        (lambda: pixel_auroc(*some_scores(), resamples=0), "resamples: expected at least 1, got 0"),
+        (lambda: pixel_auroc(*some_scores(), resamples=0), "resamples: expected a whole number of at least 1, got 0"),
     ],
 )
 def test_wrong_values_are_named(call, message):

@@ -74,7 +74,7 @@ ROWS = torch.randn(20, 2)
         ({"init": torch.zeros(3, 2)}, r"init: expected locations \(2, 2\), got \(3, 2\)"),
         ({"init": [[0.0, 0.0], [1.0, 1.0]]}, "init: expected locations or a mixture, got list"),
         ({"init": torch.full((2, 2), torch.nan)}, "init: expected finite locations"),
-        ({"components": 2.0}, "components: expected at least 1, got 2.0"),
+        ({"components": 2.0}, "components: expected a whole number of at least 1, got 2.0"),
     ],
 )
 def test_what_cannot_be_fitted_is_named(arguments, message, unchecked):

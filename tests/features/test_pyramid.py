@@ -198,7 +198,7 @@ def test_images_that_cannot_be_used_are_named(lite, unchecked, images, message):
 
 
 def test_stream_refuses_before_the_first_batch(lite):
-    with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="batch_size: expected a whole number of at least 1, got 0"):
         lite.stream(WHITE, 0)
     with pytest.raises(ValueError, match="images: expected at least one"):
         lite.stream(WHITE[:0])

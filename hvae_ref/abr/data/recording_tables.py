@@ -33,6 +33,8 @@ class Table:
 
     def __init__(self, path: Path, columns: dict[str, np.ndarray], places: Sequence[int]) -> None:
         self.path, self.columns, self.places = path, columns, places
+        self.raw: dict[str, np.ndarray] = {}
+        self.units: dict[str, Sequence[object]] = {}
 
     def convert(self, unit_columns: dict[str, Sequence[object]]) -> None:
         """Bring samples and amplitudes to µV, and latencies to ms, from the units that each row names."""
@@ -44,10 +46,14 @@ class Table:
             for name, values in self.columns.items():
                 latency = name.startswith("latency_")
                 if latency if column == "latency_unit" else name in SAMPLE_COLUMNS or name.startswith("amplitude_"):
-                    self.columns[name] = values * factor
+                    self.columns[name], self.raw[name], self.units[name] = values * factor, values, names
 
     def refuse(self, row: int, column: str, message: str) -> None:
         """Raise an error that says where in the file a value stands."""
+        if column in self.raw and np.isfinite(self.raw[column][row]):
+            message += f" (the file has {self.raw[column][row]:g} {str(self.units[column][row]).strip()})"
+        elif column == "s000 …" and self.units.get("s000"):
+            message += f" (converted from {str(self.units['s000'][row]).strip()})"
         raise ValueError(f"{self.path}: row {self.places[row]}, column {column}: {message}")
 
     def numbers(self, name: str) -> np.ndarray:
@@ -198,7 +204,10 @@ def read_npz(path: Path) -> Table:
             raise ValueError(
                 f"{path}: {name}: expected a text or {len(signals)} of them, got {array.dtype} {array.shape}"
             )
-        texts = array.astype(str) if array.dtype.kind == "U" else np.char.decode(array, "utf-8")
+        try:
+            texts = array.astype(str) if array.dtype.kind == "U" else np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: {name}: expected text in UTF-8, got {error.object[:20]!r}") from error
         units[name] = np.broadcast_to(texts, len(signals)).tolist()
     for name, array in {**arrays, "signals": signals}.items():
         if array.dtype.kind not in "fiu":

@@ -46,7 +46,9 @@ def _condition(table: Table) -> np.ndarray:
             allowed = " or ".join(f"{value:g}" for value in static.values)
         if not fine.all():
             row = int(np.flatnonzero(~fine)[0])
-            table.refuse(row, static.name, f"expected {allowed} ({static.unit}), got {values[row]:g}")
+            table.refuse(
+                row, static.name, f"expected {allowed} ({static.unit}), got {table.columns[static.name][row]:.10g}"
+            )
     return np.stack([table.columns[name] for name in STATIC_NAMES], axis=1)
 
 

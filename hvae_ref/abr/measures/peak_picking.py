@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from hvae_ref.errors import real_number
+
 HALF_WIDTH = 0.9
 """ms to either side of the expected latency."""
 TROUGH_WITHIN = 2.0
@@ -96,6 +98,9 @@ def pick_wave(
     Raises:
         ValueError: for shapes that don't fit, values that aren't finite, an uneven axis or a width below a sample.
     """
+    for name, value in (("signals", signals), ("time", time)):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name}: expected a tensor, got {type(value).__name__}")
     if signals.ndim != 2 or time.ndim != 1 or signals.shape[1] != len(time) or len(time) < 3:
         raise ValueError(
             "signals, time: expected shapes (N, T) and (T,), T at least 3, "
@@ -109,13 +114,16 @@ def pick_wave(
     step = steps.mean().item()
     if step <= 0 or (steps - step).abs().max() > 1e-3 * step:
         raise ValueError("time: expected evenly spaced, rising values")
+    if not isinstance(expected, Tensor):
+        expected = real_number("expected", expected)
+    smoothing = real_number("smoothing", smoothing, 0)
     for name, value, least in (("half_width", half_width, step), ("trough_within", trough_within, step)):
-        if not value >= least:
+        if isinstance(value, bool | str) or not value >= least:
             raise ValueError(f"{name}: expected at least one sample, {least:g} ms, got {value}")
     if by not in ("height", "fall"):
         raise ValueError(f'by: expected "height" or "fall", got {by!r}')
-    if not 0 <= smoothing < math.inf:
-        raise ValueError(f"smoothing: expected at least 0 ms and no infinity, got {smoothing}")
+    if smoothing > step * len(time):
+        raise ValueError(f"smoothing: expected at most the {step * len(time):g} ms of the signals, got {smoothing:g}")
     expected = torch.as_tensor(expected, dtype=signals.dtype, device=signals.device)
     if expected.ndim > 1 or (expected.ndim == 1 and len(expected) != len(signals)):
         raise ValueError(

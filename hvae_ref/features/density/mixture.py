@@ -135,7 +135,8 @@ class GaussianMixture(Distribution):
         """The mixture with every component's standard deviations times `temperature`; weights and locations stay."""
         if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 < temperature < math.inf:
             raise ValueError(f"temperature: expected a positive number, got {temperature!r}")
-        return GaussianMixture(self.logits, self.loc, self.scale_tril * float(temperature), validate_args=False)
+        temperature = float(temperature)
+        return GaussianMixture(self.logits, self.loc, self.scale_tril * temperature, validate_args=False)
 
     def double(self) -> GaussianMixture:
         """The same mixture in float64, on the CPU where the device has none (Apple's GPUs)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hvae_ref.data.examples import in_words
-from hvae_ref.errors import optional_import
+from hvae_ref.errors import optional_import, whole_number
 from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry, tiles
 from hvae_ref.features.validation import checked_surprise, checked_tensor
 
@@ -64,11 +65,13 @@ class AnomalyScore:
         fine = (
             isinstance(size, Sequence)
             and len(size) == 2
-            and all(isinstance(e, int | np.integer) and e >= 1 for e in size)
+            and all(isinstance(e, Integral) and not isinstance(e, bool) and e >= 1 for e in size)
         )
-        if not fine or not isinstance(smoothing, int | float) or not 0 <= smoothing < math.inf:
+        number = isinstance(smoothing, Real) and not isinstance(smoothing, bool)
+        if not fine or not number or not 0 <= smoothing < math.inf:
             expected = "(H, W) of at least 1 and a number of at least 0"
-            raise ValueError(f"size, smoothing: expected {expected}, got {size} and {smoothing}")
+            raise ValueError(f"size, smoothing: expected {expected}, got {size} and {smoothing!r}")
+        smoothing = float(smoothing)
         self.size, self.smoothing, self.levels = (int(size[0]), int(size[1])), smoothing, tuple(normal)
         self.geometry = self._placed(normal, geometry)
         self.mean: dict[str, float] = {}
@@ -88,6 +91,8 @@ class AnomalyScore:
         Raises:
             ValueError: for other levels or shapes, no image, and for NaN or infinity.
         """
+        if not isinstance(surprise, Mapping):
+            raise ValueError(f"surprise: expected maps by level, {list(self.levels)}, got {in_words(surprise)}")
         if surprise.keys() != set(self.levels):
             raise ValueError(f"surprise: expected the levels {list(self.levels)}, got {list(surprise)}")
         pixels = {level: self._pixels(level, surprise[level]) for level in self.levels}
@@ -174,8 +179,7 @@ def pixel_auroc(
     0.75
     """
     values, truth = _checked(scores, masks)
-    if resamples < 1:
-        raise ValueError(f"resamples: expected at least 1, got {resamples}")
+    resamples, seed = whole_number("resamples", resamples), whole_number("seed", seed, 0)
     metrics = optional_import("sklearn.metrics", extra="features", wanted_by="hvae_ref.features.pixel_auroc")
     value = float(metrics.roc_auc_score(truth.ravel(), values.ravel()))
     wins, positives, negatives = _wins(values, truth)

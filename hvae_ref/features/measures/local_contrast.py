@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -31,8 +33,10 @@ def local_contrast(
     if not -ROUNDING <= images.amin() <= images.amax() <= 1 + ROUNDING:
         found = f"values from {float(images.amin()):.4g} to {float(images.amax()):.4g}"
         raise ValueError(f"images: expected floats in [0, 1], got {found}")
-    if window < 2 or window % 2 or window > min(images.shape[2:]):
-        raise ValueError(f"window: expected an even number from 2 to {min(images.shape[2:])} pixels, got {window}")
+    whole = isinstance(window, Integral) and not isinstance(window, bool)
+    if not whole or window < 2 or window % 2 or window > min(images.shape[2:]):
+        raise ValueError(f"window: expected an even number from 2 to {min(images.shape[2:])} pixels, got {window!r}")
+    window = int(window)
     grey = images.mean(1, keepdim=True)
     mean, square = (
         functional.avg_pool2d(x, window, window // 2, padding=window // 4, count_include_pad=False)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hvae_ref.data.examples import in_words
-from hvae_ref.errors import did_you_mean
+from hvae_ref.errors import did_you_mean, whole_number
 from hvae_ref.features.pyramid.backbones import BACKBONES, Backbone
 from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_size
 from hvae_ref.features.pyramid.network_geometry import network_geometry
@@ -131,8 +131,7 @@ class FeaturePyramid(nn.Module):
         Raises:
             ValueError: for no image or a batch size below 1, at once; for other faults when their batch comes.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+        batch_size = whole_number("batch_size", batch_size)
         checked_images(images)
         return (self(batch) for batch in images.split(batch_size))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 import torch
 from jaxtyping import Bool
@@ -40,11 +40,14 @@ class MapGeometry:
 
     def __post_init__(self) -> None:
         for name in ("shape", "size"):
-            checked_size(name, getattr(self, name))
+            object.__setattr__(self, name, checked_size(name, getattr(self, name)))
         for name in ("stride", "first"):
             value = getattr(self, name)
-            if len(value) != 2 or not all(math.isfinite(v) and (v > 0 or name == "first") for v in value):
-                raise ValueError(f"{name}: expected two finite numbers{' above 0' * (name == 'stride')}, got {value}")
+            least = 0.0 if name == "stride" else -math.inf
+            pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+            if not pair or not all(_is_finite(v) and v > least for v in value):
+                raise ValueError(f"{name}: expected two finite numbers{' above 0' * (name == 'stride')}, got {value!r}")
+            object.__setattr__(self, name, (float(value[0]), float(value[1])))
 
     def centre(self, row: float, column: float) -> tuple[float, float]:
         """(y, x) in pixels of the centre of a position."""
@@ -57,8 +60,9 @@ class MapGeometry:
             ValueError: for a pixel outside of the image.
         """
         height, width = self.size
-        if len(pixel) != 2 or not (0 <= pixel[0] < height and 0 <= pixel[1] < width):
-            raise ValueError(f"pixel: expected (y, x) with 0 ≤ y < {height} and 0 ≤ x < {width}, got {tuple(pixel)}")
+        pair = isinstance(pixel, Sequence | Tensor) and not isinstance(pixel, str) and len(pixel) == 2
+        if not pair or not (0 <= pixel[0] < height and 0 <= pixel[1] < width):
+            raise ValueError(f"pixel: expected (y, x) with 0 ≤ y < {height} and 0 ≤ x < {width}, got {pixel}")
         row, column = (int(self._nearest(axis, torch.tensor([float(pixel[axis])]))) for axis in (0, 1))
         return row, column
 
@@ -124,6 +128,10 @@ class MapGeometry:
         """(P, positions): what each position counts at each pixel."""
         place = self._place(axis, pixels.cpu()).clamp(0, self.shape[axis] - 1)
         return (1 - (place[:, None] - torch.arange(self.shape[axis])).abs()).clamp_min(0)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def checked_size(name: str, size: Sequence[int]) -> tuple[int, int]:

@@ -7,6 +7,7 @@ half a position or a whole one: give the `geometry` that `FeaturePyramid.geometr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import torch
 from jaxtyping import Bool
@@ -40,8 +41,10 @@ def region_positions(
     Raises:
         ValueError: for a region that is no mask, is empty, or is too small to hold any position of any level.
     """
-    if not strides or min(strides.values()) < 1:
-        raise ValueError(f"strides: expected at least 1 for at least one level, got {dict(strides)}")
+    whole = isinstance(strides, Mapping) and strides
+    if not whole or not all(isinstance(s, Integral) and not isinstance(s, bool) and s >= 1 for s in strides.values()):
+        raise ValueError(f"strides: expected a whole number of at least 1 for at least one level, got {strides}")
+    strides = {level: int(s) for level, s in strides.items()}
     checked_tensor("region", region, "booleans (H, W)")
     if region.ndim != 2 or region.dtype != torch.bool or not region.numel():
         raise ValueError(f"region: expected booleans (H, W), got {region.dtype} {tuple(region.shape)}")

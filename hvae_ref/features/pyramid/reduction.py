@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +39,9 @@ class Reduction(nn.Module):
     def __init__(self, dims: int | Mapping[str, int], whiten: bool = False) -> None:
         super().__init__()
         for value in dims.values() if isinstance(dims, Mapping) else [dims]:
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"dims: expected at least 1, got {value}")
-        self.dims = dict(dims) if isinstance(dims, Mapping) else dims
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"dims: expected at least 1, got {value!r}; whole numbers alone")
+        self.dims = {level: int(d) for level, d in dims.items()} if isinstance(dims, Mapping) else int(dims)
         self.whiten = whiten
         self.components = nn.ModuleDict()
 

@@ -343,3 +343,28 @@ def test_other_files_that_are_called_npz_are_named(some, text, tmp_path) -> None
     ):
         path.write_bytes(content)
         refused(path, message)
+
+
+def test_units_in_other_bytes_are_named(some, tmp_path) -> None:
+    np.savez(tmp_path / "a.npz", **columns(some), unit=np.array("µV".encode("latin-1")))
+    refused(tmp_path / "a.npz", "unit: expected text in UTF-8, got b'")
+
+
+def test_messages_show_what_stands_in_the_file(some, tmp_path) -> None:
+    peaks = {"latency_V": np.full(4, 0.02), "amplitude_V": np.full(4, 3e-7)}
+    units = {"unit": np.array("V"), "latency_unit": np.array("s")}
+    np.savez(tmp_path / "a.npz", **columns(some, 1e-6), **peaks, **units)
+    refused(tmp_path / "a.npz", r"latency_V: expected 0 to 9.95 .ms., got 20.* .the file has 0.02 s.")
+    peaks["latency_V"][:] = 0.006
+    peaks["amplitude_V"][:] = 2e-4
+    np.savez(tmp_path / "a.npz", **columns(some, 1e-6), **peaks, **units)
+    refused(tmp_path / "a.npz", r"amplitude_V: expected an amplitude .*, got 200 .the file has 0.0002 V.")
+    np.savez(tmp_path / "a.npz", **columns(some, 1.0), unit=np.array("V"))
+    refused(tmp_path / "a.npz", r"column s000 …: expected at most 50 µV, got .* .converted from V.")
+    np.savez(tmp_path / "a.npz", **(columns(some) | {"level": np.full(4, 90.00001)}))
+    refused(tmp_path / "a.npz", r"column level: expected 10 to 90 .dB nHL., got 90.00001")
+
+
+def test_an_amplitude_without_a_latency_is_named(table, tmp_path) -> None:
+    path = with_peaks(table, tmp_path / "a.csv", V=("", 0.3))
+    refused(path, "row 3, column latency_V: expected 0 to 9.95 .ms. beside the amplitude of 0.3 µV, got none")

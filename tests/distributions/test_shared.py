@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Distribution, Independent, Normal
@@ -148,3 +149,25 @@ def test_stated_moments_are_those_of_draws(name):
     mean, variance = x.mean(0), x.var(0)
     torch.testing.assert_close(p.mean.expand_as(mean), mean, rtol=0, atol=6 * float((variance / len(x)).max()) ** 0.5)
     torch.testing.assert_close(p.variance.expand_as(variance), variance, rtol=0.1, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", [HypersphericalUniform(3), VonMisesFisher(torch.eye(3)[0], 2.0)])
+def test_points_that_are_no_floats_of_the_sphere_are_named(p, unchecked) -> None:
+    for value, got in (
+        (torch.tensor([1, 0, 0]), r"torch.int64 \(3,\)"),
+        ([1.0, 0.0, 0.0], "list"),
+        (torch.eye(4)[0], r"torch.float32 \(4,\)"),
+    ):
+        with pytest.raises(ValueError, match=rf"value: expected a floating-point tensor \(…, 3\), got {got}"):
+            p.log_prob(value)
+
+
+def test_sizes_and_concentrations_that_are_no_numbers_are_named(unchecked) -> None:
+    with pytest.raises(ValueError, match=r"batch_shape: expected a sequence .*, such as \(4,\), got 4"):
+        HypersphericalUniform(3, batch_shape=4)
+    for wrong in (True, "2", torch.tensor(True)):
+        with pytest.raises(ValueError, match="concentration: expected a tensor or a number, got"):
+            VonMisesFisher(torch.eye(3)[0], wrong)
+    assert HypersphericalUniform(np.int64(3)).sample().shape == (3,)
+    one = torch.ones(1)
+    assert DiscretizedLogisticMixture(0 * one, one, one, np.int64(17)).log_probs.shape == (17,)

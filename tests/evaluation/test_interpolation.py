@@ -137,3 +137,10 @@ def test_walks_through_maps_of_images_under_a_condition(level, others):
     torch.testing.assert_close(batch[:, 0], walk)
     other = interpolate(model, a, b, level, steps=4, others=others, condition=torch.tensor(2))
     assert not torch.allclose(other, walk)
+
+
+def test_steps_are_whole_numbers(unchecked):
+    for walk in (linear, spherical):
+        for steps in (2.5, True, "3", 1):
+            with pytest.raises(ValueError, match=f"steps: expected at least 2, got {steps!r}"):
+                walk(torch.ones(3), torch.ones(3), steps)

@@ -319,3 +319,8 @@ def test_other_files_that_are_called_npz_are_named(some, text, tmp_path) -> None
     ):
         path.write_bytes(content)
         refused(path, message)
+
+
+def test_units_in_other_bytes_are_named(some, tmp_path) -> None:
+    np.savez(tmp_path / "a.npz", **columns(some), unit=np.array("µV".encode("latin-1")))
+    refused(tmp_path / "a.npz", "unit: expected text in UTF-8, got b'")

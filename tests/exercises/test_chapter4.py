@@ -79,10 +79,10 @@ def test_the_examination_knows_flows_of_the_package(flow, factor, honest):
 
 
 @pytest.mark.parametrize("kind", specimens.REPORTS)
-@pytest.mark.parametrize("reflected", [False, True])
-def test_specimens_are_what_they_say(kind, reflected):
+@pytest.mark.parametrize(("reflected", "turned"), [(False, False), (True, False), (False, True)])
+def test_specimens_are_what_they_say(kind, reflected, turned):
     z = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).double()
-    flow = specimens.Specimen(3, np.random.default_rng(4), kind, reflected, spot=z[2])
+    flow = specimens.Specimen(3, np.random.default_rng(4), kind, reflected, spot=z[2], turned=turned)
     assert reference("4.2")(flow, z) is (kind == "right")
     assert (log_dets(lambda row: flow(row).z, z) - flow(z).log_abs_det).abs().max().item() == pytest.approx(
         flow.error(z), abs=1e-9

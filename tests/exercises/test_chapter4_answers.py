@@ -31,12 +31,12 @@ def honest(at=lambda z: z, **tolerances):
     return is_honest
 
 
-@pytest.mark.parametrize("tolerances", [{}, {"atol": 1e-6}, {"atol": 1e-6, "rtol": 0}, {"atol": 1e-5}])
-def test_an_examination_to_five_or_six_decimals_passes(tolerances):
+@pytest.mark.parametrize("tolerances", [{}, {"atol": 1e-6}, {"atol": 1e-6, "rtol": 0}])
+def test_an_examination_to_six_decimals_passes(tolerances):
     assert judge(registered()["4.2"], honest(**tolerances)).passed
 
 
-@pytest.mark.parametrize("atol", [1e-1, 1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("atol", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
 def test_a_coarse_examination_is_refused(atol):
     verdict = judge(registered()["4.2"], honest(atol=atol))
     assert verdict.status == "failed"

@@ -82,9 +82,21 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
         *chains,
         (z_next, a, c, beta, gamma + wide),
         (z_next, a.triu(), c.triu(), beta, gamma),
+        *(_gated(rng, low) for low in (-12.0, -30.0)),
         (single, single, single, single, single),
         (*_chain(rng, 40, 2),),
     ]
+
+
+def _gated(rng: np.random.Generator, low: float) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Every second gate nearly shut, so that z' is nearly m; z itself, made from exact parts, is of ordinary size."""
+    s = torch.tensor([[low, 1.0, low, 0.5]], dtype=torch.float64)
+    z, zero = normal(rng, 1, 4, dtype=torch.float64), torch.zeros(4, 4, dtype=torch.float64)
+    below = normal(rng, 4, 4, scale=0.3, dtype=torch.float64)
+    below[0], below[2] = 0, 0  # where the gate is nearly shut m is 0, and nothing of z is lost beside it
+    beta = torch.tensor([[0.0, 0.5, 0.0, -1.0]], dtype=torch.float64)
+    m = _told(z, below, zero, beta, s)[0]
+    return torch.lerp(m, z, s.sigmoid()), below, zero, beta, s
 
 
 def _chain(rng: np.random.Generator, batch: int, dim: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -1,8 +1,8 @@
-"""Flows for exercise 4.2: triangular maps that report a right or a wrong log-determinant.
+"""Flows for exercise 4.2: triangular maps, some after a rotation, that report a right or a wrong log-determinant.
 
-Every flow is invertible, moves each example by itself, and becomes z → ±z with a reported log-determinant of 0 when its
-parameters are set to zero. A wrong flow moves z as a right one does; only its report is wrong. Some are wrong by 1e-4
-nats only, some at a single point.
+Every flow is invertible, moves each example by itself, and keeps volumes, with a reported log-determinant of 0,
+when its parameters are set to zero. A wrong flow moves z as a right one does; only its report is wrong. Some are
+wrong by 1e-4 nats or less only, some at a single point.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Specimen(nn.Module):
         kind: What it reports, a key of `REPORTS`.
         reflected: Whether the first coordinate changes its sign, so that the Jacobian's determinant is negative.
         spot: (D,), where the report of kind "spot" is wrong; the origin where it is not given.
+        turned: Whether z is rotated first, so that the Jacobian is full; it leaves the determinant as it is.
         share: Mix of the true log-determinant, at 0, and the report that `REPORTS` has for its kind, at 1.
     """
 
@@ -43,6 +44,7 @@ class Specimen(nn.Module):
         reflected: bool,
         spot: Tensor | None = None,
         share: float = 1.0,
+        turned: bool = False,
     ) -> None:
         super().__init__()
         self.on_scale = nn.Parameter(normal(rng, dim, dim, scale=0.8, dtype=torch.float64))
@@ -52,12 +54,15 @@ class Specimen(nn.Module):
         signs[0] = -1.0 if reflected else 1.0
         self.register_buffer("signs", signs)
         self.register_buffer("spot", torch.zeros_like(signs) if spot is None else spot.clone())
+        axes = normal(rng, dim, dim, dtype=torch.float64) if turned else torch.eye(dim, dtype=torch.float64)
+        self.register_buffer("axes", torch.linalg.qr(axes)[0] if turned else axes)
         self.kind, self.reflected, self.share = kind, reflected, share
 
     def forward(self, z: Tensor) -> FlowOutput:
         """Move z, (B, D), and report log |det ∂z'/∂z|, (B,)."""
-        s, t = self._conditioned(z)
-        return FlowOutput(self.signs * s.exp() * z + t, self.reported(z, s))
+        turned = z @ self.axes
+        s, t = self._conditioned(turned)
+        return FlowOutput(self.signs * s.exp() * turned + t, self.reported(z, s))
 
     def inverse(self, z_next: Tensor) -> FlowOutput:
         """Move z' back and report log |det ∂z/∂z'|, (B,)."""
@@ -66,8 +71,8 @@ class Specimen(nn.Module):
             later = torch.zeros_like(z_next[:, i:])
             s, t = self._conditioned(torch.cat([*(column[:, None] for column in columns), later], 1))
             columns.append((z_next[:, i] - t[:, i]) / (self.signs[i] * s[:, i].exp()))
-        z = torch.stack(columns, 1)
-        s = self._conditioned(z)[0]
+        turned = torch.stack(columns, 1)
+        z, s = turned @ self.axes.T, self._conditioned(turned)[0]
         # "nothing" reports the true value on the way back: the one mistake that a test of there and back finds.
         return FlowOutput(z, -s.sum(1) if self.kind == "nothing" else -self.reported(z, s))
 
@@ -77,11 +82,11 @@ class Specimen(nn.Module):
 
     def error(self, z: Tensor) -> float:
         """The largest distance of the report from the truth over the rows of z."""
-        return (self.reported(z, self._conditioned(z)[0]) - self.true(z)).abs().max().item()
+        return (self.reported(z, self._conditioned(z @ self.axes)[0]) - self.true(z)).abs().max().item()
 
     def true(self, z: Tensor) -> Tensor:
         """log |det ∂z'/∂z|, (B,), for z of shape (B, D)."""
-        return self._conditioned(z)[0].sum(1)
+        return self._conditioned(z @ self.axes)[0].sum(1)
 
     def _conditioned(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return torch.tanh(z @ self.on_scale.tril(-1).T) + self.log_scale, z @ self.on_shift.tril(-1).T
@@ -156,7 +161,22 @@ def specimens_of_every_kind() -> list[tuple[Specimen, Tensor]]:
         for dim, batch, reflected in ((1, 1, False), (1, 3, True), (9, 12, False), (6, 2, True))
     ]
     wrong = [_clearly_wrong(rng, kind, place=3) for kind in REPORTS if kind != "right"]
-    return [*right, *wrong, *(_clearly_wrong(rng, "spot", place) for place in range(7))]
+    full = [
+        (Specimen(dim, rng, "right", reflected, turned=True), normal(rng, batch, dim, dtype=torch.float64))
+        for dim, batch, reflected in ((2, 3, False), (5, 2, True))
+    ]
+    nearly = [_off_by(rng, *each) for each in ((1.7e-6, 0.01), (4e-6, -0.05), (8e-6, 0.02), (6e-7, 0.5), (6e-7, -2.0))]
+    return [*right, *wrong, *(_clearly_wrong(rng, "spot", place) for place in range(7)), *full, *nearly]
+
+
+def _off_by(rng: np.random.Generator, error: float, log_det: float) -> tuple[Specimen, Tensor]:
+    """A flow and one point with this log-determinant, of which the report is so many nats off."""
+    flow, z = Specimen(3, rng, "one short", reflected=False), normal(rng, 1, 3, dtype=torch.float64)
+    with torch.no_grad():
+        flow.log_scale[0] = 0.7
+        flow.log_scale[1] += log_det - flow.true(z).item()
+    flow.share = error / flow.error(z)
+    return flow, z
 
 
 def _clearly_wrong(rng: np.random.Generator, kind: str, place: int) -> tuple[Specimen, Tensor]:

@@ -63,6 +63,28 @@ def honest_there_and_back(flow, z):
     return torch.allclose(back.log_abs_det, -there.log_abs_det, atol=1e-6) and torch.allclose(back.z, z)
 
 
+for of_jacobian in (
+    lambda jacobian: jacobian.diagonal(dim1=1, dim2=2).abs().log().sum(-1),
+    lambda jacobian: torch.linalg.slogdet(jacobian.tril()).logabsdet,
+    lambda jacobian: torch.linalg.slogdet(jacobian.triu()).logabsdet,
+):
+    wrong("4.2")(lambda flow, z, f=of_jacobian: torch.allclose(f(jacobians(flow, z)), flow(z)[1], atol=1e-6))
+
+
+def honest_within(rtol, atol):
+    def is_honest(flow, z):
+        true = torch.linalg.slogdet(jacobians(flow, z)).logabsdet
+        return torch.allclose(flow(z)[1], true, rtol=rtol, atol=atol)
+
+    return is_honest
+
+
+for atol in (2e-6, 1e-5, 3e-5, 1e-4):
+    wrong("4.2")(honest_within(0.0, atol))
+right("4.2")(honest_within(0.0, 1e-6))
+wrong("4.2")(honest_within(0.0, 1e-7))
+
+
 @wrong("4.2")
 def honest_by_differences(flow, z):
     steps = 0.05 * torch.eye(z.shape[1], dtype=z.dtype)
@@ -142,6 +164,25 @@ def undone(rounds):
     return undo
 
 
+def undone_with_gates_of_at_least(least):
+    def undo(z_next, a, c, beta, gamma):
+        z = torch.zeros_like(z_next)
+        for _ in range(z_next.shape[1]):
+            m, gate = beta + z @ a.tril(-1).T, torch.sigmoid(gamma + z @ c.tril(-1).T).clamp(min=least)
+            z = (z_next - (1 - gate) * m) / gate
+        return z, -torch.sigmoid(gamma + z @ c.tril(-1).T).clamp(min=least).log().sum(1)
+
+    return undo
+
+
+def undone_with_a_floor_in_the_logarithm(z_next, a, c, beta, gamma):
+    z = undone(lambda dim: dim)(z_next, a, c, beta, gamma)[0]
+    return z, -(torch.sigmoid(gamma + z @ c.tril(-1).T) + 1e-12).log().sum(1)
+
+
+wrong("4.5")(undone_with_a_floor_in_the_logarithm)
+for least in (1e-3, 1e-6, 1e-12):
+    wrong("4.5")(undone_with_gates_of_at_least(least))
 for count in (5, 7, 10, 32, 100):
     wrong("4.5")(undone(lambda dim, count=count: count))
 wrong("4.5")(undone(lambda dim: dim - 1))

@@ -19,8 +19,8 @@ MUTANTS = {
     ("exercises/engine/judge.py", ENGINE): {
         "one right input is enough": ("if not any(kinds):", "if not all(kinds):"),
         "a misconception is recognised where it disagrees": (
-            "            if not agree(wrong, given, tolerance):",
-            "            if agree(wrong, given, tolerance):",
+            "            if not agree(wrong, given, allowed[place]):",
+            "            if agree(wrong, given, allowed[place]):",
         ),
         "a misconception may be the reference": ("            if clearly_wrong:", "            if True:"),
         "an open answer is a wrong one": ("    if is_blank(answer):", "    if answer is None:"),

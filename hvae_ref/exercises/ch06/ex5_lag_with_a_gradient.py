@@ -84,6 +84,7 @@ def _edges() -> list[tuple[Tensor, Tensor, int, float]]:
         (flat, flat, 3, 0.2),
         (a, -a, 7, 0.1),
         (*drawn(1, 9), 8, 0.3),
+        (1e-5 * a, 1e-4 * b, 5, 0.2),
         (*drawn(1, 90), 1, 0.3),
         (*drawn(1, 90), 40, 0.3),
         (*drawn(20, 12), 2, 0.3),

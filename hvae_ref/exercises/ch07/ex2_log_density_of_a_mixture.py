@@ -110,6 +110,10 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
 
     sizes = ((3, 2, 110, 1e-3, 1.0), (2, 3, 110, 1e-3, 60.0), (2, 3, 110, 1e3, 1.0), (5, 1, 1, 1.0, 60.0))
     found = [drawn(*each) for each in (*sizes, (1, 9, 8, 0.5, 1.0), (40, 2, 2, 1.0, 2.0), (4, 4, 4, 2.0, 1.0))]
+    for components in (9, 17, 40):  # nearly all of the weight is the last one's
+        f, logits, loc, tril = drawn(3, components, 2, 1.0, 1.0)
+        logits[-1], loc[:-1] = 5.0, loc[:-1] + 30
+        found.append([f - f.mean(0) + loc[-1], logits, loc, tril])
     for logits in ((900.0, -900.0, 0.0), (-900.0, -900.0, -901.0), (50.0, 51.0, 52.0)):
         f, _, loc, tril = drawn(3, 3, 2, 1.0, 1.0)
         found.append([f, torch.tensor(logits, dtype=torch.float64), loc, tril])

@@ -89,6 +89,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, int]]:
     nine = [integers(rng, 9, low=2, high=300, dtype=torch.int64) for _ in range(3)]
     return [
         (*torch.tensor(resnet), 8),
+        (*torch.tensor([[2047, 4095], [101, 99], [3, 5]]), 9),
         (*torch.tensor([[1], [1], [1]]), 1),
         (*torch.tensor([[3], [3], [5]]), 2),
         (*torch.tensor([[70, 2048], [1, 2048], [10_000, 1]]), 50),

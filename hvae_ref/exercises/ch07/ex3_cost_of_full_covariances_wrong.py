@@ -216,7 +216,7 @@ EXERCISE = Exercise(
     reference=_cost,
     inputs=_levels,
     edge_cases=_edges,
-    rtol=1e-6,  # these are counts: float32 is exact enough, and a miscount is never within this
+    rtol=1e-12,  # these are counts
     atol=1e-2,
     misconceptions=wrong,
 )

@@ -91,4 +91,13 @@ def _edges() -> list[tuple[Tensor, int, int]]:
     copied = torch.tensor([[[2.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.01]]], dtype=torch.float64)
     sizes = ((1, 1, 1, 8), (2, 8, 1, 1), (2, 1, 8, 1), (20, 2, 3, 4), (3, 1, 1, 1, 1e3), (2, 5, 2, 6, 30.0))
     independent = torch.eye(4, dtype=torch.float64)[None]
-    return [(apart, 1, 1), (copied, 1, 1), (independent, 2, 1), *(drawn(*each) for each in sizes)]
+    small = [(1e-12 * covariance, *rest) for covariance, *rest in (drawn(1, 20, 20, 20), drawn(2, 3, 2, 30))]
+    alike = torch.ones(1, 6, 6, dtype=torch.float64) + 1e-9 * torch.eye(6, dtype=torch.float64)
+    return [
+        *small,
+        (alike, 2, 2),
+        (apart, 1, 1),
+        (copied, 1, 1),
+        (independent, 2, 1),
+        *(drawn(*each) for each in sizes),
+    ]

@@ -82,5 +82,9 @@ def graphs_of_every_kind() -> list[tuple[Tensor, Tensor, int, int]]:
         ([0, 1, 2, 0], 9, 2),
     ]
     found = [(torch.tensor(path[:-1]), torch.tensor(path[1:]), nodes, layers) for path, nodes, layers in paths]
+    # So many walks that a count of them overflows: a node reads each one before it, in all of the layers.
+    below = torch.ones(42, 42).tril(-1).nonzero()
+    circle = torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]])  # 2^k - 1 walks of up to k edges: -1 in an integer of k bits
+    found += [(below[:, 1], below[:, 0], 42, 40), (circle[0], circle[1], 64, 40)]
     diamond = torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 3, 4]])  # two ways to the same node are no circle
     return [*found, (diamond[0], diamond[1], 6, 2), (diamond[0], diamond[1], 6, 3)]

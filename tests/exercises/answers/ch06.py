@@ -137,6 +137,8 @@ right("6.5")(lag_by(plain_softmax, 1e-6))
 right("6.5")(lag_by(lambda x: torch.log_softmax(x, -1).exp(), 1e-9))
 wrong("6.5")(lag_by(lambda x: x.exp() / x.exp().sum(-1, keepdim=True), 1e-6))
 wrong("6.5")(lag_by(plain_softmax, 0.0))
+wrong("6.5")(lag_by(plain_softmax, 0.05))
+wrong("6.5")(lag_by(plain_softmax, 1e-3))
 wrong("6.5")(lag_by(plain_softmax, 1e-6, reach=10))
 wrong("6.5")(lag_by(lambda x: torch.softmax(x.clamp(-20, 20), -1), 1e-6))
 

@@ -68,6 +68,8 @@ wrong("7.2")(mixture_by(lambda v: (v.exp() / v.exp().sum()).log(), summed_logs, 
 wrong("7.2")(mixture_by(plain_log_softmax, lambda tril: torch.linalg.det(tril).log(), joined))
 wrong("7.2")(mixture_by(plain_log_softmax, summed_logs, lambda parts: parts.clamp(min=-700).exp().sum(1).log()))
 wrong("7.2")(mixture_by(plain_log_softmax, summed_logs, lambda parts: (parts.exp().sum(1) + 1e-300).log()))
+for count in (4, 8, 12, 16, 32):
+    wrong("7.2")(mixture_by(plain_log_softmax, summed_logs, lambda parts, n=count: parts[:, :n].logsumexp(1)))
 wrong("7.2")(mixture_by(lambda v: (v.softmax(0) + 1e-8).log(), summed_logs, joined))
 
 
@@ -83,6 +85,11 @@ def cost_in_numpy(channels, dims, positions, components):
 def cost_in_int32(channels, dims, positions, components):
     full, reduced, memory = reference("7.3")(channels.int(), dims.int(), positions.int(), components)
     return full, reduced, memory
+
+
+@wrong("7.3")
+def cost_in_float32(channels, dims, positions, components):
+    return reference("7.3")(channels.float(), dims.float(), positions.float(), components)
 
 
 @wrong("7.3")
@@ -150,6 +157,24 @@ def reads_by(rounds, steps):
     return reads
 
 
+def reads_by_counting(dtype):
+    def reads(sources, targets, nodes, layers):
+        edges = torch.zeros(nodes, nodes, dtype=dtype)
+        edges[targets, sources] = 1
+
+        def ways(steps):
+            found = torch.zeros_like(edges)
+            for _ in range(steps):
+                found = edges @ found + edges
+            return found
+
+        return ways(layers) > 0, not bool((ways(nodes).diagonal() > 0).any())
+
+    return reads
+
+
+for dtype in (torch.int32, torch.int64, torch.float16):
+    wrong("7.6")(reads_by_counting(dtype))
 right("7.6")(reads_by(lambda layers: layers, lambda nodes: nodes))
 wrong("7.6")(reads_by(lambda layers: min(layers, 10), lambda nodes: nodes))
 wrong("7.6")(reads_by(lambda layers: min(layers, 50), lambda nodes: nodes))
@@ -201,6 +226,25 @@ def worth_by(jitter):
 
 right("7.8")(worth_by(0.0))
 wrong("7.8")(worth_by(1e-4))
+
+
+def worth_from(half_log_det):
+    def worth(covariance, fine, coarse):
+        f, g, c = torch.arange(covariance.shape[1]).tensor_split([fine, fine + coarse])
+
+        def h(*parts):
+            index = torch.cat(parts)
+            return half_log_det(covariance[:, index[:, None], index])
+
+        return h(f) + h(g) - h(f, g), h(f, c) + h(g, c) - h(f, g, c) - h(c)
+
+    return worth
+
+
+right("7.8")(worth_from(lambda block: torch.linalg.cholesky(block).diagonal(dim1=1, dim2=2).log().sum(-1)))
+wrong("7.8")(worth_from(lambda block: block.det().log() / 2))
+wrong("7.8")(worth_from(lambda block: (block.det() + 1e-30).log() / 2))
+wrong("7.8")(worth_from(lambda block: torch.logdet(block.float()) / 2))
 
 
 @wrong("7.8")

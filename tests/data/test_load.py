@@ -88,6 +88,7 @@ def test_stratified_split_refuses_impossible_sizes(sizes: tuple[int, int]) -> No
         stratified_split([0, 0, 1, 1], sizes)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_subset() -> None:
     data = load("digits", "test")
     assert torch.equal(data.subset(7).x, data.x[:7]) and len(data.subset(7).y) == 7

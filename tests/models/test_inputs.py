@@ -72,7 +72,7 @@ def test_latents_that_do_not_fit_are_refused(kind) -> None:
         for wrong in (z[top][:3], z[top].new_zeros(4, 30), z[top].flatten(), z[top].new_zeros(())):
             with pytest.raises(ValueError, match=wanted):
                 call({top: wrong})
-        with pytest.raises(ValueError, match=rf"{top}: expected shape .* got float"):
+        with pytest.raises(ValueError, match=rf"{top}: expected .*shape .* got float"):
             call({top: 0.0})
         with pytest.raises(ValueError, match=rf"{top}: expected the model's torch.float64 on cpu, got torch.float32"):
             call({top: z[top].float()})

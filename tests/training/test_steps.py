@@ -117,7 +117,7 @@ def test_batches_by_name_reach_a_step():
         return model(batch["fine"]).square().mean() + 0 * batch["coarse"].sum()
 
     fit(nn.Linear(3, 1), maps, maps, step=step, config=replace(QUICK, epochs=1))
-    sizes = [20, 20, 20, 10, 20, 20, 10]  # the first is the look at validation before the first epoch
+    sizes = [20, 20, 10] * 3  # the first three are the look at validation before the first epoch
     assert [batch["fine"] for batch in seen] == [((size, 3), torch.float32) for size in sizes]
 
 

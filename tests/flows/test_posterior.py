@@ -179,7 +179,7 @@ def test_wrong_shapes_are_refused() -> None:
         TwoLevelVAE.dense(5, (3, 2), (8,), (6,), flow={"z3": "planar"})
     with pytest.raises(ValueError, match="flow: unknown level z2; this model has z1"):
         TopDownVAE.dense(5, (3, 2), 8, top="sphere", flow={"z2": "planar"})
-    with pytest.raises(ValueError, match="steps: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="steps: expected a whole number of at least 1, got 0"):
         TwoLevelVAE.dense(5, (3, 2), (8,), (6,), flow="iaf", flow_steps=0)
 
 

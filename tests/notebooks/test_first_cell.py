@@ -120,5 +120,5 @@ def test_signs_are_modules_that_the_extras_bring():
 
 def test_each_chapter_installs_what_it_uses():
     needs = {int(path.name[:2]): chapters.needs(path) for path in chapters.paths()}
-    assert needs[6] == "course,abr,tensorboard" and needs[7] == "course,features"
+    assert needs[6] == "course,abr" and needs[7] == "course,features"
     assert {needs[number] for number in range(1, 6)} == {"course"}

@@ -56,7 +56,13 @@ def a_chapter():
     cells = [
         {"cell_type": "markdown", "id": "a", "metadata": {}, "source": f"[Open in Colab]({link})"},
         {"cell_type": "code", "id": "b", **set_up, "outputs": []},
-        {"cell_type": "code", "id": "c", "metadata": described, "source": CODE, "outputs": [image]},
+        {
+            "cell_type": "code",
+            "id": "c",
+            "metadata": described | {"tags": ["idea"]},
+            "source": CODE,
+            "outputs": [image],
+        },
     ]
     for number, cell in enumerate(cells[1:], 1):
         cell["execution_count"] = number
@@ -154,6 +160,14 @@ def breaks(words, change):
         breaks("a figure without alt text", lambda cells: cells[2]["metadata"]["mystnb"].pop("image")),
         breaks("a figure without a caption", lambda cells: cells[2]["metadata"]["mystnb"].pop("figure")),
         breaks(
+            "expected one tag of idea, plumbing, exercise; got none", lambda cells: cells[2]["metadata"].pop("tags")
+        ),
+        breaks("got exercise, idea", lambda cells: cells[2]["metadata"].update(tags=["idea", "exercise"])),
+        breaks("plumbing, and nothing else", lambda cells: cells[2]["metadata"].update(tags=["plumbing"])),
+        breaks("plumbing, and nothing else", lambda cells: cells[2]["metadata"].update(cellView="form")),
+        breaks("an idea of 21 lines; at most 20", lambda cells: cells[2].update(source="\n".join(["x = 1"] * 21))),
+        breaks("a line of 89 characters; at most 88", lambda cells: cells[2].update(source=f"x = {'1' * 85}")),
+        breaks(
             "its output is an error",
             lambda cells: cells[1].update(
                 outputs=[{"output_type": "error", "ename": "E", "evalue": "", "traceback": []}]
@@ -180,8 +194,9 @@ def breaks(words, change):
 def test_a_broken_rule_is_named(write, words, change):
     notebook = a_chapter()
     change(notebook["cells"])
-    (problem,) = chapters.problems(write(notebook))
-    assert words in problem
+    first, *others = chapters.problems(write(notebook))
+    # A first cell that is not the template, or not folded, is no plumbing either.
+    assert words in first and all("plumbing" in other for other in others)
 
 
 def test_code_in_markdown_is_no_myst(write):

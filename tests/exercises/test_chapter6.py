@@ -43,7 +43,7 @@ def test_the_terms_are_those_of_torch_distributions():
 
 def test_film_is_the_packages():
     for h, z, weight, bias in inputs("6.3"):
-        layer = FiLM(h.shape[1], z.shape[1]).double()
+        layer = FiLM(h.shape[1], z.shape[1]).to(weight.dtype)
         layer.load_state_dict({"gamma_beta.weight": weight, "gamma_beta.bias": bias})
         torch.testing.assert_close(reference("6.3")(h, z, weight, bias), layer(h, z))
 
@@ -101,7 +101,7 @@ def test_the_probe_is_scikit_learns():
 
 def test_the_shares_are_the_packages():
     for (m,) in inputs("6.8"):
-        torch.testing.assert_close(reference("6.8")(m), swap_shares(m.permute(1, 2, 0))[0])
+        torch.testing.assert_close(reference("6.8")(m), swap_shares(m.permute(1, 2, 0))[0].to(m.dtype))
 
 
 def test_the_predicted_shares_are_those_that_the_solution_states():
@@ -159,7 +159,7 @@ def over_its_length(signal):
     return signal / signal.norm(dim=-1, keepdim=True)
 
 
-@pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-12])
+@pytest.mark.parametrize("small", [1e-7, 1e-9, 1e-12])
 def test_a_lag_that_puts_zeros_for_constant_signals_passes(small):
     def unit(signal):
         constant = signal.abs().amax(-1, keepdim=True) < small
@@ -233,7 +233,10 @@ def test_the_probes_own_score_is_recognised():
             train, test = (fold != k).numpy(), (fold == k).numpy()
             ridge = Ridge(alpha=penalty).fit(code.numpy()[train], factors.numpy().T[train])
             guess = ridge.predict(code.numpy()[test])
-            scores.append(r2_score(factors.numpy().T[test], guess, multioutput="raw_values"))
+            guess = guess.reshape(-1, len(factors))
+            # scikit-learn answers one NaN for all factors where a fold has one row.
+            score = r2_score(factors.numpy().T[test], guess, multioutput="raw_values")
+            scores.append(np.broadcast_to(score, len(factors)))
         return torch.as_tensor(np.mean(scores, 0))
 
     assert "a score a fold" in verdict("6.7", r2).message
@@ -255,7 +258,7 @@ def test_decibels_of_the_wrong_kind_are_told_apart_from_other_mistakes():
         (over_its_length, lambda found: torch.where(found.isnan(), 0, found), "comes back in the gradient"),
         (over_its_length, torch.nan_to_num, "comes back in the gradient"),
         (lambda s: s / s.norm(dim=-1, keepdim=True).clamp(min=1e-6), lambda found: found, "smallest divisor"),
-        (lambda s: s / (s.norm(dim=-1, keepdim=True) + 1e-8), lambda found: found, "smallest divisor"),
+        (lambda s: s / (s.norm(dim=-1, keepdim=True) + 1e-10), lambda found: found, "smallest divisor"),
         (lambda s: torch.nn.functional.normalize(s, dim=-1), lambda found: found, "smallest divisor"),
     ],
 )

@@ -3,6 +3,7 @@
 import math
 from graphlib import CycleError, TopologicalSorter
 
+import numpy as np
 import pytest
 import torch
 from scipy.integrate import nquad
@@ -22,10 +23,10 @@ from tests.exercises.asking import inputs, reference, verdict
 
 def test_the_factor_is_the_heads():
     for raw, dim, floor in inputs("7.1"):
-        head = MixtureHead(0, dim, 1, floor).double()
+        head = MixtureHead(0, dim, 1, floor).to(raw.dtype)
         for row, factor in zip(raw, reference("7.1")(raw, dim, floor), strict=True):
-            head.bias.data = torch.cat([torch.zeros(1 + dim).double(), row])
-            torch.testing.assert_close(head(torch.empty(0).double()).scale_tril[0], factor)
+            head.bias.data = torch.cat([row.new_zeros(1 + dim), row])
+            torch.testing.assert_close(head(raw.new_empty(0)).scale_tril[0], factor)
 
 
 def test_the_log_density_is_the_packages_and_torchs():
@@ -107,7 +108,10 @@ def test_the_unwhitened_density_integrates_to_one():
 
 def test_the_mask_is_what_autograd_sees():
     """Features enter nets by a node's outgoing edges; which of them move its state after so many layers?"""
-    for sources, targets, nodes, layers in inputs("7.6"):
+    # In deep graphs a slope through every layer is smaller than rounding, see the test of counted walks.
+    shallow = [graph for graph in inputs("7.6") if graph[2] < 12]
+    assert len(shallow) > 20
+    for sources, targets, nodes, layers in shallow:
         torch.manual_seed(0)
         out, on = torch.randn(2, len(sources), 3, 3).double()
         first = torch.randn(len(sources), 3).double()
@@ -122,6 +126,20 @@ def test_the_mask_is_what_autograd_sees():
 
         moved = torch.autograd.functional.jacobian(states, torch.randn(nodes).double()).abs().amax(1) > 1e-12
         assert torch.equal(reference("7.6")(sources, targets, nodes, layers)[0], moved)
+
+
+def test_the_mask_is_where_walks_are_counted():
+    """Walks along the edges, counted in integers of any size."""
+    for sources, targets, nodes, layers in inputs("7.6"):
+        walks = np.zeros((nodes, nodes), dtype=object)
+        for _ in range(layers):
+            longer = np.zeros((nodes, nodes), dtype=object)
+            for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
+                longer[target] += walks[source]
+                longer[target, source] += 1
+            walks = longer
+        found = reference("7.6")(sources, targets, nodes, layers)[0]
+        assert found.tolist() == (walks > 0).tolist()
 
 
 def test_the_verdict_is_that_of_a_topological_sort():
@@ -220,6 +238,7 @@ def test_counts_in_floats_pass():
         def free(c):
             return components - 1 + components * c + components * (c * (c + 1) / 2)
 
+        channels, dims, positions = channels.double(), dims.double(), positions.double()
         return free(channels), free(dims) + (dims + 1) * channels, 32 * positions * components * channels**2 / 8
 
     assert verdict("7.3", cost).passed, str(verdict("7.3", cost))
@@ -275,7 +294,7 @@ def test_conditional_covariances_pass():
 
         def log_det_given(given):
             own, across = covariance[:, f][:, :, f], covariance[:, f][:, :, given]
-            return torch.slogdet(own - across @ torch.linalg.inv(covariance[:, given][:, :, given]) @ across.mT)[1]
+            return torch.slogdet(own - across @ torch.linalg.solve(covariance[:, given][:, :, given], across.mT))[1]
 
         return [(log_det_given(a) - log_det_given(b)) / 2 for a, b in (([], g), (c, g + c))]
 
@@ -349,7 +368,7 @@ def test_areas_by_place_and_by_image_are_recognised():
         return torch.trapezoid(hits, alarms)
 
     def image_by_image(scores, masks):
-        both = [(s, m) for s, m in zip(scores, masks, strict=True) if m.any()]
+        both = [(s, m) for s, m in zip(scores, masks, strict=True) if m.any() and not m.all()]
         return sum(roc_auc_score(m.flatten(), s.flatten()) for s, m in both) / len(both)
 
     assert "one after the other" in verdict("7.7", in_one_order).message

@@ -171,25 +171,3 @@ def test_sizes_and_concentrations_that_are_no_numbers_are_named(unchecked) -> No
     assert HypersphericalUniform(np.int64(3)).sample().shape == (3,)
     one = torch.ones(1)
     assert DiscretizedLogisticMixture(0 * one, one, one, np.int64(17)).log_probs.shape == (17,)
-
-
-@pytest.mark.parametrize("p", [HypersphericalUniform(3), VonMisesFisher(torch.eye(3)[0], 2.0)])
-def test_points_that_are_no_floats_of_the_sphere_are_named(p, unchecked) -> None:
-    for value, got in (
-        (torch.tensor([1, 0, 0]), r"torch.int64 \(3,\)"),
-        ([1.0, 0.0, 0.0], "list"),
-        (torch.eye(4)[0], r"torch.float32 \(4,\)"),
-    ):
-        with pytest.raises(ValueError, match=rf"value: expected a floating-point tensor \(…, 3\), got {got}"):
-            p.log_prob(value)
-
-
-def test_sizes_and_concentrations_that_are_no_numbers_are_named(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"batch_shape: expected a sequence .*, such as \(4,\), got 4"):
-        HypersphericalUniform(3, batch_shape=4)
-    for wrong in (True, "2", torch.tensor(True)):
-        with pytest.raises(ValueError, match="concentration: expected a tensor or a number, got"):
-            VonMisesFisher(torch.eye(3)[0], wrong)
-    assert HypersphericalUniform(np.int64(3)).sample().shape == (3,)
-    one = torch.ones(1)
-    assert DiscretizedLogisticMixture(0 * one, one, one, np.int64(17)).log_probs.shape == (17,)

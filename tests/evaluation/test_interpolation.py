@@ -144,10 +144,3 @@ def test_steps_are_whole_numbers(unchecked):
         for steps in (2.5, True, "3", 1):
             with pytest.raises(ValueError, match=f"steps: expected at least 2, got {steps!r}"):
                 walk(torch.ones(3), torch.ones(3), steps)
-
-
-def test_steps_are_whole_numbers(unchecked):
-    for walk in (linear, spherical):
-        for steps in (2.5, True, "3", 1):
-            with pytest.raises(ValueError, match=f"steps: expected at least 2, got {steps!r}"):
-                walk(torch.ones(3), torch.ones(3), steps)

@@ -110,18 +110,6 @@ SCORES, MASKS = torch.rand(2, 4, 4), torch.rand(2, 4, 4) > 0.5
         (lambda: region_positions(torch.ones(8, 8).bool(), 4), "strides: expected a whole number of .*, got 4"),
         (lambda: local_contrast(torch.rand(1, 3, 16, 16), 8.0), "window: expected an even number .*, got 8.0"),
         (lambda: Reduction(True), "dims: expected at least 1, got True; whole numbers alone"),
-        (lambda: AnomalyScore(MAPS, (4, 4), smoothing=True), "size, smoothing: expected .* and True"),
-        (lambda: AnomalyScore(MAPS, (4, 4))([MAPS["a"]]), "surprise: expected maps by level, .*, got list"),
-        (lambda: pixel_auroc(SCORES, MASKS, seed=-1), "seed: expected a whole number of at least 0, got -1"),
-        (lambda: pixel_auroc(SCORES, MASKS, resamples=2.5), "resamples: expected a whole number of at least 1, got 2.5"),
-        (lambda: MapGeometry((4, 4), (8, 8), 4.0, (0.0, 0.0)), "stride: expected two finite numbers above 0, got 4.0"),
-        (lambda: MapGeometry((4, 4), (8, 8), (2.0, True), (0, 0)), "stride: expected two finite numbers above 0"),
-        (lambda: MapGeometry((4, 4), (8, 8), (2.0, 2.0), ("0", "0")), "first: expected two finite numbers, got"),
-        (lambda: tiles((4, 4), (8, 8)).position_of(3), "pixel: expected .y, x. with .*, got 3"),
-        (lambda: region_positions(torch.ones(8, 8).bool(), {"a": 4.0}), "strides: expected a whole number .*4.0"),
-        (lambda: region_positions(torch.ones(8, 8).bool(), 4), "strides: expected a whole number of .*, got 4"),
-        (lambda: local_contrast(torch.rand(1, 3, 16, 16), 8.0), "window: expected an even number .*, got 8.0"),
-        (lambda: Reduction(True), "dims: expected at least 1, got True; whole numbers alone"),
         (lambda: aligned(FEATURES["a"]), r"features: expected maps by level, got shape \(4, 3, 4, 4\)"),
         (lambda: aligned({"a": FEATURES["a"].numpy()}), r"a: expected a tensor \(B, D, H, W\), got shape"),
         (lambda: AnomalyScore(MAPS, size=16), "size, smoothing: expected .H, W. of at least 1 .* got 16"),
@@ -254,18 +242,6 @@ def test_an_estimator_finds_a_pixel_by_the_geometry(unchecked):
         FeatureEstimator(Flat(), {"a": torch.randn(1, 2, 5, 4)}, geometry={"a": grid})
     with pytest.raises(ValueError, match="features: expected maps by level"):
         FeatureEstimator(Flat(), torch.randn(1, 2, 5, 4))
-
-
-def test_numbers_of_numpy_and_lists_are_taken(unchecked):
-    assert NearestNeighbour(memory=np.int64(5), seed=np.int64(1)).fit(FEATURES).rows.shape == (5, 3)
-    assert PositionGaussian(np.float32(0.01)).shrinkage == pytest.approx(0.01)
-    assert Reduction({"a": np.int64(2)}).fit(FEATURES).transform(FEATURES)["a"].shape == (4, 2, 4, 4)
-    assert Reduction(np.int64(2)).dims == 2
-    assert AnomalyScore(MAPS, (4, 4), smoothing=np.float32(1))(MAPS)["combined"].shape == (3, 4, 4)
-    listed = MapGeometry([4, 4], [8, 8], [2, 2.0], [0, 0.5])
-    assert listed == MapGeometry((4, 4), (8, 8), (2.0, 2.0), (0.0, 0.5)) and hash(listed)
-    assert listed.to_pixels(torch.rand(1, 4, 4)).shape == (1, 8, 8)
-    assert local_contrast(torch.rand(1, 3, 16, 16), np.int64(8)).shape[1] == 2
 
 
 def test_numbers_of_numpy_and_lists_are_taken(unchecked):

@@ -368,8 +368,3 @@ def test_messages_show_what_stands_in_the_file(some, tmp_path) -> None:
 def test_an_amplitude_without_a_latency_is_named(table, tmp_path) -> None:
     path = with_peaks(table, tmp_path / "a.csv", V=("", 0.3))
     refused(path, "row 3, column latency_V: expected 0 to 9.95 .ms. beside the amplitude of 0.3 µV, got none")
-
-
-def test_units_in_other_bytes_are_named(some, tmp_path) -> None:
-    np.savez(tmp_path / "a.npz", **columns(some), unit=np.array("µV".encode("latin-1")))
-    refused(tmp_path / "a.npz", "unit: expected text in UTF-8, got b'")

@@ -138,17 +138,3 @@ def test_what_is_no_tensor_or_number_is_named(unchecked):
     ):
         with pytest.raises(ValueError, match=message):
             pick_wave(**({"signals": signals, "expected": 5.8, "time": time} | arguments))
-
-
-def test_what_is_no_tensor_or_number_is_named(unchecked):
-    signals, time = torch.randn(2, 200), torch.arange(200) * 0.05
-    for arguments, message in (
-        ({"signals": signals.numpy()}, "signals: expected a tensor, got ndarray"),
-        ({"time": time.tolist()}, "time: expected a tensor, got list"),
-        ({"expected": "5.8"}, "expected: expected a finite number, got '5.8'"),
-        ({"smoothing": 1e6}, "smoothing: expected at most the 10 ms of the signals, got 1e\\+06"),
-        ({"smoothing": True}, "smoothing: expected a finite number ≥ 0, got True"),
-        ({"half_width": True}, "half_width: expected at least one sample"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            pick_wave(**({"signals": signals, "expected": 5.8, "time": time} | arguments))

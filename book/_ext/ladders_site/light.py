@@ -55,7 +55,7 @@ def lighter(page: str, name: str, sizes: dict[str, tuple[int, int]], icons: Icon
         page = pattern.sub("", page)
     if name != "search.html":
         page = SEARCH.sub("", page)
-    if 'class="math' not in page and "\\\\(" not in page:
+    if 'class="math' not in page and 'id="previews"' not in page:
         page = MATHEMATICS.sub("", page)
     page = ICON.sub(icons.drawn, page)
     page = LINKED.sub(

@@ -93,7 +93,7 @@ class LinkedMentions(SphinxPostTransform):
         used = getattr(self.env, "ladders_previews", None)
         if used is None:
             used = self.env.ladders_previews = {}
-        if target.preview:
+        if target.preview and page != "book/intro":  # the front page does without a formula engine
             used.setdefault(page, {})[anchor] = target.preview
         return link
 

@@ -42,6 +42,7 @@ class _RootBackwards(Function):
 
     @staticmethod
     def forward(p: Tensor, y: Tensor, iterations: int) -> Tensor:
+        """Newton's method from a start on the side of the root where it converges monotonically."""
         right = y.abs()
         t = torch.where(p > 0, torch.maximum(right - p, right / (1 + p)), torch.minimum(right - p, right / (1 + p)))
         for _ in range(iterations + 1):

@@ -83,7 +83,7 @@ def test_latents_that_do_not_fit_are_refused(kind) -> None:
     with pytest.raises(ValueError, match="missing"):
         model.decode({}, **one)
     for wrong in (0.0, z[top].new_zeros(())):
-        with pytest.raises(ValueError, match=rf"{top}: expected shape"):
+        with pytest.raises(ValueError, match=rf"{top}: expected .*shape"):
             model.decode(z | {top: wrong}, **one)
     if len(model.levels) > 1:
         with pytest.raises(ValueError, match=r"z1: expected shape \(4, "):

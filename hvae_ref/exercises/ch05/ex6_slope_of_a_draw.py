@@ -49,6 +49,7 @@ def _edges() -> list[tuple[Tensor, int, Tensor]]:
     """Nearly uniform and concentrated; three dimensions and a hundred; draws on both sides; one draw and many."""
 
     def near_the_mean(dim: int, concentration: Tensor) -> tuple[Tensor, int, Tensor]:
+        """Draws within two standard deviations of the mean, where a sum over midpoints is accurate."""
         centre = bessel_ratio(dim / 2 - 1, concentration)
         spread = bessel_ratio_derivative(dim / 2 - 1, concentration).sqrt()
         away = torch.tensor([-2.0, -1.0, 0.0, 0.5, 1.5], dtype=torch.float64).repeat(len(concentration) // 5)

@@ -50,6 +50,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     rng = np.random.default_rng(66)
 
     def drawn(k: int, batch: int, samples: int, apart: float, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """K means in two clusters, their spreads, the values that are asked about, and the levels."""
         means = normal(rng, k, batch, samples, scale=0.1, dtype=torch.float64)
         means[::2] += apart
         sigma = uniform(rng, batch, samples, low=0.02, high=0.4, dtype=torch.float64)

@@ -102,6 +102,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     rng = np.random.default_rng(72)
 
     def drawn(batch: int, components: int, dim: int, spread: float, away: float) -> list[Tensor]:
+        """Features `away` spreads from the first component, logits, means and Cholesky factors."""
         loc = normal(rng, components, dim, scale=spread, dtype=torch.float64)
         tril = normal(rng, components, dim, dim, scale=spread / dim, dtype=torch.float64).tril(-1)
         tril = tril + spread * torch.diag_embed(uniform(rng, components, dim, low=0.5, high=1.5, dtype=torch.float64))

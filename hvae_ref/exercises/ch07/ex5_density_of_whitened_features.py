@@ -94,6 +94,7 @@ def _edges() -> list[tuple[Tensor, Tensor, LogDensity, int]]:
     def drawn(
         rows: int, batch: int, channels: int, dim: int, unit: float, mean: float
     ) -> tuple[Tensor, Tensor, Tails, int]:
+        """A cloud in rotated directions of falling spread: rows to fit, rows to score, a density, and how many stay."""
         turn = torch.linalg.qr(normal(rng, channels, channels, dtype=torch.float64)).Q
         spread = torch.as_tensor(unit * 0.6 ** np.arange(channels))
         cloud = normal(rng, rows + batch, channels, dtype=torch.float64) * spread @ turn + mean

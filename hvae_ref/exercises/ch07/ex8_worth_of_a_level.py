@@ -81,6 +81,7 @@ def _edges() -> list[tuple[Tensor, int, int]]:
     rng = np.random.default_rng(78)
 
     def drawn(batch: int, fine: int, coarse: int, wide: int, unit: float = 1.0) -> tuple[Tensor, int, int]:
+        """Covariances of three blocks of sizes fine, coarse and wide, in units of their own."""
         dim = fine + coarse + wide
         factor = normal(rng, batch, dim, dim, dtype=torch.float64)
         units = torch.as_tensor(unit ** rng.uniform(-1, 1, dim))

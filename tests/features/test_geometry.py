@@ -26,7 +26,7 @@ def pyramid(request):
 def test_a_moved_patch_is_found_where_it_is(pyramid, size):
     torch.manual_seed(1)
     geometry, base = pyramid.geometry(size), torch.rand(1, 3, *size)
-    places = [(size[0] // 2 + move, size[1] // 2 - move) for move in (-4, 5)]
+    places = [(size[0] // 2 + move, size[1] // 2 - move) for move in (-7, -4, 2, 5)]
     images = base.repeat(1 + len(places), 1, 1, 1)
     for image, (y, x) in zip(images[1:], places, strict=True):
         image[:, y - 6 : y + 7, x - 6 : x + 7] = torch.rand(3, 13, 13)

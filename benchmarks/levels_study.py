@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -99,6 +99,12 @@ def run(part: str, task: RecipeRun, seed: int) -> dict[str, Any]:
     return _second(seed) if part == "second" else _normalisation(task, seed)
 
 
+def _config(setting: Mapping[str, Any], seed: int) -> TrainConfig:
+    """How the digits are trained: epochs and rate of a part's settings, and the rest the same in all."""
+    rates = {name: setting[name] for name in ("epochs", "learning_rate")}
+    return TrainConfig(**rates, schedule="cosine", seed=seed, device="cpu", progress=False)
+
+
 def _measured(model: nn.Module, x: torch.Tensor, part: str, seed: int) -> dict[str, Any]:
     samples = SETTINGS[part]["iwae_samples"]
     result = evaluate(model, x, iwae_samples=samples, information_examples=2, seed=seed)
@@ -111,15 +117,7 @@ def _prior(name: str, seed: int) -> dict[str, Any]:
     model = VAE.dense(64, dims[:1], hidden)
     if name == "learned":
         model = TwoLevelVAE.dense(64, dims, hidden, hidden_top=hidden)
-    config = TrainConfig(
-        epochs=setting["epochs"],
-        learning_rate=setting["learning_rate"],
-        schedule="cosine",
-        seed=seed,
-        device="cpu",
-        progress=False,
-    )
-    fit(model, load("digits", "train", binarize="dynamic"), config=config)
+    fit(model, load("digits", "train", binarize="dynamic"), config=_config(setting, seed))
     row = _measured(model, load("digits", "test", binarize="static").x, "prior", seed)
     with eval_mode(model, seed):
         q = model.encode(load("digits", "train", binarize="static").x)["z1"]
@@ -147,15 +145,7 @@ def _schedule(name: str, seed: int) -> dict[str, Any]:
     setting = SETTINGS["schedules"]
     likelihood = LogisticMixture(17, components=3)
     model = TopDownVAE.dense(64, setting["latent_dims"], hidden=setting["hidden"], likelihood=likelihood)
-    config = TrainConfig(
-        epochs=setting["epochs"],
-        learning_rate=setting["learning_rate"],
-        schedule="cosine",
-        seed=seed,
-        device="cpu",
-        progress=False,
-    )
-    fit(model, load("digits", "train"), objective=NegativeElbo(SCHEDULES[name]), config=config)
+    fit(model, load("digits", "train"), objective=NegativeElbo(SCHEDULES[name]), config=_config(setting, seed))
     return _measured(model, load("digits", "test").x, "schedules", seed)
 
 

@@ -72,8 +72,17 @@ def optional_import(module: str, *, extra: str, wanted_by: str) -> ModuleType:
         raise missing_extra(package, extra, wanted_by) from error
 
 
+def is_whole(value: object, least: int = 1) -> bool:
+    """Whether a value is a whole number of at least `least`; NumPy's are, truth values, strings and 2.0 are not.
+
+    >>> is_whole(2), is_whole(0), is_whole(True), is_whole(2.0)
+    (True, False, False, False)
+    """
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+
 def whole_number(name: str, value: Any, least: int = 1) -> int:  # noqa: ANN401
-    """A whole number as Python's own int; NumPy's are whole numbers too, truth values, strings and 2.0 are not.
+    """A whole number, see `is_whole`, as Python's own int.
 
     Args:
         name: of the argument, for the error.
@@ -87,7 +96,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:  # noqa: ANN401
     Traceback (most recent call last):
     ValueError: epochs: expected a whole number of at least 1, got True
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if not is_whole(value, least):
         raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
     return int(value)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from hvae_ref.errors import is_whole
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits."""
@@ -64,7 +65,7 @@ class Dataset:
         Raises:
             ValueError: when n is no whole number in that range.
         """
-        if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= len(self):
+        if not is_whole(n) or n > len(self):
             raise ValueError(f"n: expected 1 to {len(self)} images, got {n!r}")
         condition = None if self.condition is None else self.condition[:n]
         return replace(self, x=self.x[:n], y=self.y[:n], condition=condition)

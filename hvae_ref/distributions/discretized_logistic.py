@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
 from hvae_ref.distributions.base import broadcast_parameters, expanded
+from hvae_ref.errors import whole_number
 
 
 class DiscretizedLogisticMixture(Distribution):
@@ -51,10 +51,8 @@ class DiscretizedLogisticMixture(Distribution):
     def __init__(
         self, logits: Tensor, loc: Tensor, scale: Tensor, num_values: int, validate_args: bool | None = None
     ) -> None:
-        if isinstance(num_values, bool) or not isinstance(num_values, Integral) or num_values < 2:
-            raise ValueError(f"num_values: expected an integer of at least 2, got {num_values!r}")
+        self.num_values = whole_number("num_values", num_values, least=2)
         self.logits, self.loc, self.scale = broadcast_parameters(logits=logits, loc=loc, scale=scale)
-        self.num_values = int(num_values)
         super().__init__(self.loc.shape[:-1], validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
+from hvae_ref.errors import whole_number
 from hvae_ref.evaluation.conditions import on_spheres, spheres_of
 from hvae_ref.nn.eval_mode import eval_mode
 
@@ -18,8 +18,7 @@ SAME_DIRECTION = 1e-4
 def _check_endpoints(a: Tensor, b: Tensor, steps: int) -> None:
     if a.shape != b.shape:
         raise ValueError(f"a, b: expected the same shape, got {tuple(a.shape)} and {tuple(b.shape)}")
-    if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 2:
-        raise ValueError(f"steps: expected at least 2, got {steps!r}; whole numbers alone")
+    whole_number("steps", steps, least=2)
 
 
 def linear(a: Tensor, b: Tensor, steps: int) -> Tensor:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from numbers import Integral
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from hvae_ref.errors import whole_number
 
 INIT_SCALE = 0.2
 """Spread of a flow's own parameters before training, times 1/√D: near the identity, and never exactly there."""
@@ -93,9 +94,7 @@ class AmortizedFlow(nn.Module, ABC):
     def check_sizes(latent_dim: int, context_dim: int, steps: int, **more: int) -> None:
         """Raise a ValueError that names the first size which is too small; `more` are at least 1 each."""
         for name, value in {"latent_dim": latent_dim, "steps": steps, **more, "context_dim": context_dim}.items():
-            least = 0 if name == "context_dim" else 1
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise ValueError(f"{name}: expected at least {least}, got {value!r}; whole numbers alone")
+            whole_number(name, value, least=0 if name == "context_dim" else 1)
 
     def forward(self, z: Float[Tensor, "*#batch dim"], context: Float[Tensor, "*#batch features"]) -> FlowOutput:
         """Move z_0 ~ base (…, D) to z_T given the context (…, C); what stands before D and C broadcasts."""

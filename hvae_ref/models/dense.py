@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
 
 from torch import nn
 
-from hvae_ref.errors import real_number, whole_number
+from hvae_ref.errors import is_whole, real_number, whole_number
 from hvae_ref.flows import FlowPosterior, build_flow
 from hvae_ref.models.base import Shape
 from hvae_ref.nn.conditions import Condition
@@ -37,7 +36,7 @@ def check_sizes(name: str, sizes: Sequence[int], least: int = 0) -> tuple[int, .
     if isinstance(sizes, str) or not isinstance(sizes, Iterable):
         raise ValueError(f"{name}: expected a sequence of sizes such as ({sizes},), got {sizes!r}")
     sizes = tuple(sizes)
-    if len(sizes) < least or any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes):
+    if len(sizes) < least or not all(map(is_whole, sizes)):
         raise ValueError(f"{name}: expected at least {least} sizes of 1 or more, got {list(sizes)}")
     return tuple(int(size) for size in sizes)
 

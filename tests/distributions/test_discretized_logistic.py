@@ -121,7 +121,7 @@ def test_bad_parameters_are_refused() -> None:
     one = torch.ones(2)
     with pytest.raises(ValueError, match="scale"):
         DiscretizedLogisticMixture(one, one, -one, 17)
-    with pytest.raises(ValueError, match="num_values: expected an integer of at least 2, got 1"):
+    with pytest.raises(ValueError, match="num_values: expected a whole number of at least 2, got 1"):
         DiscretizedLogisticMixture(one, one, one, 1)
 
 

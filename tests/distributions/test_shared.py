@@ -120,7 +120,7 @@ def test_errors_name_the_parameter_that_does_not_fit():
     ):
         with pytest.raises(ValueError, match=f"^{name}"):
             DiscretizedLogisticMixture(*wrong, 9)
-    with pytest.raises(ValueError, match="^num_values: expected an integer of at least 2, got 1"):
+    with pytest.raises(ValueError, match="^num_values: expected a whole number of at least 2, got 1"):
         DiscretizedLogisticMixture(one, one, one, 1)
     with pytest.raises(ValueError, match="^loc, scale, coefficients: expected"):
         CorrelatedNormal(torch.tensor(0.0), torch.tensor(1.0), torch.zeros(3, 1))

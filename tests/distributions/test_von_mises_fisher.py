@@ -331,7 +331,7 @@ def test_a_vector_of_zeros_still_becomes_a_point(monkeypatch) -> None:
 
 @pytest.mark.parametrize("dim", [1, 0, -3, 2.0, True])
 def test_spheres_that_are_none(dim, unchecked) -> None:
-    with pytest.raises(ValueError, match="^dim: expected an integer of at least 2"):
+    with pytest.raises(ValueError, match="^dim: expected a whole number of at least 2"):
         HypersphericalUniform(dim)
     with pytest.raises(ValueError, match="dtype: expected a floating-point type, got torch.int64"):
         HypersphericalUniform(3, dtype=torch.int64)

@@ -116,7 +116,7 @@ def test_shapes_and_repeatability(walk):
         ({"level": "z3"}, "level: expected one of z2, z1, got 'z3'"),
         ({"level": "z2", "walk": "curved"}, "walk: expected one of linear, spherical, got 'curved'"),
         ({"level": "z2", "others": "mean"}, "others: expected one of prior, posterior, got 'mean'"),
-        ({"level": "z2", "steps": 1}, "steps: expected at least 2"),
+        ({"level": "z2", "steps": 1}, "steps: expected a whole number of at least 2"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -142,5 +142,5 @@ def test_walks_through_maps_of_images_under_a_condition(level, others):
 def test_steps_are_whole_numbers(unchecked):
     for walk in (linear, spherical):
         for steps in (2.5, True, "3", 1):
-            with pytest.raises(ValueError, match=f"steps: expected at least 2, got {steps!r}"):
+            with pytest.raises(ValueError, match=f"steps: expected a whole number of at least 2, got {steps!r}"):
                 walk(torch.ones(3), torch.ones(3), steps)

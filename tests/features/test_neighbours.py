@@ -109,7 +109,7 @@ SCORES, MASKS = torch.rand(2, 4, 4), torch.rand(2, 4, 4) > 0.5
         (lambda: region_positions(torch.ones(8, 8).bool(), {"a": 4.0}), "strides: expected a whole number .*4.0"),
         (lambda: region_positions(torch.ones(8, 8).bool(), 4), "strides: expected a whole number of .*, got 4"),
         (lambda: local_contrast(torch.rand(1, 3, 16, 16), 8.0), "window: expected an even number .*, got 8.0"),
-        (lambda: Reduction(True), "dims: expected at least 1, got True; whole numbers alone"),
+        (lambda: Reduction(True), "dims: expected a whole number of at least 1, got True"),
         (lambda: aligned(FEATURES["a"]), r"features: expected maps by level, got shape \(4, 3, 4, 4\)"),
         (lambda: aligned({"a": FEATURES["a"].numpy()}), r"a: expected a tensor \(B, D, H, W\), got shape"),
         (lambda: AnomalyScore(MAPS, size=16), "size, smoothing: expected .H, W. of at least 1 .* got 16"),
@@ -126,7 +126,7 @@ SCORES, MASKS = torch.rand(2, 4, 4), torch.rand(2, 4, 4) > 0.5
         (lambda: Reduction(2).fit({"a": FEATURES["a"].numpy()}), "features.'a'.: expected floating-point values"),
         (lambda: Reduction(2).fit(3), "features: expected maps by level, or batches of them, got int"),
         (lambda: Reduction(2).fit(FEATURES).transform(FEATURES["a"]), "features: expected maps by level"),
-        (lambda: Reduction(2.5), "dims: expected at least 1, got 2.5"),
+        (lambda: Reduction(2.5), "dims: expected a whole number of at least 1, got 2.5"),
     ],
 )
 def test_what_cannot_be_scored_is_named(call, message, unchecked):

@@ -197,8 +197,8 @@ GOOD = torch.randn(2, 4, 3, 3)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Reduction(0), "dims: expected at least 1, got 0"),
-        (lambda: Reduction({"a": 2, "b": -1}), "dims: expected at least 1, got -1"),
+        (lambda: Reduction(0), "dims: expected a whole number of at least 1, got 0"),
+        (lambda: Reduction({"a": 2, "b": -1}), "dims: expected a whole number of at least 1, got -1"),
         (lambda: Reduction(5).fit({"a": GOOD}), "dims: expected at most 4 on a, its number of channels, got 5"),
         (lambda: Reduction({"a": 2}).fit({"b": GOOD}), "features: expected the levels a, got 'b'"),
         (lambda: Reduction({"a": 2, "b": 2}).fit({"a": GOOD}), "features: expected the levels a, b, got a"),

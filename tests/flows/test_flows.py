@@ -213,14 +213,14 @@ def test_arguments_that_do_not_fit_are_named(family, unchecked):
     ("sizes", "name"), [((0, 3, 1), "latent_dim"), ((3, -1, 1), "context_dim"), ((3, 3, 0), "steps")]
 )
 def test_sizes_that_are_too_small_are_named(family, sizes, name):
-    with pytest.raises(ValueError, match=f"{name}: expected at least"):
+    with pytest.raises(ValueError, match=f"{name}: expected a whole number of at least"):
         family(*sizes[:2], steps=sizes[2])
 
 
 def test_a_familys_own_sizes_are_checked():
-    with pytest.raises(ValueError, match="reflections: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="reflections: expected a whole number of at least 1, got 0"):
         HouseholderSylvesterFlow(3, 2, reflections=0)
-    with pytest.raises(ValueError, match="bottleneck: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="bottleneck: expected a whole number of at least 1, got 0"):
         OrthogonalSylvesterFlow(3, 2, bottleneck=0)
     with pytest.raises(ValueError, match="bottleneck: expected at most latent_dim = 3, got 4"):
         OrthogonalSylvesterFlow(3, 2, bottleneck=4)
@@ -228,7 +228,7 @@ def test_a_familys_own_sizes_are_checked():
         for family in (InverseAutoregressiveFlow, AffineCouplingFlow, SplineCouplingFlow):
             with pytest.raises(ValueError, match="hidden: expected at least one layer"):
                 family(3, 2, hidden=hidden)
-    with pytest.raises(ValueError, match="bins: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="bins: expected a whole number of at least 1, got 0"):
         SplineCouplingFlow(3, 2, bins=0)
     with pytest.raises(ValueError, match="reach: expected a finite number above 0, got -1"):
         SplineCouplingFlow(3, 2, reach=-1)
@@ -242,10 +242,10 @@ def test_defaults_are_four_steps(family):
 @pytest.mark.parametrize("name", FLOWS)
 def test_sizes_that_are_no_whole_numbers_and_half_precision_are_refused(name, unchecked):
     for sizes, message in (
-        ((3, 2, 2.0), "steps: expected at least 1, got 2.0"),
-        ((3, 2, True), "steps: expected at least 1, got True"),
-        (("3", 2, 2), "latent_dim: expected at least 1, got '3'"),
-        ((3, 1.5, 2), "context_dim: expected at least 0, got 1.5"),
+        ((3, 2, 2.0), "steps: expected a whole number of at least 1, got 2.0"),
+        ((3, 2, True), "steps: expected a whole number of at least 1, got True"),
+        (("3", 2, 2), "latent_dim: expected a whole number of at least 1, got '3'"),
+        ((3, 1.5, 2), "context_dim: expected a whole number of at least 0, got 1.5"),
     ):
         with pytest.raises(ValueError, match=message):
             build_flow(name, *sizes)

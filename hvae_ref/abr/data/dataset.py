@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from hvae_ref.abr.data.parameters import SIGNAL_LENGTH
+from hvae_ref.errors import is_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class AbrDataset:
         Raises:
             ValueError: when n is no whole number in that range.
         """
-        if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= len(self):
+        if not is_whole(n) or n > len(self):
             raise ValueError(f"n: expected 1 to {len(self)} responses, got {n!r}")
         return replace(
             self,

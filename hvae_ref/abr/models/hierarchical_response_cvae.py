@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 from hvae_ref.abr.data import SIGNAL_LENGTH, STATIC_NAMES
 from hvae_ref.abr.models.covariates import ScaledCovariates
 from hvae_ref.abr.models.response_model import ResponseModel
-from hvae_ref.abr.models.response_nets import check_latent_dims, decoder_ends, encoder, samples
+from hvae_ref.abr.models.response_nets import check_latent_dims, decoder_ends, early_samples, encoder, samples
 from hvae_ref.abr.models.response_parts import ConcatenationTrunk, FilmTrunk
 from hvae_ref.models.base import Shape
 from hvae_ref.nn.heads import StandardNormal
@@ -146,9 +146,7 @@ class HierarchicalResponseCVAE(ResponseModel):
         """
         length, condition = samples(x_shape), ScaledCovariates(covariates)
         check_latent_dims(global_latent_dim=global_latent_dim, local_latent_dim=local_latent_dim)
-        if not 0 <= early_signal_ratio <= 1:
-            raise ValueError(f"early_signal_ratio: expected a share of the signal, 0 … 1, got {early_signal_ratio}")
-        early, count = round(length * early_signal_ratio), condition.size
+        early, count = early_samples(length, early_signal_ratio), condition.size
         seen = count if encoder_sees_covariates else 0
         widths = tuple(reversed(hidden)) if decoder_hidden is None else tuple(decoder_hidden)
         local_widths = hidden if local_hidden is None else local_hidden

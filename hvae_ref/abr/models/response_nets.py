@@ -8,6 +8,7 @@ from typing import Any
 from hvae_ref.abr.models.covariates import ScaledCovariates
 from hvae_ref.abr.models.response_heads import PeakHead, StaticHead
 from hvae_ref.abr.models.response_parts import ConditionalResponse
+from hvae_ref.errors import real_number, whole_number
 from hvae_ref.models.base import Shape
 from hvae_ref.nn.heads import ConditionalNormal
 from hvae_ref.nn.layers import Joined, mlp
@@ -29,14 +30,24 @@ def samples(x_shape: Shape) -> int:
 
 
 def check_latent_dims(**dims: int) -> None:
-    """Refuse sizes of latents below 1.
+    """Refuse sizes of latents that are no whole numbers of at least 1.
 
     Raises:
         ValueError: naming the argument.
     """
     for name, size in dims.items():
-        if size < 1:
-            raise ValueError(f"{name}: expected at least 1, got {size}")
+        whole_number(name, size)
+
+
+def early_samples(length: int, ratio: float) -> int:
+    """How many of a signal's samples its early part has.
+
+    Raises:
+        ValueError: for a share outside 0 … 1.
+    """
+    if not 0 <= real_number("early_signal_ratio", ratio) <= 1:
+        raise ValueError(f"early_signal_ratio: expected a share of the signal, 0 … 1, got {ratio}")
+    return round(length * ratio)
 
 
 def encoder(inputs: int, latent_dim: int, hidden: Sequence[int], dropout: float) -> ConditionalNormal:

@@ -10,7 +10,14 @@ from torch.distributions import Distribution
 from hvae_ref.abr.data import SIGNAL_LENGTH, STATIC_NAMES
 from hvae_ref.abr.models.covariates import ScaledCovariates
 from hvae_ref.abr.models.hierarchical_response_cvae import HierarchicalResponseCVAE
-from hvae_ref.abr.models.response_nets import EXPECTED_HIDDEN, check_latent_dims, decoder_ends, encoder, samples
+from hvae_ref.abr.models.response_nets import (
+    EXPECTED_HIDDEN,
+    check_latent_dims,
+    decoder_ends,
+    early_samples,
+    encoder,
+    samples,
+)
 from hvae_ref.abr.models.response_parts import FilmTrunk
 from hvae_ref.elbo import Latent
 from hvae_ref.models.base import Shape
@@ -68,9 +75,7 @@ class TopDownResponseCVAE(HierarchicalResponseCVAE):
         """
         length, condition = samples(x_shape), ScaledCovariates(covariates)
         check_latent_dims(global_latent_dim=global_latent_dim, local_latent_dim=local_latent_dim)
-        if not 0 <= early_signal_ratio <= 1:
-            raise ValueError(f"early_signal_ratio: expected a share of the signal, 0 … 1, got {early_signal_ratio}")
-        early, count = round(length * early_signal_ratio), condition.size
+        early, count = early_samples(length, early_signal_ratio), condition.size
         trunk = FilmTrunk(global_latent_dim, local_latent_dim + count, tuple(reversed(hidden)), dropout)
         dims = {"z_global": global_latent_dim, "z_local": local_latent_dim}
         ends = decoder_ends(trunk.features, length, condition, dims, static_reads, predict_peaks, noise, "conditional")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Integral
 
 import torch
 from torch import Size, Tensor
@@ -12,6 +11,7 @@ from torch.distributions import Distribution, Transform, biject_to, constraints,
 from torch.distributions.constraints import Constraint
 
 from hvae_ref.distributions.base import checked_shape, expanded
+from hvae_ref.errors import whole_number
 
 
 class _UnitVector(Constraint):
@@ -127,9 +127,7 @@ class HypersphericalUniform(Distribution):
         device: torch.device | str | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        if isinstance(dim, bool) or not isinstance(dim, Integral) or dim < 2:
-            raise ValueError(f"dim: expected an integer of at least 2, got {dim!r}")
-        self.dim = dim = int(dim)
+        self.dim = dim = whole_number("dim", dim, least=2)
         self._like = torch.empty((), dtype=dtype, device=device)
         if not self._like.is_floating_point():
             raise ValueError(f"dtype: expected a floating-point type, got {dtype}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hvae_ref.data.examples import in_words
-from hvae_ref.errors import optional_import, whole_number
+from hvae_ref.errors import is_whole, optional_import, whole_number
 from hvae_ref.features.pyramid.map_geometry import MapGeometry, checked_geometry, tiles
 from hvae_ref.features.validation import checked_surprise, checked_tensor
 
@@ -62,11 +62,7 @@ class AnomalyScore:
             raise ValueError(f"normal: expected maps of at least one level, got {given}")
         if COMBINED in normal:
             raise ValueError(f"normal: expected levels other than {COMBINED!r}, the name of their sum")
-        fine = (
-            isinstance(size, Sequence)
-            and len(size) == 2
-            and all(isinstance(e, Integral) and not isinstance(e, bool) and e >= 1 for e in size)
-        )
+        fine = isinstance(size, Sequence) and len(size) == 2 and all(map(is_whole, size))
         number = isinstance(smoothing, Real) and not isinstance(smoothing, bool)
         if not fine or not number or not 0 <= smoothing < math.inf:
             expected = "(H, W) of at least 1 and a number of at least 0"

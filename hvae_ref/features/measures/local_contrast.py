@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from hvae_ref.errors import is_whole
 from hvae_ref.features.pyramid.feature_pyramid import ROUNDING
 from hvae_ref.features.validation import checked_tensor
 
@@ -33,8 +32,7 @@ def local_contrast(
     if not -ROUNDING <= images.amin() <= images.amax() <= 1 + ROUNDING:
         found = f"values from {float(images.amin()):.4g} to {float(images.amax()):.4g}"
         raise ValueError(f"images: expected floats in [0, 1], got {found}")
-    whole = isinstance(window, Integral) and not isinstance(window, bool)
-    if not whole or window < 2 or window % 2 or window > min(images.shape[2:]):
+    if not is_whole(window, least=2) or window % 2 or window > min(images.shape[2:]):
         raise ValueError(f"window: expected an even number from 2 to {min(images.shape[2:])} pixels, got {window!r}")
     window = int(window)
     grey = images.mean(1, keepdim=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
+
+from hvae_ref.errors import is_whole
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def checked_size(name: str, size: Sequence[int]) -> tuple[int, int]:
         ValueError: for anything else.
     """
     whole = isinstance(size, Sequence | torch.Size) and not isinstance(size, str) and len(size) == 2
-    if not whole or not all(isinstance(edge, Integral) and not isinstance(edge, bool) and edge >= 1 for edge in size):
+    if not whole or not all(map(is_whole, size)):
         raise ValueError(f"{name}: expected (height, width), two whole numbers of at least 1, got {size!r}")
     return int(size[0]), int(size[1])
 

@@ -7,13 +7,13 @@ half a position or a whole one: give the `geometry` that `FeaturePyramid.geometr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from hvae_ref.errors import is_whole
 from hvae_ref.features.pyramid.feature_pyramid import LEVELS, STRIDES
 from hvae_ref.features.pyramid.map_geometry import MapGeometry
 from hvae_ref.features.validation import checked_tensor
@@ -42,7 +42,7 @@ def region_positions(
         ValueError: for a region that is no mask, is empty, or is too small to hold any position of any level.
     """
     whole = isinstance(strides, Mapping) and strides
-    if not whole or not all(isinstance(s, Integral) and not isinstance(s, bool) and s >= 1 for s in strides.values()):
+    if not whole or not all(map(is_whole, strides.values())):
         raise ValueError(f"strides: expected a whole number of at least 1 for at least one level, got {strides}")
     strides = {level: int(s) for level, s in strides.items()}
     checked_tensor("region", region, "booleans (H, W)")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
 from hvae_ref.data.examples import in_words
+from hvae_ref.errors import whole_number
 from hvae_ref.features.pyramid.principal_components import PrincipalComponents
 from hvae_ref.features.pyramid.running_covariance import RunningCovariance
 
@@ -39,8 +39,7 @@ class Reduction(nn.Module):
     def __init__(self, dims: int | Mapping[str, int], whiten: bool = False) -> None:
         super().__init__()
         for value in dims.values() if isinstance(dims, Mapping) else [dims]:
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"dims: expected at least 1, got {value!r}; whole numbers alone")
+            whole_number("dims", value)
         self.dims = {level: int(d) for level, d in dims.items()} if isinstance(dims, Mapping) else int(dims)
         self.whiten = whiten
         self.components = nn.ModuleDict()

@@ -194,7 +194,7 @@ def test_a_static_head_may_read_the_local_latent_or_both() -> None:
         ({"noise": "pink"}, "noise: expected one of white, correlated, got 'pink'"),
         ({"prior": "learned"}, "prior: expected one of standard, conditional, got 'learned'"),
         ({"noise": "correlated", "x_shape": 1}, "noise: expected at least 2 samples"),
-        ({"global_latent_dim": 0}, "global_latent_dim: expected at least 1, got 0"),
+        ({"global_latent_dim": 0}, "global_latent_dim: expected a whole number of at least 1, got 0"),
         ({"covariates": ("levle",)}, "covariates: unknown 'levle'; did you mean 'level'"),
         ({"static_reads": ("z_lokal",)}, "static_reads: expected a sequence out of z_global, z_local"),
     ],

@@ -414,3 +414,15 @@ def test_tensors_follow_their_distribution():
     drawn = uniform(rng, 1000, low=2, high=5)
     assert 2 <= drawn.min() < 2.1 < 4.9 < drawn.max() < 5
     assert set(integers(rng, 200, high=3).tolist()) == {0.0, 1.0, 2.0}
+
+
+def test_a_mistake_that_overflows_is_recognised_however_its_numbers_overflow():
+    """Infinity less infinity is NaN, in another order it may stay infinite: both are the same mistake."""
+
+    def wrong(x):
+        return x.exp().sum(-1)
+
+    named = Misconception("O14", wrong, "It is exponentiated.", "9.1 · Lengths")
+    asked = exercise(lambda x: x.sum(-1), misconceptions=(named,), edge_cases=lambda: [(torch.full((1, 3), 900.0),)])
+    assert "It is exponentiated." in judge(asked, lambda x: (2 * x.exp() - x.exp()).sum(-1)).message
+    assert "It is exponentiated." not in judge(asked, lambda x: (x.exp() + (x < 800)).sum(-1)).message

@@ -19,7 +19,7 @@ MUTANTS = {
     ("exercises/engine/judge.py", ENGINE): {
         "one right input is enough": ("if not any(kinds):", "if not all(kinds):"),
         "a misconception is recognised where it disagrees": (
-            "            if not agree(wrong, given, allowed[place]):",
+            "            if not agree(wrong, given, allowed[place]) and not (overflows(wrong) and overflows(given)):",
             "            if agree(wrong, given, allowed[place]):",
         ),
         "a misconception may be the reference": ("            if clearly_wrong:", "            if True:"),

@@ -71,6 +71,11 @@ def agree(expected: Outcome, actual: Outcome, tolerance: Tolerance) -> bool:
     return difference(expected, actual, tolerance) is None
 
 
+def overflows(outcome: Outcome) -> bool:
+    """Whether NaN or infinity is among the numbers of an outcome."""
+    return any(isinstance(leaf, Tensor) and not torch.isfinite(leaf).all() for leaf in outcome.leaves.values())
+
+
 def close(expected: Tensor, actual: Tensor, tolerance: Tolerance) -> bool:
     """Whether two tensors have the same shape and the same values within the tolerance.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hvae_ref.exercises.engine import report, time_limit
 from hvae_ref.exercises.engine.cases import cases, expected, of_misconception, run, tolerance
-from hvae_ref.exercises.engine.compare import Tolerance, agree, difference
+from hvae_ref.exercises.engine.compare import Tolerance, agree, difference, overflows
 from hvae_ref.exercises.engine.evaluate import Outcome, evaluate
 from hvae_ref.exercises.engine.exercise import Exercise
 from hvae_ref.exercises.engine.forms import is_blank
@@ -107,7 +107,8 @@ def _recognise(exercise: Exercise, right: list[Outcome], actual: list[Outcome]) 
         clearly_wrong = False
         for place, given in enumerate(actual):
             wrong = of_misconception(exercise, index, place)
-            if not agree(wrong, given, allowed[place]):
+            # Where both overflow, it is a matter of rounding which of their numbers do.
+            if not agree(wrong, given, allowed[place]) and not (overflows(wrong) and overflows(given)):
                 break
             clearly_wrong |= not agree(right[place], wrong, allowed[place].loosened(_CLEARLY))
         else:

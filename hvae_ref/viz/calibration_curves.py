@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from hvae_ref.viz.curves import label_ends
-from hvae_ref.viz.style import CYCLE, FAINT, styled
+from hvae_ref.viz.style import CYCLE, FAINT, INK, styled
 
 BINS = 20
 
@@ -41,13 +41,13 @@ def calibration_curves(ranks: Mapping[str, Tensor | np.ndarray], title: str | No
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.5))
     plt.close(figure)
     nominal = np.linspace(0, 1, 41)
-    left.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
+    left.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=5)
     right.axhline(1, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
     ends = []
     for number, (name, rank) in enumerate(values.items()):
         color = CYCLE[number % len(CYCLE)]
         inside = np.sort(np.abs(rank - 0.5) * 2)
-        left.plot(nominal, np.searchsorted(inside, nominal, side="right") / len(inside), color=color)
+        left.plot(nominal, np.searchsorted(inside, nominal, side="right") / len(inside), color=color, linewidth=1.4)
         heights, edges = np.histogram(rank, BINS, (0, 1), density=True)
         right.stairs(heights, edges, color=color, linewidth=1.6)
         right.stairs(heights, edges, color=color, alpha=0.1, fill=True)
@@ -56,6 +56,7 @@ def calibration_curves(ranks: Mapping[str, Tensor | np.ndarray], title: str | No
     left.set(xlim=(0, 1), ylim=(0, 1))
     right.set(xlabel="rank of the observation among draws", ylabel="density", xlim=(0, 1))
     right.set_ylim(bottom=0)
+    right.set_box_aspect(1)
     label_ends(right, ends)
     if title:
         left.set_title(title)

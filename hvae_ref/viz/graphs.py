@@ -50,8 +50,9 @@ def model_graphs(models: Mapping[str, DependencyGraph]) -> Figure:
             for node, place in places.items():
                 color = INK if node in ("x", CONDITION) else level_color(node)
                 ax.scatter(*place, s=620, color=GROUND, edgecolors=color, linewidths=1.6, zorder=3)
-                ax.text(*place, LABELS.get(node, node), ha="center", va="center", color=color, fontsize=10, zorder=4)
-            above = (column * width, len(found.levels) + 0.65)
+                label = "$z$" if found.levels == (node,) else LABELS.get(node, node)
+                ax.text(*place, label, ha="center", va="center", color=color, fontsize=10, zorder=4)
+            above = (column * width, tallest + 0.65)
             ax.text(*above, text, ha="center", va="center", color=FAINT, fontsize=11, style="italic")
         left = -1.1 if conditional else -0.55
         ax.set(xlim=(left, width + 0.55), ylim=(-0.45, tallest + 0.9), title=name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import lines as mlines
 from matplotlib.figure import Figure
 
 from hvae_ref.viz.style import CYCLE, FAINT, INK, level_color, styled
@@ -30,7 +31,8 @@ def loss_parts(
     """A panel for each part of a loss, since their units and sizes differ; unweighted means over the epochs.
 
     Args:
-        parts: name of a part -> one number an epoch, from training.
+        parts: name of a part -> one number an epoch, from training. Where the first epoch lies far from all others,
+            the panel's limits are those of the others.
         phases: where the second and the third phase begin, as shares of the run; None for no phases.
         validation: the same from validation, dashed; parts that it lacks have one line alone.
         columns: panels side by side.
@@ -59,8 +61,8 @@ def loss_parts(
             if phases and end > start:
                 ax.axvspan(start, end, color=SHADES[phase], linewidth=0, zorder=0)
                 if number == 0:
-                    ax.text((start + end) / 2, 0.97, "I" * (phase + 1), transform=ax.get_xaxis_transform(), ha="center",
-                            va="top", fontsize=8, color=FAINT)  # fmt: skip
+                    place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "top"}
+                    ax.text((start + end) / 2, 0.97, f"phase {phase + 1}", fontsize=8, color=FAINT, **place)
         color = _color(name, number)
         epochs = np.arange(1, count + 1)
         ax.plot(epochs, values, color=color, linewidth=1.6)
@@ -68,11 +70,22 @@ def loss_parts(
         if other is not None:
             ax.plot(np.arange(1, len(other) + 1), other, color=color, linewidth=1.2, linestyle="--")
         ax.set_xlim(0.5, count + 0.5)
+        if count > 3:
+            later = np.concatenate([np.asarray(line, dtype=float)[1:] for line in (values, other) if line is not None])
+            low, high = np.nanmin(later), np.nanmax(later)
+            if abs(values[0] - np.clip(values[0], low, high)) > 2 * (high - low) > 0:
+                ax.set_ylim(low - 0.08 * (high - low), high + 0.3 * (high - low))
         ax.set_title(name, fontsize=10, color=color)
         ax.tick_params(labelsize=8)
     for ax in axes.flat[max(0, len(parts) - axes.shape[1]) : len(parts)]:
         ax.set_xlabel("epoch", fontsize=9)
         ax.tick_params(labelbottom=True)
+    if validation:
+        lines = [
+            mlines.Line2D([], [], color=INK, linestyle=style, label=label)
+            for style, label in (("-", "training"), ("--", "validation"))
+        ]
+        figure.legend(handles=lines, loc="outside upper center", ncols=2, fontsize=9)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
     return figure

@@ -52,7 +52,7 @@ def probe_map(
         row, column = factors.index(score.factor), codes.index(score.code)
         read = score.r2 > max(score.floor, 0)
         color = (GROUND if score.r2 > 0.72 else INK) if read else FAINT
-        text = f"{score.r2:.2f}".replace("-", "−")
+        text = f"{round(score.r2, 2) + 0.0:.2f}".replace("-", "−")
         ax.text(
             column,
             row,

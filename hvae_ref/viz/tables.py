@@ -97,7 +97,7 @@ def _text(cell: Cell, digits: int) -> str:
     if isinstance(cell, numbers.Integral):
         return str(int(cell))
     values = np.atleast_1d(np.asarray(cell, dtype=float))
-    mean = f"{values.mean():.{digits}f}".replace("-", "−")
+    mean = f"{round(float(values.mean()), digits) + 0.0:.{digits}f}".replace("-", "−")
     return f"{mean} ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 

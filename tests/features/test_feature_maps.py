@@ -67,7 +67,7 @@ def test_maps_lie_over_the_image_at_their_own_resolution():
         assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (30.5, 3.5)
     np.testing.assert_allclose(panels[1].images[1].get_array(), maps["uncertainty"])
     scales = [texts(ax.xaxis) for ax in figure.axes if not ax.images]
-    assert scales == [["−2", "5"], ["0"]]
+    assert scales == [["−2.0", "5.0"], ["0"]]
 
 
 def test_what_is_low_is_dark():

@@ -223,7 +223,7 @@ def test_what_cannot_be_is_refused(pyramid, on_features, crops) -> None:
         ImageDensity("features", model)
     with pytest.raises(ValueError, match="dims: expected one for each of level1, level2, level3, level4, got level1"):
         ImageDensity("features", pyramid, {"level1": 3})
-    with pytest.raises(ValueError, match="dims: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match="dims: expected .*at least 1, got 0"):
         ImageDensity("features", pyramid, 0)
     with pytest.raises(ValueError, match=r"density: expected one over {'z1': 2, 'z2': 3}, got {'z1': 2}"):
         ImageDensity("latents", model, density=HierarchicalLatentDensity({"z1": 2}))

@@ -84,7 +84,7 @@ def test_loss_parts_have_a_panel_each_and_three_phases():
     assert [len(ax.lines) for ax in figure.axes] == [1, 1, 2]
     spans = [(p.get_x(), p.get_x() + p.get_width()) for p in figure.axes[0].patches]
     np.testing.assert_allclose(spans, [(0.5, 1.5), (1.5, 2.5), (2.5, 4.5)])
-    assert texts(figure.axes[0]) == ["I", "II", "III"]
+    assert texts(figure.axes[0]) == ["phase 1", "phase 2", "phase 3"]
     assert hexed(figure.axes[1].lines[0]) == viz.level_color("z_global")
     assert len(viz.loss_parts(parts, phases=None).axes[0].patches) == 0
     for change, message in (({"parts": {}}, "at least one part"), ({"phases": (0.7, 0.3)}, "in order")):

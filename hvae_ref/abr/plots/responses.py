@@ -143,7 +143,7 @@ def _scale_bar(ax: Axes, step: float, bottom: float) -> None:
     # The largest of 1, 2, 5 · 10^k µV that is no higher than the distance between two traces.
     exponent = np.floor(np.log10(step))
     size = max(m * 10**exponent for m in (1, 2, 5) if m * 10**exponent <= step * 1.0001)
-    right = time_axis()[-1].item()
+    right = time_axis()[-1].item() + 0.2
     ax.plot([right, right], [bottom, bottom + size], color=INK, linewidth=2.5, solid_capstyle="butt", clip_on=False)
     ax.annotate(
         f"{size:g} µV", (right, bottom + size / 2), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9,

@@ -1,4 +1,4 @@
-"""Exercise 1.7: the β at which the light goes out.
+"""Exercise 1.7: the β at which z is given up.
 
 Asked for is the smallest β at which the best KL of a one-number VAE is zero. The variance along the latent is
 2 and the noise is σ = 0.4, so β = 2 / σ² = 12.5; a search may be off by five per cent.
@@ -20,7 +20,7 @@ wrong.value("O14", 6.25, "Half of the right value: both terms of the loss carry 
 
 EXERCISE = Exercise(
     id="1.7",
-    title="The β at which the light goes out",
+    title="The β at which z is given up",
     kind="experiment",
     section=_SECTION,
     reference=12.5,

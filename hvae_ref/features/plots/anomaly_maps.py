@@ -72,8 +72,9 @@ def anomaly_maps(
         axes[0, column].set_title(name, fontsize=9)
         for row, value in enumerate(values):
             drawn = axes[row, column].imshow(value, cmap=STRANGE, vmin=0, vmax=top)
-        bar = figure.colorbar(drawn, ax=axes[:, column].tolist(), location="bottom", aspect=12, pad=0.02)
-        bar.set_ticks([0, top], labels=["0", f"{top:.2g}"])
+        bar = figure.colorbar(drawn, ax=axes[:, column].tolist(), location="bottom", aspect=12, pad=0.02, shrink=0.95)
+        bar.set_ticks([0, top], labels=["≤ 0", f"{top:.2g}"])
+        bar.set_label("score", fontsize=8, labelpad=-6)
         bar.ax.tick_params(labelsize=8, length=0)
         bar.outline.set_visible(False)
     if masks is not None:

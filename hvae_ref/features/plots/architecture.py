@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from matplotlib import transforms as mtransforms
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
@@ -76,7 +77,7 @@ def density_architecture(
         ax.spines[:].set_visible(False)
     for row in range(rows):
         _arrow(figure, axes[middle, 0], axes[row, 1])
-        _arrow(figure, axes[row, 2], axes[middle, 4], color=FAINT)
+    _bus(figure, axes[:, 2], axes[middle, 4])
     return figure
 
 
@@ -89,8 +90,28 @@ def _colours(f: Tensor, turned: bool = True) -> np.ndarray:
     return colours.T.reshape(3, *f.shape[1:]).movedim(0, -1).numpy()
 
 
+def _bus(figure: Figure, starts: np.ndarray, end: Axes) -> None:
+    """One line that collects from every map and ends, below all of them, in an arrow up to `end`."""
+    for ax in starts:
+        ax.annotate(
+            "", (1.16, 0.3), (1.0, 0.3), xycoords="axes fraction", arrowprops={"arrowstyle": "-", "color": FAINT}
+        )
+    last = starts[-1]
+    parts = (
+        ((1.16, 0.3), starts[0].transAxes, (1.16, -0.42), last.transAxes, "-"),
+        ((1.16, -0.42), last.transAxes, (0.5, -0.42), (end.transAxes, last.transAxes), "-"),
+        ((0.5, -0.42), (end.transAxes, last.transAxes), (0.5, -0.06), end.transAxes, "-|>"),
+    )
+    for start, at, stop, there, style in parts:
+        at, there = (
+            mtransforms.blended_transform_factory(*pair) if isinstance(pair, tuple) else pair for pair in (at, there)
+        )
+        figure.add_artist(
+            ConnectionPatch(start, stop, at, there, arrowstyle=style, mutation_scale=9, color=FAINT, zorder=-1)
+        )
+
+
 def _arrow(figure: Figure, start: Axes, end: Axes, down: bool = False, color: str = INK) -> None:
-    # Behind the maps, so that those to the decoder pass below the column of log-densities.
     ends = ((0.5, -0.24), (0.5, 1.02)) if down else ((1.03, 0.5), (-0.04, 0.5))
     figure.add_artist(
         ConnectionPatch(

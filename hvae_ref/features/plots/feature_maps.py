@@ -101,7 +101,7 @@ def feature_maps(
         maps: label -> (h, w), such as the "uncertainty" or the "log_prob" of `FeatureEstimator.maps`. Low values are
             dark.
         marks: text -> (y, x) of a pixel that is marked in every panel.
-        opacity: of the maps over the image, 0 … 1.
+        opacity: of the maps over the image, 0 … 1; with 1 there is no image below them.
         title: text above all.
         geometry: label -> where the positions of the map lie, as `FeaturePyramid.geometry` gives it: each is drawn
             around its centre. A map without one is spread evenly over the image.
@@ -127,7 +127,8 @@ def feature_maps(
     picture = image.detach().cpu().double().clamp(0, 1).movedim(0, -1).expand(-1, -1, 3).numpy()
     for ax in axes[0]:
         ax.set_anchor("S")  # next to its scale
-        ax.imshow(picture, extent=(0, width, height, 0), interpolation="nearest")
+        if ax is axes[0, 0] or opacity < 1:
+            ax.imshow(picture, extent=(0, width, height, 0), interpolation="nearest")
         ax.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
         ax.grid(False)
         ax.spines[:].set_visible(False)
@@ -147,8 +148,12 @@ def feature_maps(
         bar = figure.colorbar(drawn, cax=scale, orientation="horizontal")
         low, high = float(array.min()), float(array.max())
         ticks = [low, high] if high > low else [low]
-        bar.set_ticks(ticks, labels=[f"{tick:.3g}".replace("-", "−") for tick in ticks])
+        digits = ".1f" if high - low > 1 else ".3g"
+        bar.set_ticks(ticks, labels=[f"{tick:{digits}}".replace("-", "−") for tick in ticks])
         bar.ax.tick_params(labelsize=8, length=0)
+        if len(ticks) == 2:
+            for tick, side in zip(bar.ax.get_xticklabels(), ("left", "right"), strict=True):
+                tick.set_horizontalalignment(side)
         bar.outline.set_edgecolor(FAINT)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)

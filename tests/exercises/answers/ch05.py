@@ -8,6 +8,7 @@ from scipy import special
 from torch.nn.functional import normalize, softplus
 
 from hvae_ref.distributions import VonMisesFisher, bessel_ratio
+from hvae_ref.exercises.ch05 import ex5_draws_of_the_cosine
 from tests.exercises.answers import right, wrong
 from tests.exercises.asking import reference
 
@@ -65,7 +66,7 @@ def constant_by_a_series(terms):
 
 right("5.3")(constant_by_a_series(300))
 right("5.3")(lambda dim, concentration: constant_by_a_series(150)(dim, concentration).tolist())
-for terms in (20, 40, 50, 60):
+for terms in (10, 20, 30, 40):  # fifty are enough for κ = 60
     wrong("5.3")(constant_by_a_series(terms))
 
 
@@ -101,7 +102,7 @@ def orientation_of_a_rank_one_change(loc):
 
 
 def inverse(dim, concentration, u):
-    return reference("5.5").__globals__["_at"](torch.as_tensor(u).double(), dim, concentration)
+    return ex5_draws_of_the_cosine._at(torch.as_tensor(u).double(), dim, concentration)
 
 
 @right("5.5")

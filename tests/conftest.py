@@ -23,7 +23,7 @@ import jaxtyping
 
 import tools.typechecking  # noqa: F401  the hook looks it up by name and imports only `tools`
 
-jaxtyping.install_import_hook("hvae_ref", "tools.typechecking.check")
+jaxtyping.install_import_hook("hvae_ref", "tools.typechecking.outermost")
 
 import hypothesis
 import numpy as np

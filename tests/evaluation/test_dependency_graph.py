@@ -89,4 +89,4 @@ def test_a_condition_stands_beside_the_levels():
     found = DependencyGraph(("z_global",), frozenset({("z_global", "x"), ("c", "x")}), frozenset({("x", "z_global")}))
     (ax,) = viz.model_graphs({"conditional": found}).axes
     assert len(ax.patches) == 3
-    assert sorted(text.get_text() for text in ax.texts) == ["$z_g$", "$z_g$", "c", "p", "q", "x", "x"]
+    assert sorted(text.get_text() for text in ax.texts) == ["$z$", "$z$", "c", "p", "q", "x", "x"]  # one latent is z

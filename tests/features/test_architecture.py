@@ -18,8 +18,10 @@ def test_every_level_has_its_row_and_its_shapes() -> None:
     figure = density_architecture(torch.rand(3, 16, 16), maps(), maps(3), log_p, torch.rand(3, 16, 16))
     labels = [ax.get_xlabel() for ax in figure.axes if ax.get_xlabel()]
     assert labels == ["level2: 7 × 4 × 4", "3 × 4 × 4", "4 × 4", "level1: 5 × 8 × 8", "3 × 8 × 8", "8 × 8"]
-    # For each row: from the image, two on the way, and to the decoder; and one from row to row.
-    assert len(figure.artists) == 4 * len(SIZES) + len(SIZES) - 1
+    # For each row: from the image, and two on the way; one from row to row; three parts of the line to the decoder.
+    assert len(figure.artists) == 3 * len(SIZES) + len(SIZES) - 1 + 3
+    collected = [ax for ax in figure.axes for text in ax.texts if text.arrow_patch]
+    assert len(collected) == len(SIZES)
 
 
 def test_maps_of_other_levels_are_refused() -> None:

@@ -6,7 +6,8 @@ optional_import("matplotlib", extra="features", wanted_by="hvae_ref.features.plo
 
 from hvae_ref.features.plots.anomaly_maps import anomaly_maps
 from hvae_ref.features.plots.architecture import density_architecture
-from hvae_ref.features.plots.feature_maps import feature_maps, path_curves, picture_rows
+from hvae_ref.features.plots.feature_maps import feature_maps, picture_rows
+from hvae_ref.features.plots.path_curves import path_curves
 
 __all__ = [
     "anomaly_maps",

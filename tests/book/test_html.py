@@ -1,5 +1,6 @@
 """The built pages as files: nothing from elsewhere, nothing dead, nothing raw."""
 
+import json
 import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urldefrag
@@ -139,7 +140,10 @@ def test_chapters_open_in_colab(pages, project):
 def test_chapters_can_be_downloaded(pages, site):
     for name in pages:
         if name.startswith("chapters/"):
-            assert (site / "_sources" / name.replace(".html", ".ipynb")).is_file()
+            notebook = json.loads((site / "_sources" / name.replace(".html", ".ipynb")).read_text(encoding="utf-8"))
+            code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+            assert len(code) > 20 and all("".join(cell["source"]).strip() for cell in code)
+            assert not any(cell["outputs"] for cell in code)
 
 
 @pytest.mark.parametrize("word", ["copybutton", "custom.css", "theme-switch-button", "search-button"])

@@ -36,7 +36,7 @@ def test_no_page_brings_icons_as_a_script_or_loads_its_pictures_before_they_are_
 
 
 def test_the_site_and_its_pages_stay_small(site, pages):
-    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < 46e6
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < 30e6
     for name in pages:
         assert len(gzip.compress((site / name).read_bytes())) < 400e3, name
 

@@ -16,8 +16,7 @@ def test_a_first_visit_is_light(visit, address, pages):
         sizes = {}
         page.on("response", lambda answer, sizes=sizes: sizes.__setitem__(answer.url, weight(answer)))
         page.goto(f"{address}/{name}", wait_until="networkidle")
-        # The formulas on the cards of chapters bring the engine: 900 without them.
-        limit = 1300 if name == "book/intro.html" else 1500
+        limit = 900 if name == "book/intro.html" else 1500
         heaviest = sorted(((size, url.rpartition("/")[2]) for url, size in sizes.items()), reverse=True)[:5]
         assert sum(sizes.values()) <= limit * KILOBYTE, (name, sum(sizes.values()), heaviest)
         assert not any("webfonts" in url or "fontawesome" in url for url in sizes), name

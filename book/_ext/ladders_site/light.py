@@ -6,6 +6,7 @@ It works on the finished files, so that it knows what pages use, whichever exten
 from __future__ import annotations
 
 import html
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,8 +39,24 @@ def lighten(site: Path) -> None:
     for path in site.rglob("*.html"):
         if "_static" not in path.relative_to(site).parts:
             path.write_text(lighter(path.read_text(encoding="utf-8"), path.name, sizes, icons), encoding="utf-8")
-    for unread in {*site.rglob("*.map"), *(site / "_static" / "scripts").glob("fontawesome.js*")}:
+    fonts = site / "_static" / "vendor"
+    for unread in {
+        *site.rglob("*.map"),
+        *(site / "_static" / "scripts").glob("fontawesome.js*"),
+        *fonts.rglob("*.ttf"),
+    }:
         unread.unlink()
+    for path in (site / "_sources").rglob("*.ipynb"):
+        path.write_text(without_outputs(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def without_outputs(notebook: str) -> str:
+    """A notebook to download and run: its cells as they are, and none of the outputs that the page shows already."""
+    content = json.loads(notebook)
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def lighter(page: str, name: str, sizes: dict[str, tuple[int, int]], icons: Icons) -> str:

@@ -25,6 +25,14 @@ def all_true(valid: Tensor) -> bool:
     return bool(torch._is_all_true(valid))
 
 
+def checked_now(validate_args: bool | None) -> bool | None:
+    """What to tell `Distribution` about its parameters: they aren't looked at while a graph is made of the code.
+
+    torch 2.11 would, and then stop.
+    """
+    return False if torch.compiler.is_compiling() or torch.jit.is_tracing() else validate_args
+
+
 def first_wrong(value: Tensor, wrong: Tensor) -> str:
     """The first wrong element for an error message, or what to say where `vmap` does not let it be read."""
     try:

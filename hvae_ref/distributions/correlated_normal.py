@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from hvae_ref.distributions.base import all_true, expanded, first_wrong
+from hvae_ref.distributions.base import all_true, checked_now, expanded, first_wrong
 
 LOST = 0.05
 """Rounding of an innovation, in units of its standard deviation or of itself, beyond which log p means nothing."""
@@ -50,7 +50,7 @@ class CorrelatedNormal(Distribution):
         if not 1 <= coefficients.shape[1] < length:
             raise ValueError(f"coefficients: expected 1 … {length - 1} lags, got {coefficients.shape[1]}")
         self.loc, self.scale, self.coefficients = loc, scale, coefficients
-        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=validate_args)
+        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=checked_now(validate_args))
 
     @classmethod
     def driven(cls, drive: Tensor, scale: Tensor, coefficients: Tensor) -> CorrelatedNormal:

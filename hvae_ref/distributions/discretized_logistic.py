@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
-from hvae_ref.distributions.base import broadcast_parameters, expanded
+from hvae_ref.distributions.base import broadcast_parameters, checked_now, expanded
 from hvae_ref.errors import whole_number
 
 
@@ -53,7 +53,7 @@ class DiscretizedLogisticMixture(Distribution):
     ) -> None:
         self.num_values = whole_number("num_values", num_values, least=2)
         self.logits, self.loc, self.scale = broadcast_parameters(logits=logits, loc=loc, scale=scale)
-        super().__init__(self.loc.shape[:-1], validate_args=validate_args)
+        super().__init__(self.loc.shape[:-1], validate_args=checked_now(validate_args))
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> constraints.Constraint:

@@ -39,7 +39,9 @@ def join(*given: Tensor) -> Tensor:
     Returns:
         (B, ΣC), or (B, ΣC, H, W) where one of them is a map.
     """
-    size = max((part.shape[2:] for part in given), key=len)
+    size = given[0].shape[2:]
+    for part in given:
+        size = part.shape[2:] if part.ndim > len(size) + 2 else size
     spread = [part if part.shape[2:] == size else part[..., None, None].expand(*part.shape, *size) for part in given]
     return torch.cat(spread, 1)
 

@@ -9,7 +9,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, constraints, register_kl
 from torch.distributions.constraints import Constraint
 
-from hvae_ref.distributions.base import apply, expanded
+from hvae_ref.distributions.base import apply, checked_now, expanded
 from hvae_ref.distributions.sphere.bessel import (
     bessel_kl,
     bessel_ratio,
@@ -88,7 +88,7 @@ class VonMisesFisher(Distribution):
         self.order = self.dim / 2 - 1
         self.loc = loc.expand(*batch_shape, self.dim)
         self.concentration = concentration.expand(batch_shape)
-        super().__init__(batch_shape, Size((self.dim,)), validate_args=validate_args)
+        super().__init__(batch_shape, Size((self.dim,)), validate_args=checked_now(validate_args))
 
     @classmethod
     def fit(cls, value: Tensor, weights: Tensor | None = None) -> VonMisesFisher:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearGaussian:
     """y | u ~ N(W u + b, S S^T): an arrow of a graphical model whose algebra is known.
 

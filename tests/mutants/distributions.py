@@ -88,7 +88,7 @@ MUTANTS = {
         "the field is weighted with m for m - 1": ("kappa / (dim - 1) * kummer", "kappa / dim * kummer"),
     },
     ("distributions/correlated_normal.py", "tests/distributions/test_correlated_normal.py"): {
-        "the density lacks its scale": (".sum(-1) - self.scale.log().sum(-1)", ".sum(-1)"),
+        "the density lacks its scale": ("innovation.square() + self.scale.log() +", "innovation.square() +"),
         "lags are in the wrong order": ("[..., :-1, :].flip(-1)", "[..., :-1, :]"),
         "the variance forgets the squares": ("weights.square().mT", "weights.mT"),
     },

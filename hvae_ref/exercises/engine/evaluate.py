@@ -129,7 +129,7 @@ def _alike(before: Any, after: Any) -> bool:  # noqa: ANN401
         return len(before) == len(after) and all(map(_alike, before, after))
     if callable(before) and hasattr(before, "__dict__"):
         return _alike(vars(before), vars(after))
-    return before is after or before == after or before != before
+    return bool(before is after or before == after or before != before)
 
 
 def _detached(leaf: Leaf) -> Leaf:

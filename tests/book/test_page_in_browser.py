@@ -51,3 +51,19 @@ def test_a_link_shows_where_it_leads(visit, address, width):
     page.locator("a.mention[href^='#equation-']").first.click()
     assert page.evaluate("document.querySelector(':target').getBoundingClientRect().top") >= 0
     assert problems == []
+
+
+def test_no_equation_loses_a_part_on_a_phone(visit, address, pages):
+    """Wide equations are made smaller, to no less than 9 px, and none of them has to be moved sideways."""
+    for name in [name for name in pages if name.startswith("chapters/")]:
+        page, problems = visit(390, "dark")
+        page.goto(f"{address}/{name}", wait_until="load")
+        page.evaluate("MathJax.startup.promise")
+        wide = page.evaluate(
+            """[...document.querySelectorAll("div.math > mjx-container[display='true']")].map(box => ({
+                over: box.parentElement.scrollWidth - box.parentElement.clientWidth,
+                size: parseFloat(getComputedStyle(box).fontSize), id: box.parentElement.id}))"""
+        )
+        assert len(wide) > 5, name
+        assert [found for found in wide if found["over"] > 1 or found["size"] < 9] == [], name
+        assert problems == []

@@ -3,6 +3,7 @@
 from hvae_ref.models.autoregressive_vae import AutoregressiveVAE
 from hvae_ref.models.base import LatentVariableModel
 from hvae_ref.models.bottom_up_vae import BottomUpVAE
+from hvae_ref.models.deep_top_down_vae import DeepTopDownVAE
 from hvae_ref.models.hyperspherical_vae import HypersphericalVAE
 from hvae_ref.models.ladder_vae import LadderVAE
 from hvae_ref.models.latents import Inference, LatentSource
@@ -18,6 +19,7 @@ __all__ = [
     "VAE",
     "AutoregressiveVAE",
     "BottomUpVAE",
+    "DeepTopDownVAE",
     "HypersphericalVAE",
     "Inference",
     "LadderVAE",

@@ -61,20 +61,20 @@ def convolutional_nets(
     nets: dict[str, dict[str, nn.Module]] = {key: {} for key in ("side_path", "prior", "posterior", "descent", "path")}
     for number, shape in enumerate(shapes, 1):
         level, below, size, top = f"z{number}", sizes[number - 1], sizes[number], number == len(shapes)
-        width = _width(size, hidden)
-        up = upwards(below, size, x_shape[0] + c if number == 1 else _width(below, hidden), hidden, blocks)
+        width = state_width(size, hidden)
+        up = upwards(below, size, x_shape[0] + c if number == 1 else state_width(below, hidden), hidden, blocks)
         nets["side_path"][level] = Joined(up) if number == 1 and c else up
         if not top:
             nets["path"][level] = downwards(sizes[number + 1], size, hidden, blocks)
-            nets["prior"][level] = ConditionalNormal(Joined(_head(width + c, 2 * shape[0], size)))
+            nets["prior"][level] = ConditionalNormal(Joined(head_net(width + c, 2 * shape[0], size)))
         if posterior == "relative":
-            net = Joined(_head(width if top else 2 * width, 2 * shape[0], size))
+            net = Joined(head_net(width if top else 2 * width, 2 * shape[0], size))
             nets["posterior"][level] = RelativePosterior(net, sees_state=True)
         else:
-            nets["posterior"][level] = LadderPosterior(ConditionalNormal(_head(width, 2 * shape[0], size)))
+            nets["posterior"][level] = LadderPosterior(ConditionalNormal(head_net(width, 2 * shape[0], size)))
         nets["descent"][level] = nn.Conv2d(shape[0], width, 1) if size else nn.Linear(shape[0], width)
     nets["prior"][f"z{len(shapes)}"] = StandardNormal(shapes[-1])
-    pixels = _to_pixels(sizes[1], sizes[0], hidden, blocks, c, x_shape[0] * likelihood.outputs)
+    pixels = to_pixels(sizes[1], sizes[0], hidden, blocks, c, x_shape[0] * likelihood.outputs)
     return {**nets, "p_x_given_state": ConditionalLikelihood(Joined(pixels) if c else pixels, likelihood)}
 
 
@@ -101,8 +101,8 @@ def steps(fine: Size, coarse: Size) -> list[Size]:
 def upwards(fine: Size, coarse: Size, channels: int, hidden: int, blocks: int) -> nn.Sequential:
     """From features at one size to features at a coarser one, or to a vector; residual blocks at the last size."""
     if not coarse:
-        flat = [nn.SiLU(), nn.Flatten(), nn.Linear(channels * math.prod(fine), _width((), hidden))] if fine else []
-        return nn.Sequential(*flat, nn.SiLU(), nn.Linear(_width((), hidden), _width((), hidden)))
+        flat = [nn.SiLU(), nn.Flatten(), nn.Linear(channels * math.prod(fine), state_width((), hidden))] if fine else []
+        return nn.Sequential(*flat, nn.SiLU(), nn.Linear(state_width((), hidden), state_width((), hidden)))
     factor = 2 ** (len(steps(fine, coarse)) - 1)
     first = [shrink(channels, hidden, factor)] if factor > 1 or channels != hidden else []
     return nn.Sequential(*first, *(BottleneckBlock(hidden) for _ in range(blocks)))
@@ -110,7 +110,7 @@ def upwards(fine: Size, coarse: Size, channels: int, hidden: int, blocks: int) -
 
 def downwards(coarse: Size, fine: Size, hidden: int, blocks: int) -> nn.Sequential:
     """From a state at one size, or a vector, to one at a finer size; residual blocks at the last size."""
-    factor, width = 2 ** (len(steps(fine, coarse)) - 1), _width((), hidden)
+    factor, width = 2 ** (len(steps(fine, coarse)) - 1), state_width((), hidden)
     if not fine:
         return nn.Sequential(nn.SiLU(), nn.Linear(width, width))
     if not coarse:
@@ -120,9 +120,9 @@ def downwards(coarse: Size, fine: Size, hidden: int, blocks: int) -> nn.Sequenti
     return nn.Sequential(*first, *(BottleneckBlock(hidden) for _ in range(blocks)))
 
 
-def _to_pixels(coarse: Size, fine: Size, hidden: int, blocks: int, more: int, outputs: int) -> nn.Sequential:
+def to_pixels(coarse: Size, fine: Size, hidden: int, blocks: int, more: int, outputs: int) -> nn.Sequential:
     """From the last state (and `more` channels of a condition) to a net's output at x's size."""
-    width = _width(coarse, hidden)
+    width = state_width(coarse, hidden)
     layers: list[nn.Module] = []
     if more:
         layers.append(nn.Conv2d(width + more, width, 1) if coarse else nn.Linear(width + more, width))
@@ -135,11 +135,12 @@ def _to_pixels(coarse: Size, fine: Size, hidden: int, blocks: int, more: int, ou
     return nn.Sequential(*layers, Enlarge(2 * hidden, outputs, factor, fine, kernel=3))
 
 
-def _width(size: Size, hidden: int) -> int:
+def state_width(size: Size, hidden: int) -> int:
+    """Channels of a map, features of a vector."""
     return hidden if size else VECTOR_STATE * hidden
 
 
-def _head(inputs: int, outputs: int, size: Size) -> nn.Sequential:
+def head_net(inputs: int, outputs: int, size: Size) -> nn.Sequential:
     """The last layers before a distribution: a 1×1 and a 3×3 convolution on maps, two linear layers on vectors."""
     if not size:
         return mlp([inputs, inputs, outputs])

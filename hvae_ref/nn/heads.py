@@ -51,11 +51,12 @@ class StandardNormal(nn.Module):
         super().__init__()
         self.shape = tuple(shape)
         self.register_buffer("zero", torch.zeros(()), persistent=False)
+        self.register_buffer("one", torch.ones(()), persistent=False)
 
     def forward(self, n: int, *given: Tensor) -> Independent:
         """N(0, I), batch (n,), event `shape`."""
-        zeros = self.zero.expand(n, *self.shape)
-        return Independent(DiagonalNormal(zeros, zeros + 1), len(self.shape))
+        shape = (n, *self.shape)
+        return Independent(DiagonalNormal(self.zero.expand(shape), self.one.expand(shape)), len(self.shape))
 
 
 class GivenCondition(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -52,8 +53,11 @@ class Watch:
 
 def is_finite(model: nn.Module) -> bool:
     """Whether all weights are finite numbers."""
-    finite = [parameter.detach().isfinite().all() for parameter in model.parameters()]
-    return bool(torch.stack(finite).all()) if finite else True
+    weights = [parameter.detach() for parameter in model.parameters()]
+    # A finite sum has no other terms; one that is not may have overflowed, and then each number is looked at.
+    if not weights or all(math.isfinite(total) for total in torch.stack([w.sum() for w in weights]).tolist()):
+        return True
+    return all(bool(weight.isfinite().all()) for weight in weights)
 
 
 def breakdown(epoch: int) -> str:

@@ -70,6 +70,19 @@ def own_randomness(device: torch.device) -> Iterator[None]:
         yield
 
 
+def seed_streams(seed: int, device: torch.device) -> None:
+    """Seed the streams that a run on `device` draws from; `torch.manual_seed` also notes the seed for devices to come.
+
+    Args:
+        seed: of every stream.
+        device: of the run; where it is the CPU, only its stream is seeded.
+    """
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 def train_epoch(
     module: nn.Module,
     step: Step,
@@ -163,7 +176,7 @@ def validate(
     averages = Averages()
     seed, process = batches.seed, batches.process
     with own_randomness(processes.device):
-        torch.manual_seed(derived_seed(seed, VALIDATION_STREAM, process))
+        seed_streams(derived_seed(seed, VALIDATION_STREAM, process), processes.device)
         # A seed of its own: with the one above, a posterior sample and the noise of its data would be the same numbers.
         noise = derived_seed(seed, VALIDATION_STREAM, process, 1)
         for batch, weight in islice(batches.in_order(noise), at_most):

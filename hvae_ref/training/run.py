@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from hvae_ref.data import Source
@@ -30,7 +29,7 @@ from hvae_ref.training.checkpoint import (
 )
 from hvae_ref.training.config import TrainConfig
 from hvae_ref.training.history import EpochRecord, History, Terms
-from hvae_ref.training.loop import Phase, Place, train_epoch, validate
+from hvae_ref.training.loop import Phase, Place, seed_streams, train_epoch, validate
 from hvae_ref.training.processes import processes_of
 from hvae_ref.training.progress import bar
 from hvae_ref.training.same_model import likelihoods_of
@@ -160,7 +159,7 @@ class TrainingRun:
 
     def _epoch(self) -> EpochRecord:
         begun, epoch, processes = time.perf_counter(), len(self.history), self.processes
-        torch.manual_seed(derived_seed(self.config.seed, epoch, 3, processes.index))
+        seed_streams(derived_seed(self.config.seed, epoch, 3, processes.index), processes.device)
         looked_at = values_looked_at() if self._seen_whole else nullcontext()
         with Watch(self.model, epoch) as watch, looked_at:
             means, steps = train_epoch(

@@ -11,6 +11,7 @@ from hvae_ref.models import (
     VAE,
     AutoregressiveVAE,
     BottomUpVAE,
+    DeepTopDownVAE,
     HypersphericalVAE,
     LadderVAE,
     LatentVariableModel,
@@ -45,6 +46,10 @@ KINDS: dict[str, Callable[..., LatentVariableModel]] = {
     "top-down-residual": lambda x, **k: TopDownVAE.dense(x, (3, 2, 2), 10, **k),
     "conv-top-down": lambda x, **k: TopDownVAE.convolutional(x, _maps(x), 6, **k),
     "conv-ladder": lambda x, **k: LadderVAE.convolutional(x, _maps(x)[:2], 6, **k),
+    "conv-deep": lambda x, **k: DeepTopDownVAE.convolutional(x, ((1, 1), (2, 2)), 2, 4, attention=True, **k),
+    "conv-deep-together": lambda x, **k: DeepTopDownVAE.convolutional(
+        x, ((1, 1), (2, 2)), 2, 4, posterior="direct", norm="group", squeeze_excite=True, together=True, **k
+    ),
     "vae-triangular": lambda x, **k: VAE.dense(x, (3,), (10,), flow="triangular", flow_steps=2, **k),
     "autoregressive-planar": lambda x, **k: AutoregressiveVAE.dense(x, (2,), (10,), (12, 12), flow="planar", **k),
     "two-level-householder": lambda x, **k: TwoLevelVAE.dense(x, (3, 2), (10,), (9,), flow="householder", **k),
@@ -147,6 +152,7 @@ PLAIN = [
     Case("top-down-residual", CATEGORICAL),
     Case("conv-top-down", BERNOULLI, (1, 4, 5)),
     Case("conv-ladder", CATEGORICAL, (2, 4, 4)),
+    Case("conv-deep", BERNOULLI, (1, 4, 5)),
 ]
 CONDITIONAL = [
     Case("vae", NORMAL, (1, 2, 3), "covariates"),
@@ -158,6 +164,7 @@ CONDITIONAL = [
     Case("conv-top-down", LOGISTIC, (1, 4, 4), "labels"),
     Case("spheres", condition="covariates"),
     Case("vae-triangular", condition="labels"),
+    Case("conv-deep-together", LOGISTIC, (1, 4, 4), "labels"),
 ]
 # Other posteriors and latents.
 VARIANTS = [

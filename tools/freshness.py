@@ -107,7 +107,7 @@ def _files(package: Package, modules: set[str], words: set[str], own: str) -> It
     for file in package.folder.rglob("*"):
         inside = file.relative_to(package.folder).parts
         if (
-            file.suffix in (".py", ".tmp")
+            file.suffix in (".py", ".tmp", ".js", ".css")  # scripts and styles run on the page, not in the chapter
             or not file.is_file()
             or any(p[0] == "." or p == "__pycache__" for p in inside)
         ):

@@ -26,7 +26,11 @@ def main(scratch: Path) -> int:
         print("there is no chapter under chapters/")
         return 1
     (runs / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
-    environment |= {"OMP_NUM_THREADS": "1", "HVAE_REF_PROGRESS": str(scratch / "progress.json")}
+    environment |= {
+        "OMP_NUM_THREADS": "1",
+        "HVAE_REF_PROGRESS": str(scratch / "progress.json"),
+        "HVAE_REF_LIVE": "site",
+    }
     workers = min(len(chapters.paths()), os.cpu_count() or 1)
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
     command += ["-n", str(workers), "--dist", "loadscope", "--durations=5", "."]

@@ -11,6 +11,7 @@ from hvae_ref.viz.densities import densities_2d, square_grid
 from hvae_ref.viz.graphs import model_graphs
 from hvae_ref.viz.histograms import bound_histogram
 from hvae_ref.viz.images import image_grid
+from hvae_ref.viz.live import live
 from hvae_ref.viz.loss_parts import loss_parts
 from hvae_ref.viz.model_images import interpolation_strip, level_resampling, reconstructions, samples
 from hvae_ref.viz.probe_maps import probe_map
@@ -40,6 +41,7 @@ __all__ = [
     "latent_map",
     "level_color",
     "level_resampling",
+    "live",
     "loss_parts",
     "model_graphs",
     "probe_map",

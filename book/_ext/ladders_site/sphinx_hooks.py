@@ -12,7 +12,7 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from . import autoapi_hooks, links
+from . import autoapi_hooks, links, live
 from .cells import ReadableCells
 from .generate import fill, has_placeholder
 from .head import describe
@@ -85,6 +85,7 @@ def register(app: Sphinx, root: Path) -> None:
 
     autoapi_hooks.connect(app, project)
     links.connect(app, project)
+    live.connect(app, root)
     describe(app, project)
     app.connect("builder-inited", leave_out_thebe)
     app.connect("config-inited", add_vendored_files)

@@ -2,7 +2,8 @@
 
 Each 8×8 image of the digits is a 32×32 bitmap of ink in which the 16 dots of every 4×4 block were counted. Turning or
 shifting the counts would blur them into grey levels that the data never have. So a bitmap with exactly those counts is
-rebuilt first, then deformed, and then counted again: what comes out is as crisp as what went in.
+rebuilt first, then deformed, and then counted again: what comes out is as crisp as what went in. Images of 256 grey
+levels are smooth at their edges as they are, and are deformed by bilinear interpolation.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
 
 from hvae_ref.errors import whole_number
+
+SMOOTH = 256
+"""So many grey levels are those of a smooth picture and no counts."""
 
 
 def bitmaps(x: Float[Tensor, "n data"], image_shape: tuple[int, int], block: int) -> Float[Tensor, "n 1 high wide"]:
@@ -58,9 +62,10 @@ def deformed(
     """Copies of images, each turned, stretched, slanted and shifted a little by its own Gaussian amounts.
 
     Args:
-        x: (N, H·W), each value a count of dots 0 … `grey_levels` − 1.
+        x: (N, H·W), whole numbers 0 … `grey_levels` − 1.
         image_shape: (H, W).
-        grey_levels: one more than the dots of a block, which must be a square: 17 for 4×4.
+        grey_levels: 256; or, where a value is a count of dots, one more than the dots of a block, which must be a
+            square: 17 for 4×4.
         copies: of each image.
         seed: of the amounts.
         rotation: standard deviation of the angle, in radians.
@@ -72,18 +77,20 @@ def deformed(
         (copies · N, H·W): all images once, then all of them again.
 
     Raises:
-        ValueError: for a negative number of copies, or where the grey levels are not counts of square blocks.
+        ValueError: for a negative number of copies, or where the grey levels are neither 256 nor the counts of square
+            blocks.
     """
-    block = math.isqrt(max(grey_levels - 1, 0))
-    if block < 2 or block**2 != grey_levels - 1:
+    smooth, block = grey_levels == SMOOTH, math.isqrt(max(grey_levels - 1, 0))
+    if not smooth and (block < 2 or block**2 != grey_levels - 1):
         raise ValueError(
-            f"grey_levels: expected the counts of square blocks, such as 17 for 4×4 dots, got {grey_levels}"
+            f"grey_levels: expected 256, or the counts of square blocks, such as 17 for 4×4 dots, got {grey_levels}"
         )
     copies, seed = whole_number("copies", copies, 0), whole_number("seed", seed, 0)
     if copies == 0:
         return x[:0]
     # On the CPU, so that every kind of device gets the same images.
-    random, n, ink = torch.Generator().manual_seed(seed), len(x), bitmaps(x.cpu(), image_shape, block)
+    random, n = torch.Generator().manual_seed(seed), len(x)
+    ink = x.cpu().view(n, 1, *image_shape) if smooth else bitmaps(x.cpu(), image_shape, block)
     half = torch.tensor([image_shape[1], image_shape[0]]) / 2
 
     def draw(*shape: int) -> Tensor:
@@ -98,5 +105,6 @@ def deformed(
         move = (draw(n, 2) * shift / half).unsqueeze(-1)
         grid = affine_grid(torch.cat([rows * stretch.unsqueeze(1), move], -1), list(ink.shape), align_corners=False)
         moved = grid_sample(ink, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        parts.append(count((moved > 0.5).to(x.dtype), block).to(x.device))
+        copy = moved.round().flatten(1) if smooth else count((moved > 0.5).to(x.dtype), block)
+        parts.append(copy.to(x.device))
     return torch.cat(parts)

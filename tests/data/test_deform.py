@@ -57,6 +57,25 @@ def test_copies_have_the_grey_levels_of_the_data() -> None:
     assert (copies.view(5, 1000, 64) - x).abs().mean() < 2.0
 
 
+def test_smooth_images_are_moved_as_pictures_are() -> None:
+    x = load("mnist5k", "validation").x[:100]
+    shape = (28, 28)
+    same = deformed(x, shape, 256, copies=1, rotation=0.0, log_scale=0.0, shear=0.0, shift=0.0)
+    assert torch.equal(same, x)
+    spot = torch.zeros(2000, 28, 28)
+    spot[:, 13:15, 13:15] = 255.0
+    turned = deformed(spot.flatten(1), shape, 256, 1, rotation=0.3, log_scale=0.0, shear=0.0, shift=2.0).view(
+        -1, 28, 28
+    )
+    place = torch.arange(28.0) - 13.5
+    for axis in (1, 2):
+        centre = turned.sum(axis) @ place / turned.sum((1, 2))
+        assert centre.mean() == pytest.approx(0.0, abs=0.15) and centre.std() == pytest.approx(2.0, abs=0.1)
+    copies = deformed(x, shape, 256, copies=3)
+    assert torch.equal(copies, copies.round()) and copies.min() >= 0 and copies.max() <= 255
+    assert copies.mean() == pytest.approx(float(x.mean()), rel=0.03)
+
+
 def test_load_adds_copies_to_the_training_split_alone() -> None:
     more = load("digits", "train", deformed_copies=2)
     plain = load("digits", "train")
@@ -69,7 +88,7 @@ def test_load_adds_copies_to_the_training_split_alone() -> None:
 
 
 def test_bad_requests_are_named() -> None:
-    with pytest.raises(ValueError, match="grey_levels: expected the counts of square blocks"):
-        load("mnist5k", "validation", deformed_copies=1)
+    with pytest.raises(ValueError, match="grey_levels: expected 256, or the counts of square blocks, .* got 16"):
+        deformed(torch.zeros(2, 64), SHAPE, 16, 1)
     with pytest.raises(ValueError, match="deformed_copies: expected a whole number of at least 0, got -1"):
         load("digits", "train", deformed_copies=-1)

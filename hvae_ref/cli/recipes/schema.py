@@ -21,6 +21,7 @@ MODELS: dict[str, str] = {
     "AutoregressiveVAE": "hvae_ref.models:AutoregressiveVAE",
     "BottomUpVAE": "hvae_ref.models:BottomUpVAE",
     "ConvTwoLevelVAE": "hvae_ref.features:ConvTwoLevelVAE",
+    "DeepTopDownVAE": "hvae_ref.models:DeepTopDownVAE",
     "HierarchicalResponseCVAE": "hvae_ref.abr.models:HierarchicalResponseCVAE",
     "HypersphericalVAE": "hvae_ref.models:HypersphericalVAE",
     "LadderVAE": "hvae_ref.models:LadderVAE",

@@ -8,6 +8,9 @@ from importlib import import_module
 from hvae_ref.viz.live.figure import LiveFigure
 
 KINDS = {
+    "beta": "hvae_ref.viz.live.beta:beta",
+    "flow": "hvae_ref.viz.live.flow:flow",
+    "sphere": "hvae_ref.viz.live.sphere:sphere",
     "two-level": "hvae_ref.viz.live.two_level:two_level",
 }
 """One file a kind; each function takes a model and data, and answers a `LiveFigure`."""

@@ -103,7 +103,7 @@
         open();
       } }, label));
     }
-    figure.insertBefore(box, figure.querySelector("figcaption"));
+    figure.insertBefore(box, handle.panel);
   }
 
   function storedIn(figure) {

@@ -16,6 +16,8 @@ from PIL import Image
 from hvae_ref.abr.plots import exchange
 from hvae_ref.cli import recipes
 from hvae_ref.data import load
+from hvae_ref.features import TextureSurprise
+from hvae_ref.features.plots import surprise_page
 from hvae_ref.viz.live import beta
 from hvae_ref.viz.live.top_down import stored_top_down
 from hvae_ref.viz.live.two_level import two_level
@@ -42,10 +44,16 @@ def abr_hierarchical() -> dict[str, Any]:
     return exchange.stored(recipes.pretrained("abr-hierarchical"), load("abr", "test"))
 
 
+def grass_surprise() -> dict[str, Any]:
+    """Two stages of the pyramid's network, and the shipped densities of grass."""
+    return surprise_page.stored(TextureSurprise.load())
+
+
 EXPORTS: dict[str, Callable[[], dict[str, Any]]] = {
     "digits-top-down": digits_top_down,
     "digits-beta": digits_beta,
     "abr-hierarchical": abr_hierarchical,
+    "grass-surprise": grass_surprise,
 }
 """What makes the stored data of each name."""
 

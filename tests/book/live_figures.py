@@ -9,6 +9,8 @@ import torch
 from hvae_ref.abr.plots import exchange
 from hvae_ref.cli import recipes
 from hvae_ref.data import load
+from hvae_ref.features import TextureSurprise
+from hvae_ref.features.plots import surprise_page
 from hvae_ref.flows import PlanarFlow
 from hvae_ref.viz.live import beta, sphere
 from hvae_ref.viz.live import flow as live_flow
@@ -127,10 +129,23 @@ def responses():
         yield parts, exchange.decoded(rounded_model, parts)
 
 
+def surprises():
+    found = TextureSurprise.load().double()
+    texture, others = (surprise_page.images()[0].double(), surprise_page.images()[1])
+    for which, x, y, size in ((0, 26, 22, 10), (1, 6, 40, 16), (2, 24, 24, 5)):
+        foreign = list(others.values())[which].double()
+        image = surprise_page.patched(texture, foreign, x, y, size)
+        expected = {"image": image}
+        for what, key in zip(("kept", "left out"), ("Kept", "Rest"), strict=True):
+            expected |= {level + key: s[0] for level, s in found(image[None, None])[what].items()}
+        yield {"which": which, "x": x, "y": y, "size": size}, expected
+
+
 FIGURES = [
     Figure(INTRO, "two-level", "digits-top-down", two_level, ".live-pad"),
     Figure(CHAPTERS[1], "beta", "digits-beta", beta_slider, ".live-buttons button"),
     Figure(CHAPTERS[4], "flow", "", bent, ".live-pad"),
     Figure(CHAPTERS[5], "sphere", "", sphere_and_slice, ".live-buttons button"),
     Figure(CHAPTERS[6], "response", "abr-hierarchical", responses, ".live-choose label:nth-child(2)"),
+    Figure(CHAPTERS[7], "surprise", "grass-surprise", surprises, ".live-pad"),
 ]

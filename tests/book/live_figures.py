@@ -1,32 +1,19 @@
 """The site's live figures, a row each, and what PyTorch computes for the numbers that their scripts compute."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch.distributions import kl_divergence
 
-from hvae_ref.abr.plots import exchange
 from hvae_ref.cli import recipes
 from hvae_ref.data import load
-from hvae_ref.features import TextureSurprise
-from hvae_ref.features.plots import surprise_page
-from hvae_ref.flows import PlanarFlow
-from hvae_ref.viz.live import beta, sphere
-from hvae_ref.viz.live import flow as live_flow
-from hvae_ref.viz.live.top_down import decoded, inferred
+from hvae_ref.viz.live.prior_follows import on_the_way
+from hvae_ref.viz.live.top_down import decoded, inferred, one_of_each
 from hvae_ref.viz.live.weights import dequantised
-from tools.live_weights import BETAS
-from tools.repository import ROOT
+from tests.book import live_other_models as other
 
 INTRO = "book/intro.html"
-CHAPTERS = {
-    1: "chapters/01_latent_usefulness.html",
-    4: "chapters/04_amortized_flows.html",
-    5: "chapters/05_hyperspherical_vae.html",
-    6: "chapters/06_hierarchical_cvae.html",
-    7: "chapters/07_feature_density_and_synthesis.html",
-}
 
 
 @dataclass(frozen=True)
@@ -75,77 +62,89 @@ def two_level():
         yield {"z2": z2, "noise": noise, "x": x[index]}, expected
 
 
-def beta_slider():
-    models = {price: recipes.pretrained(f"digits-beta-{price}") for price in BETAS}
-    x = load("digits", "test", binarize="static").x.flatten(1)
-    for which, index in ((0, 3), (2, 50), (5, 51)):
-        model, noise = beta.as_a_page_has_it(list(models.values())[which]).double(), normal(1, 8, seed=which)
-        found = beta.reconstructed(model, x[index : index + 1], noise)
-        expected = {"z": found["z"], "image": found["image"], "kl": found["kl"], "logProb": found["log_px"]}
-        yield {"which": which, "x": x[index], "noise": noise[0]}, expected
+def ten_digits():
+    """The images that pages are given, as model, images (10, 64) and what inference says at the posterior means."""
+    model, x = as_the_page_has_it()
+    x = x[one_of_each(load("digits", "test"))]
+    with torch.no_grad():
+        return model, x, inferred(model, x)
 
 
-def sphere_and_slice():
-    t = torch.linspace(-0.99, 0.99, 12, dtype=torch.float64)
-    for m, kappa in ((2, 0.5), (3, 20.0), (20, 0.001), (200, 20.0), (200, 1900.0), (512, 5000.0)):
-        mean, kl, entropy = sphere.facts(m, kappa)
-        # Ranks of known cosines, by integration; the page goes the other way.
-        angles = torch.linspace(0, torch.pi, 400_001, dtype=torch.float64)
-        log_f = kappa * (angles.cos() - 1) + (m - 2) * angles.sin().clamp(min=1e-300).log()
-        above = torch.cumulative_trapezoid((log_f - log_f.max()).exp(), angles)
-        at = torch.tensor([int((above < share * above[-1]).sum()) for share in (0.03, 0.4, 0.9)])
-        expected = {"mean": mean, "kl": kl, "entropy": entropy}
-        expected |= {"logDensity": sphere.log_density_of_cosine(t, m, kappa), "cosines": angles[at + 1].cos()}
-        yield {"m": m, "kappa": kappa, "t": t, "ranks": 1 - above[at] / above[-1]}, expected
+def swap():
+    model, _, seen = ten_digits()
+    for a, b in ((3, 8), (8, 3), (4, 4), (6, 7)):
+        prior = seen["p"]["z1"].base_dist
+        z1 = seen["z"]["z1"][b]
+        with torch.no_grad():
+            image = decoded(model, seen["z"]["z2"][a][None], z1=z1[None])[0] / 16
+        distance = ((z1 - prior.loc[a]) / prior.scale[a]).square().mean().sqrt()
+        yield {"above": a, "below": b}, {"image": image, "distance": distance}
 
 
-def bent():
-    """The flow of the page, read from it: the notebook trains it anew wherever it runs."""
-    page = (ROOT / CHAPTERS[4].replace(".html", ".ipynb")).read_text(encoding="utf-8")
-    outputs = [o for cell in json.loads(page)["cells"] for o in cell.get("outputs", ())]
-    (html,) = [h for o in outputs if 'data-live="flow"' in (h := "".join(o.get("data", {}).get("text/html", "")))]
-    steps = json.loads(html.partition('class="live-stored">')[2].partition("</script>")[0])["steps"]
-    flow = PlanarFlow(2, 0, steps=len(steps)).double()
-    flow.load_state_dict(
-        {
-            "hyper.weight": torch.zeros(5 * len(steps), 0),
-            "hyper.bias": torch.tensor([[*u, *w, b] for u, w, b in steps]).flatten(),
-        }
-    )
-    for seed, time in enumerate((1, 3, len(steps))):
-        starts = normal(6, 2, seed=seed)
-        path = live_flow.trajectory(flow, starts)[: time + 1]
-        logs = torch.stack([at.log_abs_det for at in path]).diff(dim=0).T
-        rest = torch.zeros(6, len(steps) - time)
-        yield {"starts": starts, "time": time}, {"z": path[-1].z, "logs": torch.cat([logs, rest], 1)}
+def interpolate():
+    model, x, seen = ten_digits()
+    z2, z1 = seen["z"]["z2"], seen["z"]["z1"]
+    for a, b, t in ((3, 8, 0.0), (3, 8, 0.3), (0, 9, 1.0)):
+        with torch.no_grad():
+            upper = decoded(model, torch.lerp(z2[a], z2[b], t)[None], z1=z1[a][None])[0] / 16
+            lower = decoded(model, z2[a][None], z1=torch.lerp(z1[a], z1[b], t)[None])[0] / 16
+        yield {"a": a, "b": b, "t": t}, {"z2": upper, "z1": lower, "pixels": torch.lerp(x[a], x[b], t) / 16}
 
 
-def responses():
-    model, test = recipes.pretrained("abr-hierarchical"), load("abr", "test")
-    a, b = exchange.parts_of_two(model, test)
-    rounded_model = exchange.as_a_page_has_it(model).double()
-    rounded_model.observe.condition.double()
-    for parts in (a, b | {"z_global": a["z_global"]}, a | {"condition": [32.0, *b["condition"][1:]]}):
-        yield parts, exchange.decoded(rounded_model, parts)
+def draw():
+    model, x, _ = ten_digits()
+    line = torch.zeros(8, 8, dtype=torch.float64)
+    line[:, 3:5] = 16
+    for image in (x[3], line.flatten(), torch.zeros(64, dtype=torch.float64)):
+        noise = normal(16, seed=5)
+        with torch.no_grad():
+            seen = inferred(model, image[None])
+            both = decoded(model, seen["z"]["z2"], z1=seen["z"]["z1"])[0] / 16
+            redrawn = decoded(model, seen["z"]["z2"], noise=noise[None])[0] / 16
+            prior = seen["p"]["z1"].base_dist
+            latents = {"z2": seen["z"]["z2"], "z1": prior.loc + prior.scale * noise}
+            without = model.ancestral_pass(lambda level, p, state, z=latents: z[level], 1).log_prob(image[None])
+        expected = {"kl": torch.cat([seen["kl"]["z2"], seen["kl"]["z1"]]), "logProb": seen["p_x"].log_prob(image[None])}
+        yield {"x": image, "noise": noise}, {**expected, "both": both, "redrawn": redrawn, "redrawnLogProb": without}
 
 
-def surprises():
-    found = TextureSurprise.load().double()
-    texture, others = (surprise_page.images()[0].double(), surprise_page.images()[1])
-    for which, x, y, size in ((0, 26, 22, 10), (1, 6, 40, 16), (2, 24, 24, 5)):
-        foreign = list(others.values())[which].double()
-        image = surprise_page.patched(texture, foreign, x, y, size)
-        expected = {"image": image}
-        for what, key in zip(("kept", "left out"), ("Kept", "Rest"), strict=True):
-            expected |= {level + key: s[0] for level, s in found(image[None, None])[what].items()}
-        yield {"which": which, "x": x, "y": y, "size": size}, expected
+def prior_follows():
+    model, x, _ = ten_digits()
+    for start, end, t in ((3, 5, 0.0), (3, 5, 0.7), (4, 1, 1.0)):
+        with torch.no_grad():
+            found = on_the_way(model, x, start, end, t)
+        prior, relative, stayed = found["prior"], found["relative"], found["absolute"]
+        yield (
+            {"from": start, "to": end, "t": t},
+            {
+                "priorLoc": prior.loc,
+                "priorScale": prior.scale,
+                "loc": relative.loc,
+                "scale": relative.scale,
+                "relativeKl": kl_divergence(relative, prior),
+                "absoluteKl": kl_divergence(stayed, prior),
+            },
+        )
 
 
+D = "digits-top-down"
 FIGURES = [
-    Figure(INTRO, "two-level", "digits-top-down", two_level, ".live-pad"),
-    Figure(CHAPTERS[1], "beta", "digits-beta", beta_slider, ".live-buttons button"),
-    Figure(CHAPTERS[4], "flow", "", bent, ".live-pad"),
-    Figure(CHAPTERS[5], "sphere", "", sphere_and_slice, ".live-buttons button"),
-    Figure(CHAPTERS[6], "response", "abr-hierarchical", responses, ".live-choose label:nth-child(2)"),
-    Figure(CHAPTERS[7], "surprise", "grass-surprise", surprises, ".live-pad"),
+    Figure(INTRO, "two-level", D, two_level, ".live-pad"),
+    Figure("chapters/02_two_level_vae.html", "swap", D, swap, ".live-choice label:nth-child(2)", "input:checked"),
+    Figure("chapters/03_top_down_vae.html", "prior-follows", D, prior_follows, ".live-slider input"),
+    Figure("chapters/03_top_down_vae.html", "interpolate", D, interpolate, ".live-slider input"),
+    Figure("chapters/03_top_down_vae.html", "draw", D, draw, ".live-cells", ".live-cell:nth-child(10)", "Space"),
+    Figure("chapters/01_latent_usefulness.html", "beta", "digits-beta", other.beta_slider, ".live-buttons button"),
+    Figure("chapters/04_amortized_flows.html", "flow", "", other.bent, ".live-pad"),
+    Figure("chapters/05_hyperspherical_vae.html", "sphere", "", other.sphere_and_slice, ".live-buttons button"),
+    Figure(
+        "chapters/06_hierarchical_cvae.html",
+        "response",
+        "abr-hierarchical",
+        other.responses,
+        ".live-choose label:nth-child(2)",
+    ),
+    Figure(
+        "chapters/07_feature_density_and_synthesis.html", "surprise", "grass-surprise", other.surprises, ".live-pad"
+    ),
 ]

@@ -21,7 +21,7 @@ from hvae_ref.viz.live.weights import dequantised, fingerprint, packed, rounded,
 from tools.repository import ROOT
 
 DATA = load("digits", "test")
-TOP_DOWN = ("two-level",)
+TOP_DOWN = ("two-level", "swap", "interpolate", "draw", "prior-follows")
 """Kinds that take a top-down model and data."""
 WEB = ROOT / "hvae_ref" / "viz" / "live" / "web"
 

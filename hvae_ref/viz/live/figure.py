@@ -130,4 +130,5 @@ def put_image(ax: Axes, image: Tensor, most: float) -> None:
     side = round(len(image) ** 0.5)
     ax.imshow(image.reshape(side, side).cpu().numpy(), cmap="gray_r", vmin=0, vmax=most, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
     ax.grid(False)

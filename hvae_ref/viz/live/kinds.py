@@ -11,6 +11,10 @@ KINDS = {
     "beta": "hvae_ref.viz.live.beta:beta",
     "flow": "hvae_ref.viz.live.flow:flow",
     "sphere": "hvae_ref.viz.live.sphere:sphere",
+    "draw": "hvae_ref.viz.live.draw:draw",
+    "interpolate": "hvae_ref.viz.live.interpolate:interpolate",
+    "prior-follows": "hvae_ref.viz.live.prior_follows:prior_follows",
+    "swap": "hvae_ref.viz.live.swap:swap",
     "two-level": "hvae_ref.viz.live.two_level:two_level",
 }
 """One file a kind; each function takes a model and data, and answers a `LiveFigure`."""

@@ -61,6 +61,7 @@ def stored_top_down(model: nn.Module, data: Dataset) -> dict[str, Any]:
         components=model.likelihood.components,
         images=[[int(value) for value in data.x[index].flatten()] for index in one_of_each(data)],
         **plane(model, data),
+        means=means(model, data),
         error=rounding_error(model, given(model, data)),
     )
 
@@ -80,6 +81,20 @@ def rounding_error(model: nn.Module, x: Tensor) -> dict[str, float]:
             bounds.append(one.elbo(x).value)
     difference = bounds[0] - bounds[1]
     return {"mean": float(difference.mean()), "largest": float(difference.abs().max())}
+
+
+def means(model: nn.Module, data: Dataset) -> dict[str, Any]:
+    """Over all images, at the posterior means: the KL of z2 and of z1, and log p(x|z), in nats."""
+    x = given(model, data)
+    with eval_mode(model, 0):
+        seen = inferred(model, x)
+        log_px = seen["p_x"].log_prob(x)
+    return {"kl": [float(seen["kl"][level].mean()) for level in ("z2", "z1")], "logProb": float(log_px.mean())}
+
+
+def first_images(model: nn.Module, data: Dataset) -> Tensor:
+    """The images (10, …) that a page is given: the first of each digit."""
+    return given(model, data)[one_of_each(data)]
 
 
 def one_of_each(data: Dataset) -> list[int]:
@@ -115,16 +130,22 @@ def decoded(model: nn.Module, z2: Tensor, noise: Tensor | None = None, z1: Tenso
     return model.ancestral_pass(source, len(z2)).mean.flatten(1).cpu()
 
 
+def side_path(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """What each level is told of x (B, …), by level."""
+    h, _ = model.observe(x, None, next(model.parameters()))
+    r: dict[str, Tensor] = {}
+    for level, f in model.side_path.items():
+        r[level] = h = f(h)
+    return r
+
+
 def inferred(model: nn.Module, x: Tensor, noise: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
     """What inference says of x (B, …) at the noise given (0 where there is none): every level, and p(x|z).
 
     Returns:
         "q", "p", "z" and "kl" (nats, (B,)), each by level, and "p_x".
     """
-    h, _ = model.observe(x, None, next(model.parameters()))
-    r: dict[str, Tensor] = {}
-    for level, f in model.side_path.items():
-        r[level] = h = f(h)
+    r = side_path(model, x)
     found: dict[str, Any] = {"q": {}, "p": {}, "z": {}, "kl": {}}
 
     def source(level: str, p: Distribution, state: Tensor | None) -> Tensor:

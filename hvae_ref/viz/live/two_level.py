@@ -19,8 +19,8 @@ CAPTION = (
     "placed by the z2 that the model finds for it."
 )
 ALT = (
-    "Four rows of six small handwritten digits. The images of a row share the numbers of the upper level and differ in "
-    "those of the lower level."
+    "Four rows of six small handwritten digits. The images of a row share the numbers of the upper level and differ "
+    "in those of the lower level."
 )
 
 

@@ -79,12 +79,14 @@
       return box;
     };
 
-    // Bars with their numbers: draw([[label, number, colour], …]), all on one scale 0 … most.
+    // Bars with their numbers: draw([[label, number, colour, mark], …], most), on one scale 0 … most; a mark is a stroke.
     ui.bars = (unit) => {
-      const box = element("div", { class: "live-bars" });
-      box.draw = (rows, most) => box.replaceChildren(...rows.map(([label, number, color]) => element("div", { class: "live-bar" },
+      const box = element("div", { class: "live-bars" }), share = (number, most) => `${Math.max(0, Math.min(100, (100 * number) / most))}%`;
+      box.draw = (rows, most) => box.replaceChildren(...rows.map(([label, number, color, mark]) => element("div", { class: "live-bar" },
         element("span", {}, label),
-        element("span", { class: "live-track" }, element("span", { style: `width:${Math.max(0, Math.min(100, (100 * number) / most))}%;background:${color}` })),
+        element("span", { class: "live-track" },
+          element("span", { class: "live-fill", style: `width:${share(number, most)};background:${color}` }),
+          ...(mark === undefined ? [] : [element("span", { class: "live-mark", style: `left:${share(mark, most)}` })])),
         element("span", { class: "live-number" }, `${number.toFixed(1).replace("-", "−")} ${unit}`))));
       return box;
     };

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from hvae_ref.data import Dataset
-from hvae_ref.models import VAE
-from hvae_ref.nn import Bernoulli, eval_mode
+from hvae_ref.nn import Bernoulli, ConditionalNormal, StandardNormal, eval_mode
 from hvae_ref.viz.live.figure import LiveFigure, drawn, put_image
 from hvae_ref.viz.live.top_down import one_of_each
 from hvae_ref.viz.live.weights import dequantised, fingerprint, packed
@@ -72,7 +71,8 @@ def check(models: Mapping[float, nn.Module], data: Dataset) -> None:
         raise ValueError(f"models: expected two or more, from the least β to the greatest, got β = {list(models)}")
     for price, model in models.items():
         names = {f"{arrow}.{place}.{part}" for arrow in ARROWS for place in (0, 2) for part in ("weight", "bias")}
-        usual = isinstance(model, VAE) and isinstance(model.likelihood, Bernoulli)
+        usual = isinstance(getattr(model, "likelihood", None), Bernoulli) and isinstance(model.p_z1, StandardNormal)
+        usual = usual and isinstance(model.q_z1_given_x, ConditionalNormal)
         if not usual or set(model.state_dict()) != names:
             raise ValueError(
                 f"models[{price:g}]: expected VAE.dense(D, hidden=(H,)) with Bernoulli() pixels, got "

@@ -32,6 +32,20 @@ def model():
     return TopDownVAE.dense(64, (6, 3), hidden=20, likelihood=LogisticMixture(17, 2)).eval()
 
 
+@pytest.mark.parametrize("kind", ["two-level", "swap", "interpolate", "draw", "prior-follows"])
+def test_every_kind_opens_in_a_notebook_in_the_dark(browser, model, kind, monkeypatch):
+    monkeypatch.delenv("HVAE_REF_LIVE", raising=False)
+    context = browser.new_context(offline=True)
+    page, problems = context.new_page(), []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.set_content("<body style='background: #111; color: #eee'></body>")
+    page.evaluate(JUPYTER, viz.live(kind, model, load("digits", "test"))._repr_html_())
+    figure = page.locator("figure.live.live-dark")
+    figure.locator(".live-question button").last.click()
+    assert figure.locator(".live-panel").is_visible() and problems == []
+    context.close()
+
+
 @pytest.mark.parametrize("place", ["jupyter", "colab"])
 def test_an_output_moves_the_readers_own_model(browser, model, place, monkeypatch):
     monkeypatch.delenv("HVAE_REF_LIVE", raising=False)

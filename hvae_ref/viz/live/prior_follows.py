@@ -20,9 +20,8 @@ from hvae_ref.viz.style import CYCLE, INK
 FROM, TO = 3, 5
 CAPTION = (
     "One number of z1 for a test image x, a 3, while z2 moves from that of x to that of a 5. Dashed: the prior "
-    "p(z1|z2). Solid: above the relative posterior, which follows; below a posterior that keeps the numbers it had "
-    "for z2 of x. In each panel the KL of all numbers of z1 together. Where scripts run, choose images and number, "
-    "and move z2."
+    "p(z1|z2). Solid: a posterior. The relative one follows the prior; the other one keeps the numbers that it had for "
+    "z2 of x. The KL is that of all numbers of z1 together. Where scripts run, choose images and number, and move z2."
 )
 ALT = (
     "Six panels with two bell curves each. From left to right the dashed prior moves. In the upper row the solid "
@@ -46,10 +45,9 @@ def on_the_way(model: nn.Module, x: Tensor, start: int, end: int, t: float) -> d
     return found
 
 
-def shown_first(prior: Normal, later: Normal, q: Normal) -> int:
-    """The number of z1 to begin with: its prior goes far, in units of its σ, and q differs from it."""
-    moved = (later.loc - prior.loc).abs() / prior.scale
-    return int((moved.square() * kl_divergence(q, prior)).argmax())
+def farthest(prior: Normal, later: Normal) -> int:
+    """The number of z1 whose prior goes farthest, in units of its σ."""
+    return int(((later.loc - prior.loc).abs() / prior.scale).argmax())
 
 
 def prior_follows(model: nn.Module, data: Dataset) -> LiveFigure:
@@ -66,7 +64,7 @@ def prior_follows(model: nn.Module, data: Dataset) -> LiveFigure:
     with eval_mode(model, 0):
         x = first_images(model, data)
         steps = [on_the_way(model, x, FROM, TO, t) for t in (0.0, 0.5, 1.0)]
-    number = shown_first(steps[0]["prior"], steps[2]["prior"], steps[0]["relative"])
+    number = farthest(steps[0]["prior"], steps[2]["prior"])
     ends = torch.stack(
         [q.loc[number] + s * 3.2 * q.scale[number] for step in steps for q in step.values() for s in (-1, 1)]
     )

@@ -54,7 +54,8 @@
 
     ui.slider = (label, { min, max, step, value }, act) => {
       const input = element("input", { type: "range", min, max, step, value, oninput: () => act(Number(input.value)) });
-      return Object.assign(element("label", { class: "live-slider" }, element("span", {}, label), input), { input });
+      const words = element("span", {}, label);
+      return Object.assign(element("label", { class: "live-slider" }, words, input), { input, words });
     };
 
     // One of several, by mouse, touch or arrow keys. Options are texts or elements; `names` says them in words.
@@ -125,8 +126,11 @@
     panel.classList.add("live-panel");
     panel.hidden = true;
     figure.insertBefore(panel, figure.querySelector("figcaption"));
+    const stills = figure.querySelectorAll(".live-still");
+    // Where the picture would give the answer away, it is blurred until the reader has chosen.
+    if (handle.covered) for (const still of stills) still.classList.add("live-covered");
     ask(figure, handle, () => {
-      for (const still of figure.querySelectorAll(".live-still")) still.hidden = true;
+      for (const still of stills) still.hidden = true;
       panel.hidden = false;
       look();
       update();

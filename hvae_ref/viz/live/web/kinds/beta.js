@@ -22,7 +22,7 @@ LadderLive.kind("beta", (figure, stored, ui) => {
     const cells = Array.from({ length: shown }, (_, i) => element("div", { class: "live-captioned" }, ui.picture(`${label}, ${i + 1} of ${shown}`), element("div")));
     return { cells, box: element("div", {}, element("div", { class: "live-label" }, label), element("div", { class: "live-row" }, ...cells)) };
   };
-  const rows = [row("test images x"), row("reconstructions, each from a draw of q(z|x); below them its KL in nats"), row("drawn from the prior p(z)")];
+  const rows = [row("test images x"), row("reconstructions from draws of q(z|x); KL in nats"), row("drawn from the prior p(z)")];
   const paint = (cell, image, words = "") => { ui.drawImage(cell.firstChild, image); cell.lastChild.textContent = words; };
   const chart = element("canvas", { class: "live-chart", role: "img" });
   const bars = ui.bars("nats");
@@ -66,7 +66,7 @@ LadderLive.kind("beta", (figure, stored, ui) => {
 
   const look = "Now raise β step by step. Which strokes are given up first? Press “Draw z again” at β = 0.1 and at β = 6.";
   return {
-    panel, update,
+    panel, update, covered: true,
     question: "β is the price of a nat of KL. Raise it until the KL is zero. What will the reconstructions of five different digits look like then?",
     choices: [
       ["Five blurred digits, still different", `No: at a KL of zero q(z|x) is the prior, and z says nothing about x. ${look}`],

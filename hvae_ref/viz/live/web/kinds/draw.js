@@ -26,7 +26,9 @@ LadderLive.kind("draw", (figure, stored, ui) => {
     if (event.target.hasPointerCapture?.(event.pointerId)) event.target.releasePointerCapture(event.pointerId);
     paintAt(event);
   });
-  pad.addEventListener("pointermove", (event) => { if (painting && event.buttons) paintAt(event); });
+  pad.addEventListener("pointermove", (event) => {
+    if (painting && event.buttons) (event.getCoalescedEvents?.() ?? [event]).forEach(paintAt);
+  });
   for (const end of ["pointerup", "pointercancel"]) self.addEventListener(end, () => { painting = false; });
   pad.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -side, ArrowDown: side }[event.key], next = at + step;
@@ -36,8 +38,8 @@ LadderLive.kind("draw", (figure, stored, ui) => {
   });
 
   const digits = ui.digits("Begin with a test image", images, 3, (digit) => { x = [...stored.images[digit]]; update(); });
-  const brush = ui.choice("What a touch paints", ["black", "grey", "white"], ink, (i) => { ink = i; });
-  const bars = ui.bars("nats");
+  const brush = ui.choice("What a touch paints", ["ink", "half ink", "eraser"], ink, (i) => { ink = i; });
+  const levels = ui.bars("nats"), pixels = ui.bars("nats");
   const both = ui.picture("Drawn from z2 and z1 of the image"), redrawn = ui.picture("Drawn from z2 of the image and z1 of the prior");
   const bothWords = element("span"), redrawnWords = element("span");
 
@@ -55,11 +57,11 @@ LadderLive.kind("draw", (figure, stored, ui) => {
       cell.setAttribute("aria-label", `row ${Math.floor(i / side) + 1}, column ${(i % side) + 1}: ${x[i]} of ${most}`);
     });
     const { kl, logProb, ...images } = computed(eps), { means } = stored;
-    bars.draw([
+    levels.draw([
       ["KL of z2", kl[0], "var(--live-z2)", means.kl[0]],
       ["KL of z1", kl[1], "var(--live-z1)", means.kl[1]],
-      ["−log p(x|z)", -logProb, "var(--live-x)", -means.logProb],
-    ], Math.max(150, kl[0], kl[1], -logProb));
+    ], Math.max(3 * means.kl[0], ...kl));
+    pixels.draw([["−log p(x|z)", -logProb, "var(--live-x)", -means.logProb]], Math.max(-3 * means.logProb, -logProb));
     ui.drawImage(both, images.both);
     ui.drawImage(redrawn, images.redrawn);
     bothWords.textContent = `−log p(x|z) ${(-logProb).toFixed(0)}`;
@@ -70,8 +72,8 @@ LadderLive.kind("draw", (figure, stored, ui) => {
   const again = ui.button("Draw z1 again", () => { eps = ui.noise(model.sizes.z1); update(); });
   const panel = element("div", { class: "live-halves" },
     element("div", {}, pad, element("div", { class: "live-tools" }, brush, clear), digits),
-    element("div", {}, bars,
-      element("p", { class: "live-note" }, "Bars: this image. Strokes: the mean over all test images."),
+    element("div", {}, levels, pixels,
+      element("p", { class: "live-note" }, "Bars: this image. Strokes: the mean over all test images. The pixels have a scale of their own."),
       element("div", { class: "live-pair" },
         ui.captioned(both, "both kept", element("br"), bothWords), ui.captioned(redrawn, "z2 kept, z1 drawn", element("br"), redrawnWords)),
       element("div", { class: "live-buttons" }, again)));
@@ -79,6 +81,7 @@ LadderLive.kind("draw", (figure, stored, ui) => {
   return {
     panel, update,
     question: "You will change a 3 of the test data, stroke by stroke, into something that is no digit. What will the model pay more for?",
+    covered: true,
     choices: [
       ["The levels: their KL", "Paint strokes where no digit has any. Which bars grow, and how far past the strokes of the test images?"],
       ["The pixels: −log p(x|z)", "Paint strokes where no digit has any. Does the model still draw them with both levels kept? Which bars grow?"],

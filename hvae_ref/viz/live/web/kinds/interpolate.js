@@ -46,6 +46,7 @@ LadderLive.kind("interpolate", (figure, stored, ui) => {
   return {
     panel, update,
     question: "From a 3 to an 8 in three ways: by z2 alone, by z1 alone, or by mixing grey levels. Which way arrives at an 8?",
+    covered: true,
     choices: [
       ["z2 alone", "Compare the right end of each row with image B, then the middle of each row. Which middle could be somebody's handwriting?"],
       ["z1 alone", "Compare the right end of each row with image B. What did z1 change on its way, and what did it leave to z2?"],

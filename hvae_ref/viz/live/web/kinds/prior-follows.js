@@ -14,22 +14,20 @@ LadderLive.kind("prior-follows", (figure, stored, ui) => {
     return { z2, prior, relative, absolute, relativeKl: kl(relative), absoluteKl: kl(absolute) };
   }
 
-  // The number of z1 to begin with: its prior goes far, in units of its σ, and its posterior differs from the prior.
-  function shownFirst() {
-    const start = at(...chosen, 0), later = at(...chosen, 1).prior;
-    const score = start.relativeKl.map((kl, i) => kl * ((later.loc[i] - start.prior.loc[i]) / start.prior.scale[i]) ** 2);
-    return score.indexOf(Math.max(...score));
+  // The number of z1 whose prior goes farthest, in units of its σ.
+  function farthest() {
+    const a = at(...chosen, 0).prior, b = at(...chosen, 1).prior;
+    const moved = Array.from(a.loc, (v, i) => Math.abs(v - b.loc[i]) / a.scale[i]);
+    return moved.indexOf(Math.max(...moved));
   }
 
   const pickers = ["x, which stays", "where z2 goes"].map((name, side) => ui.digits(name, images, chosen[side], (digit) => {
     chosen[side] = digit;
-    setDimension(shownFirst());
+    setDimension(farthest());
     update();
   }));
   const way = ui.slider("z2 moves", { min: 0, max: 1, step: 0.02, value: t }, (value) => { t = value; update(); });
   const which = ui.slider("number of z1", { min: 1, max: model.sizes.z1, step: 1, value: 1 }, (value) => { dimension = value - 1; update(); });
-  const shown = element("span", { class: "live-number" });
-  which.append(shown);
   const setDimension = (i) => { dimension = i; which.input.value = i + 1; };
   const now = ui.picture("Drawn from z2 as it is now");
   const plots = [["relative", "Relative: follows its prior"], ["absolute", "Absolute: stays where it was"]].map(([name, title]) => {
@@ -69,17 +67,17 @@ LadderLive.kind("prior-follows", (figure, stored, ui) => {
   function update() {
     const found = at(...chosen, t), frame = range();
     pickers.forEach((picker) => picker.draw());
-    shown.textContent = `${dimension + 1} of ${model.sizes.z1}`;
+    which.words.textContent = `number ${dimension + 1} of z1`;
     ui.drawImage(now, model.draw(found.z2, model.zeros("z1")).image);
     for (const { name, drawing, words } of plots) {
       const kl = found[`${name}Kl`], total = kl.reduce((a, b) => a + b, 0);
       drawing.replaceChildren(...axis(frame), curve(found[name], frame, { stroke: name === "relative" ? "var(--live-z1)" : "var(--live-other)" }),
         curve(found.prior, frame, { stroke: "var(--live-ink)", "stroke-width": 1.8, "stroke-dasharray": "6 4" }));
-      words.textContent = `KL of this number ${kl[dimension].toFixed(2)}, of all ${kl.length} together ${total.toFixed(1)} nats`;
+      words.textContent = `KL of this number ${kl[dimension].toFixed(2)}, of all ${total.toFixed(1)} nats`;
     }
   }
 
-  setDimension(shownFirst());
+  setDimension(farthest());
   const head = (text) => element("div", { class: "live-head" }, text);
   const panel = element("div", {},
     element("div", { class: "live-halves" }, element("div", {}, head("x, which stays"), pickers[0]), element("div", {}, head("where z2 goes"), pickers[1])),
@@ -90,11 +88,9 @@ LadderLive.kind("prior-follows", (figure, stored, ui) => {
   return {
     panel, update,
     question: "x stays, and z2 moves away from it to that of another digit. The prior of z1 moves with z2. Which posterior of z1 becomes dear?",
-    choices: [
-      ["The relative one", "Move z2. The relative posterior goes along: its KL changes only as far as σ of the prior does. And the one that stays?"],
-      ["The absolute one", "Move z2. How many nats does the one that stays cost at the end, and how many the one that follows?"],
-      ["Both", "Move z2. Which of the two KLs grows, and which hardly changes?"],
-    ],
+    covered: true,
+    choices: ["The relative one", "The absolute one", "Both"].map((label) => [label,
+      "Move z2: which of the two KLs grows, and which hardly changes? Then choose other numbers of z1. Does the prior move for those that cost something?"]),
     numbers: ({ from, to, t }) => {
       const { prior, relative, relativeKl, absoluteKl } = at(from, to, t);
       return { priorLoc: prior.loc, priorScale: prior.scale, loc: relative.loc, scale: relative.scale, relativeKl, absoluteKl };

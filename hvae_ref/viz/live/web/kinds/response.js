@@ -106,7 +106,7 @@ LadderLive.kind("response", (figure, stored, ui) => {
 
   const look = "Now exchange one part at a time. Then go back to A and lower the level: which wave goes last, and which way does it move?";
   return {
-    panel, update,
+    panel, update, covered: true,
     question: "A has early waves, B late ones. Keep all of A, but take the local latent from B, whose encoder reads waves I to III twice. How far does A's curve move towards B's?",
     choices: [
       ["The early waves move to B's places", `Hardly at all in this model: a name and an extra path decide nothing. ${look}`],

@@ -169,7 +169,7 @@
 
     const look = "Now keep κ and raise m. Then find the κ that brings the mean cosine back to 0.95 at m = 200, and read what it costs in nats.";
     return {
-      panel, update, view,
+      panel, update, view, covered: true,
       question: "At κ = 20 in three dimensions, draws have a mean cosine of 0.95 with μ. Keep κ = 20 and take 200 dimensions. What is the mean cosine?",
       choices: [
         ["About 0.95: κ says how concentrated the draws are", `No, it is 0.10: what κ means depends on m. ${look}`],

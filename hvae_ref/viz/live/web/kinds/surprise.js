@@ -190,7 +190,7 @@
         element("div", { class: "live-pairs" }, ...panels.map(({ box }) => box))));
     const look = "Now drag the square over dark and bright grass, make it larger, and compare the maps of a level.";
     return {
-      panel, update,
+      panel, update, covered: true,
       question: "A square of brick wall lies in the grass, as bright and as rich in contrast as the grass it covers. At the finest level, in the components that vary most: is the brick more surprising than the grass?",
       choices: [
         ["More: it does not belong there", `Not here: it is about as ordinary as the grass, or more so. What does not belong shows in the components left out. ${look}`],

@@ -37,6 +37,7 @@ LadderLive.kind("swap", (figure, stored, ui) => {
   return {
     panel, update,
     question: "The model takes z2 from one image and z1 from another. Whose digit will it draw?",
+    covered: true,
     choices: [
       ["That of z2", "Look at the two pictures where z2 and z1 come from different images. Then take z2 from the 4 or the 6 and z1 from the 7: is it still so?"],
       ["That of z1", "Look at the two pictures where z2 and z1 come from different images. What of the image that z1 came from can you still see?"],

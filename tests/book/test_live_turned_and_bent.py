@@ -1,4 +1,4 @@
-"""Two live figures in a real browser: a sphere that one turns, and a flow whose area keeps the account of its density."""
+"""Two live figures in a real browser: a sphere that one turns, and a flow whose areas keep account of its density."""
 
 import json
 

@@ -18,8 +18,10 @@ from hvae_ref.features.pyramid.reduction import Reduction
 
 SIDE = 48
 """Pixels of a crop, high and wide."""
-ALL, KEPT = {"level1": 24, "level2": 40}, {"level1": 8, "level2": 12}
-"""Channels of the two levels, and how many leading components the mixtures know."""
+ALL = {"level1": 24, "level2": 40}
+"""Channels of the two levels."""
+KEPT = {"level1": 8, "level2": 12}
+"""How many leading components of each the mixtures know."""
 COMPONENTS = 8
 WHAT = ("kept", "left out")
 SHIPPED = Path(__file__).parents[1] / "bundles" / "grass.safetensors"

@@ -20,11 +20,15 @@
   }
 
   // One convolution with its batch norm folded in; maps lie position by position, channels innermost. Padding is TensorFlow's.
-  function convolved({ values, side }, { kind, inputs, outputs, kernel, stride, relu }, weight, bias) {
-    const out = Math.ceil(side / stride), made = new Float64Array(out * out * outputs);
+  // A map holds the box [top, bottom, left, right] of what differs from a map that is known; the rest is copied from that.
+  function convolved({ values, side, box }, { kind, inputs, outputs, kernel, stride, relu }, weight, bias, known) {
+    const out = Math.ceil(side / stride), made = known ? known.slice() : new Float64Array(out * out * outputs);
     const before = Math.floor(Math.max(0, (out - 1) * stride + kernel - side) / 2);
-    for (let y = 0; y < out; y++) {
-      for (let x = 0; x < out; x++) {
+    const [top, bottom, left, right] = known ? box.map((edge, i) => (i % 2
+      ? Math.min(out, Math.floor((edge - 1 + before) / stride) + 1)
+      : Math.max(0, Math.ceil((edge + before - kernel + 1) / stride)))) : [0, out, 0, out];
+    for (let y = top; y < bottom; y++) {
+      for (let x = left; x < right; x++) {
         const at = (y * out + x) * outputs;
         for (let o = 0; o < outputs; o++) made[at + o] = bias[o];
         for (let ky = 0; ky < kernel; ky++) {
@@ -47,23 +51,42 @@
         if (relu) for (let o = at; o < at + outputs; o++) made[o] = Math.max(0, Math.min(6, made[o]));
       }
     }
-    return { values: made, side: out };
+    return { values: made, side: out, box: [top, bottom, left, right] };
   }
 
   class Surprise {
     constructor(stored) {
-      this.stored = stored;
+      Object.assign(this, { stored, known: {}, ground: null });
       this.tensors = {};
       for (const [name, values] of Object.entries(new LadderLive.Nets(stored).tensors)) this.tensors[name] = Float64Array.from(values);
     }
 
+    // Keep what every layer makes of an image, so that later only what differs from it is computed.
+    remember(image) {
+      this.ground = null;
+      this.features(image);
+      this.ground = image;
+    }
+
+    // Rows and columns in which an image differs from the one that is remembered.
+    differing(image, side) {
+      const changed = [];
+      image.forEach((v, p) => { if (v !== this.ground[p]) changed.push(p); });
+      const rows = changed.map((p) => Math.floor(p / side)), columns = changed.map((p) => p % side);
+      return [rows, columns].flatMap((places) => (changed.length ? [Math.min(...places), Math.max(...places) + 1] : [0, 0]));
+    }
+
     // Maps of both levels from grey levels 0 … 1.
     features(image) {
-      const { mean, spread, blocks, levels } = this.stored, maps = {};
-      let map = { values: image.map((grey) => (grey - mean) / spread), side: Math.sqrt(image.length) };
+      const { mean, spread, blocks, levels } = this.stored, maps = {}, side = Math.sqrt(image.length);
+      let map = { values: image.map((grey) => (grey - mean) / spread), side, box: this.ground && this.differing(image, side) };
       blocks.forEach(({ layers, skip }, n) => {
         let next = map;
-        layers.forEach((layer, i) => { next = convolved(next, layer, this.tensors[`${n}.${i}.weight`], this.tensors[`${n}.${i}.bias`]); });
+        layers.forEach((layer, i) => {
+          const name = `${n}.${i}`;
+          next = convolved(next, layer, this.tensors[`${name}.weight`], this.tensors[`${name}.bias`], this.ground && this.known[name]);
+          if (!this.ground) this.known[name] = next.values.slice();
+        });
         if (skip) next.values.forEach((_, i) => { next.values[i] += map.values[i]; });
         map = next;
         for (const [level, { after }] of Object.entries(levels)) if (after === n) maps[level] = map;
@@ -134,6 +157,7 @@
   LadderLive.kind("surprise", (figure, stored, ui) => {
     const { element } = ui, model = new Surprise(stored), { side } = stored, names = Object.keys(stored.foreign);
     const grey = (bytes) => Float64Array.from(bytes, (v) => v / 255), texture = grey(stored.texture);
+    model.remember(texture);
     const foreign = names.map((name) => grey(stored.foreign[name])), state = { which: 0, x: 26, y: 22, size: 10 };
     const pad = element("canvas", { class: "live-pad", width: side, height: side, role: "img", style: "image-rendering: pixelated" });
     const panels = Object.keys(stored.levels).flatMap((level) => ["Kept", "Rest"].map((what) => {

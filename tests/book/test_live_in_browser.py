@@ -169,6 +169,46 @@ def test_a_figure_is_soon_there_and_quick_on_a_slow_processor(visit, address, fi
     assert problems == []
 
 
+def test_no_picture_of_another_model_is_moved(visit, address):
+    figure = next(figure for figure in FIGURES if figure.kind == "swap")
+    page, problems = visit(1400, "light")
+    warned = []
+    page.on("console", lambda message: message.type == "warning" and warned.append(message.text))
+    page.goto(f"{address}/{figure.page}", wait_until="load")
+    found = page.locator("figure.live[data-live='swap']")
+    assert len(found.get_attribute("data-weights")) == 16
+    found.evaluate("figure => { figure.dataset.weights = 'another'; }")
+    with page.expect_console_message(lambda message: "stored weights" in message.text):
+        found.scroll_into_view_if_needed()
+    assert found.locator(".live-still").is_visible() and found.locator(".live-panel").count() == 0
+    assert len(warned) == 1 and problems == []
+
+
+def test_a_stroke_paints_every_cell_that_it_crosses_and_arrow_keys_lead_to_all(visit, address):
+    figure = next(figure for figure in FIGURES if figure.kind == "draw")
+    page, problems = visit(1400, "light")
+    page.goto(f"{address}/{figure.page}", wait_until="load")
+    found = opened(page, figure)
+    found.get_by_role("button", name="Clear").click()
+    pad = found.locator(".live-cells")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    y = box["y"] + 3.5 / 8 * box["height"]
+    page.mouse.move(box["x"] + 0.5 / 8 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 7.5 / 8 * box["width"], y, steps=12)
+    page.mouse.up()
+    page.mouse.move(box["x"] + 0.5 / 8 * box["width"], box["y"] + 5, steps=3)
+    inked = pad.locator("[aria-label$=': 16 of 16']")
+    assert [cell.get_attribute("aria-label").split(",")[0] for cell in inked.all()] == ["row 4"] * 8
+    pad.locator("[tabindex='0']").focus()
+    for key in ["ArrowUp"] * 9 + ["ArrowLeft"] * 9 + ["ArrowDown"] * 7 + ["ArrowRight"] * 7:
+        page.keyboard.press(key)
+    page.keyboard.press("Space")
+    assert pad.get_by_label("row 8, column 8: 16 of 16").count() == 1 and inked.count() == 9
+    assert problems == []
+
+
 @pytest.mark.parametrize("name", sorted({figure.model for figure in FIGURES if figure.model}))
 def test_stored_data_are_those_of_the_checkpoint_and_light(name):
     text = (live_weights.FOLDER / f"{name}.js").read_text(encoding="utf-8")

@@ -37,8 +37,8 @@ def live(
         kind: such as "two-level".
         given: what the kind shows, most often a model and a data set.
         name: what the site calls the model's data.
-        caption: in place of the kind's own.
-        alt: the picture in words, in place of the kind's own.
+        caption: in place of the kind's own, which speaks of the book's model.
+        alt: the picture in words, in place of the kind's own, which speaks of the book's model.
         options: of the kind.
 
     Raises:

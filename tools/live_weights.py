@@ -13,13 +13,18 @@ from typing import Any
 
 from PIL import Image
 
+from hvae_ref.abr.plots import exchange
 from hvae_ref.cli import recipes
 from hvae_ref.data import load
+from hvae_ref.features import TextureSurprise
+from hvae_ref.features.plots import surprise_page
+from hvae_ref.viz.live import beta
 from hvae_ref.viz.live.top_down import stored_top_down
 from hvae_ref.viz.live.two_level import two_level
 from hvae_ref.viz.live.weights import script
 from tools.environments import ROOT
 
+BETAS = (0.1, 0.5, 1, 2, 3, 6)
 FOLDER = ROOT / "book" / "_static" / "live"
 
 
@@ -28,7 +33,28 @@ def digits_top_down() -> dict[str, Any]:
     return stored_top_down(recipes.pretrained("digits-top-down"), load("digits", "test"))
 
 
-EXPORTS: dict[str, Callable[[], dict[str, Any]]] = {"digits-top-down": digits_top_down}
+def digits_beta() -> dict[str, Any]:
+    """Six small models, trained at rising prices of a nat."""
+    models = {price: recipes.pretrained(f"digits-beta-{price}") for price in BETAS}
+    return beta.stored(models, load("digits", "test", binarize="static"))
+
+
+def abr_hierarchical() -> dict[str, Any]:
+    """The decoder of the shipped model of brainstem responses, with two of them."""
+    return exchange.stored(recipes.pretrained("abr-hierarchical"), load("abr", "test"))
+
+
+def grass_surprise() -> dict[str, Any]:
+    """Two stages of the pyramid's network, and the shipped densities of grass."""
+    return surprise_page.stored(TextureSurprise.load())
+
+
+EXPORTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "digits-top-down": digits_top_down,
+    "digits-beta": digits_beta,
+    "abr-hierarchical": abr_hierarchical,
+    "grass-surprise": grass_surprise,
+}
 """What makes the stored data of each name."""
 
 

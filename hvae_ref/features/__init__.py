@@ -22,6 +22,7 @@ from hvae_ref.features.measures.anomaly import AnomalyScore, Auroc, image_aurocs
 from hvae_ref.features.measures.baselines import NearestNeighbour, PositionGaussian, local_contrast
 from hvae_ref.features.measures.estimator import FeatureEstimator
 from hvae_ref.features.measures.feature_estimate import FeatureEstimate, FeaturePath
+from hvae_ref.features.measures.texture_surprise import TextureSurprise
 from hvae_ref.features.pyramid.backbones import WeightsUnavailable
 from hvae_ref.features.pyramid.feature_pyramid import FeaturePyramid
 from hvae_ref.features.pyramid.map_geometry import MapGeometry, tiles
@@ -57,6 +58,7 @@ __all__ = [
     "Reduction",
     "SpatialGraphDensity",
     "Synthesis",
+    "TextureSurprise",
     "WeightsUnavailable",
     "aligned",
     "crop_features",

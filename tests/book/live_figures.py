@@ -11,6 +11,7 @@ from hvae_ref.data import load
 from hvae_ref.viz.live.prior_follows import on_the_way
 from hvae_ref.viz.live.top_down import decoded, inferred, one_of_each
 from hvae_ref.viz.live.weights import dequantised
+from tests.book import live_other_models as other
 
 INTRO = "book/intro.html"
 
@@ -133,4 +134,17 @@ FIGURES = [
     Figure("chapters/03_top_down_vae.html", "prior-follows", D, prior_follows, ".live-slider input"),
     Figure("chapters/03_top_down_vae.html", "interpolate", D, interpolate, ".live-slider input"),
     Figure("chapters/03_top_down_vae.html", "draw", D, draw, ".live-cells", ".live-cell:nth-child(10)", "Space"),
+    Figure("chapters/01_latent_usefulness.html", "beta", "digits-beta", other.beta_slider, ".live-buttons button"),
+    Figure("chapters/04_amortized_flows.html", "flow", "", other.bent, ".live-pad"),
+    Figure("chapters/05_hyperspherical_vae.html", "sphere", "", other.sphere_and_slice, ".live-buttons button"),
+    Figure(
+        "chapters/06_hierarchical_cvae.html",
+        "response",
+        "abr-hierarchical",
+        other.responses,
+        ".live-choose label:nth-child(2)",
+    ),
+    Figure(
+        "chapters/07_feature_density_and_synthesis.html", "surprise", "grass-surprise", other.surprises, ".live-pad"
+    ),
 ]

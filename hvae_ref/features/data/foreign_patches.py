@@ -67,7 +67,7 @@ def paste(
     results = images.clone()
     for result, other, mask in zip(results, foreign, masks, strict=True):
         patch = other[:, mask]
-        result[:, mask] = _matched(patch, result[:, mask]) if match else patch
+        result[:, mask] = matched(patch, result[:, mask]) if match else patch
     return results, masks
 
 
@@ -82,7 +82,7 @@ def _shape(height: int, width: int, random: np.random.RandomState) -> Tensor:
     return torch.from_numpy(np.abs(along / a) ** power + np.abs(across / b) ** power <= 1)
 
 
-def _matched(patch: Tensor, covered: Tensor) -> Tensor:
+def matched(patch: Tensor, covered: Tensor) -> Tensor:
     """The patch (C, P) with mean and standard deviation of what it covers (C, P); a plain patch stays plain."""
     mean, spread = patch.mean(1, keepdim=True), patch.std(1, correction=0, keepdim=True)
     plain = spread < torch.finfo(patch.dtype).eps

@@ -8,6 +8,9 @@ from importlib import import_module
 from hvae_ref.viz.live.figure import LiveFigure
 
 KINDS = {
+    "beta": "hvae_ref.viz.live.beta:beta",
+    "flow": "hvae_ref.viz.live.flow:flow",
+    "sphere": "hvae_ref.viz.live.sphere:sphere",
     "draw": "hvae_ref.viz.live.draw:draw",
     "interpolate": "hvae_ref.viz.live.interpolate:interpolate",
     "prior-follows": "hvae_ref.viz.live.prior_follows:prior_follows",

@@ -149,9 +149,25 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
             f"{path}: written in version {metadata.get('version')} of the format, "
             f"this package reads version {VERSION}; install the package version that wrote it"
         )
-    header = json.loads(metadata["header"])
+    try:
+        checkpoint = _restored(metadata["header"], tensors)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: the description in it is damaged ({type(error).__name__}: {error}); restore it from a copy, or "
+            "train anew into another folder"
+        ) from error
+    if wrong := not_a_number({name: getattr(checkpoint, name) for name in ("model", "ema", "best")}):
+        raise CheckpointError(f"{path}: expected weights that are numbers, got NaN in {wrong}; train anew")
+    if model is not None:
+        load_weights(model, checkpoint.weights, str(path), checkpoint.likelihoods)
+    return checkpoint
+
+
+def _restored(described: str, tensors: Mapping[str, Tensor]) -> Checkpoint:
+    """The checkpoint of a file's header and tensors."""
+    header = json.loads(described)
     groups, optimizers = unflatten(tensors, header.pop("optimizers"))
-    checkpoint = Checkpoint(
+    return Checkpoint(
         model=groups["model"],
         ema=groups["ema"] or None,
         best=groups["best"] or None,
@@ -160,11 +176,6 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
         history=History.from_dict(header.pop("history")),
         **header,
     )
-    if wrong := not_a_number({name: groups[name] for name in ("model", "ema", "best")}):
-        raise CheckpointError(f"{path}: expected weights that are numbers, got NaN in {wrong}; train anew")
-    if model is not None:
-        load_weights(model, checkpoint.weights, str(path), checkpoint.likelihoods)
-    return checkpoint
 
 
 def load_weights(model: nn.Module, weights: Weights, source: str, likelihoods: Mapping[str, Any] | None = None) -> None:

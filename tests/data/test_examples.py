@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset, get_worker_info
 
 from hvae_ref.data import Examples, source_of
 from hvae_ref.data import source as source_module
@@ -384,3 +384,27 @@ def test_masked_values_are_refused():
 def test_data_gather_no_gradients():
     x = torch.ones(4, 2, requires_grad=True)
     assert not as_examples("train", x).x.requires_grad
+
+
+class Stream(IterableDataset):
+    """Rows of an array; shared between workers, or each gives all."""
+
+    def __init__(self, rows, shared):
+        self.rows, self.shared = rows, shared
+
+    def __iter__(self):
+        worker = get_worker_info() if self.shared else None
+        yield from self.rows if worker is None else self.rows[worker.id :: worker.num_workers]
+
+
+def rows_of_stream(rows, shared):
+    source = source_of("train", DataLoader(Stream(rows, shared), batch_size=4, num_workers=2))
+    return sum(len(share.batch) for share in source.shares(4))
+
+
+def test_a_stream_that_every_worker_gives_as_a_whole_is_refused():
+    rows = torch.arange(24.0).reshape(12, 2)
+    assert rows_of_stream(rows, shared=True) == 12
+    with pytest.raises(ValueError, match="^train: expected workers that share the data, each of 2 gives the same"):
+        rows_of_stream(rows, shared=False)
+    assert rows_of_stream(torch.ones(12, 2), shared=True) == 12  # all alike, so nothing can be told

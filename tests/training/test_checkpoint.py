@@ -350,3 +350,28 @@ def test_a_damaged_description_is_an_error_that_names_the_file(tmp_path, change)
     save_file(tensors, path, metadata | {"header": change(metadata["header"])})
     with pytest.raises(CheckpointError, match=r"damaged\.safetensors: the description in it is damaged"):
         load_checkpoint(path, nn.Linear(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ((nn.Conv2d(1, 2, 3, padding=1), nn.ReLU()), "ReLU"),
+        ((nn.Conv2d(1, 2, 3, padding=1), nn.ELU(0.5)), "alpha"),
+        ((nn.Conv2d(1, 2, 3, padding=2, dilation=2), nn.ELU()), "dilation"),
+        ((nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), nn.ELU()), "circular"),
+    ],
+)
+def test_other_layers_with_the_same_weights_are_another_model(tmp_path, now, told):
+    path, model = tmp_path / "model.safetensors", nn.Sequential(*now)
+    save_checkpoint(path, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ELU()))
+    before = model[0].weight.clone()
+    with pytest.raises(CheckpointError, match=f"belongs to another model .*layer.*{told}"):
+        load_checkpoint(path, model)
+    assert torch.equal(model[0].weight, before)
+
+
+def test_what_drops_values_may_change_between_training_and_use(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.ReLU()))
+    load_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1), nn.ReLU(inplace=True)).eval())
+    load_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Identity(), nn.ReLU()))

@@ -72,6 +72,26 @@ def optional_import(module: str, *, extra: str, wanted_by: str) -> ModuleType:
         raise missing_extra(package, extra, wanted_by) from error
 
 
+def unmasked(name: str, value: Any) -> Any:  # noqa: ANN401
+    """A value as it is; an array of `numpy.ma` with values that count as absent is refused, as NumPy would use them.
+
+    Args:
+        name: of the argument, for the error.
+        value: what was given.
+
+    Raises:
+        ValueError: where some values are masked.
+    """
+    mask = getattr(value, "mask", None) if hasattr(value, "filled") else None
+    absent = 0 if mask is None else int(mask.sum())
+    if absent:
+        raise ValueError(
+            f"{name}: expected numbers throughout, got {absent} masked values of {mask.size}; leave these out or fill "
+            "them in"
+        )
+    return value
+
+
 def is_whole(value: object, least: int = 1) -> bool:
     """Whether a value is a whole number of at least `least`; NumPy's are, truth values, strings and 2.0 are not.
 

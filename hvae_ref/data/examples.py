@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.masked
 from torch import Tensor
+
+from hvae_ref.errors import unmasked
 
 BatchTransform = Callable[[Tensor, torch.Generator], Tensor]
 """What is done anew to the x of each batch, such as dynamic binarisation: (B, …) in, (B, …) out."""
@@ -71,12 +74,13 @@ def as_tensor(name: str, value: Any, rows: int | None = None) -> Tensor:  # noqa
         ValueError: for another kind of object, values that are no real numbers, or another number of rows.
     """
     if isinstance(value, np.ndarray | np.generic):
-        value = _from_numpy(name, np.asarray(value))
-    if not isinstance(value, Tensor) or value.is_complex() or value.layout != torch.strided:
+        value = _from_numpy(name, np.asarray(unmasked(name, value)))
+    masked = isinstance(value, torch.masked.MaskedTensor)
+    if not isinstance(value, Tensor) or masked or value.is_complex() or value.layout != torch.strided:
         raise ValueError(f"{name}: expected a tensor or a NumPy array of real numbers, got {in_words(value)}")
     if rows is not None and (value.dim() == 0 or len(value) != rows):
         raise ValueError(f"{name}: expected a row for each of the {rows} examples, got {in_words(value)}")
-    return value
+    return value.detach()  # data are no part of what is learned
 
 
 def as_examples(

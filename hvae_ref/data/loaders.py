@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import torch
-from torch.utils.data import DistributedSampler, TensorDataset, default_collate
+from torch.utils.data import DistributedSampler, IterableDataset, TensorDataset, default_collate
 
 from hvae_ref.data.batch import as_batch, batch_size_of, cast, digest, map_batch
 from hvae_ref.data.examples import in_words
@@ -91,7 +91,9 @@ class LoaderSource(Source):
         seed, in every process. One with a `generator` of its own draws on from where that is.
         """
         _tell_epoch(epoch, self.loader, *(getattr(self.loader, part, None) for part in ("sampler", "dataset")))
+        several = _SameOfEachWorker(self.name, self.loader)
         for raw in in_own_stream(lambda: self.loader, seed or 0):
+            several.look_at(raw)
             batch = cast(as_batch(self.name, raw, self.conditional), self.dtype)
             if processes == 1:
                 yield Share(batch, 1.0)
@@ -103,6 +105,43 @@ class LoaderSource(Source):
         """Number of batches, None where it has no length; and a hash of a few items of its data set, if it has one."""
         items = hash_of_items(getattr(self.loader, "dataset", None))
         return {"loader": type(self.loader).__qualname__, "batches": self.steps(1), "items": items}
+
+
+class _SameOfEachWorker:
+    """Looks for workers of a loader that each give the whole stream, so that every example would come several times."""
+
+    def __init__(self, name: str, loader: Any) -> None:  # noqa: ANN401
+        workers = getattr(loader, "num_workers", 0) or 0
+        stream = isinstance(getattr(loader, "dataset", None), IterableDataset)
+        self.name, self.workers, self.left = name, workers, workers if stream and workers > 1 else 0
+        self.first: Any = None
+
+    def look_at(self, raw: Any) -> None:  # noqa: ANN401
+        """The next batch; the first ones come from one worker each.
+
+        Raises:
+            ValueError: where each worker began with the same batch, unless its rows are all alike.
+        """
+        if not self.left:
+            return
+        self.left -= 1
+        if self.first is None:
+            self.first = raw
+            return
+        if digest_of(raw) != digest_of(self.first) or not _rows_differ(raw):
+            self.left = 0
+        elif not self.left:
+            raise ValueError(
+                f"{self.name}: expected workers that share the data, each of {self.workers} gives the same batches; "
+                "let its data set ask torch.utils.data.get_worker_info() for a share, or set num_workers=0"
+            )
+
+
+def _rows_differ(batch: Any) -> bool:  # noqa: ANN401
+    if isinstance(batch, torch.Tensor):
+        return batch.dim() > 0 and bool((batch != batch[:1]).any())
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    return any(map(_rows_differ, parts))
 
 
 def hash_of_items(dataset: Any, at_most: int = 5) -> str | None:  # noqa: ANN401

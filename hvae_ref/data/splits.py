@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hvae_ref.errors import unmasked
+
 
 def _hash(seed: int, index: int) -> bytes:
     return hashlib.sha256(f"{seed}:{index}".encode("ascii")).digest()
@@ -32,7 +34,7 @@ def stratified_split(labels: Sequence[int] | np.ndarray, sizes: Sequence[int], s
     Raises:
         ValueError: when a size is negative or the sizes add up to more than N.
     """
-    labels = np.asarray(labels)
+    labels = np.asarray(unmasked("labels", labels))
     if any(size < 0 for size in sizes) or sum(sizes) > len(labels):
         message = f"sizes: expected counts >= 0 with a sum of at most {len(labels)}, got {list(sizes)}"
         raise ValueError(message)

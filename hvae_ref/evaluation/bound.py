@@ -57,7 +57,10 @@ def importance_bound(
         if whole_number(name, value, least=0) < 1:
             raise ValueError(f"{name}: expected at least 1 sample, got {value}")
     beside = {} if condition is None else {"condition": condition}
-    total = torch.logsumexp(model.log_weight(x, min(chunk, n), **beside), dim=0)
+    first = torch.logsumexp(model.log_weight(x, min(chunk, n), **beside), dim=0)
+    # In float32 the logarithm of a sum beside −900 does not move any more once a chunk adds less than 3e-5 of it.
+    total = first.double()
     for done in range(chunk, n, chunk):
-        total = torch.logaddexp(total, torch.logsumexp(model.log_weight(x, min(chunk, n - done), **beside), dim=0))
-    return total - math.log(n)
+        more = torch.logsumexp(model.log_weight(x, min(chunk, n - done), **beside), dim=0)
+        total = torch.logaddexp(total, more.double())
+    return (total - math.log(n)).to(first.dtype)

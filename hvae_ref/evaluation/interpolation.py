@@ -18,6 +18,9 @@ SAME_DIRECTION = 1e-4
 def _check_endpoints(a: Tensor, b: Tensor, steps: int) -> None:
     if a.shape != b.shape:
         raise ValueError(f"a, b: expected the same shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+    for name, end in (("a", a), ("b", b)):
+        if not end.is_floating_point():
+            raise ValueError(f"{name}: expected floating-point values, between which there are others, got {end.dtype}")
     whole_number("steps", steps, least=2)
 
 
@@ -33,7 +36,7 @@ def linear(a: Tensor, b: Tensor, steps: int) -> Tensor:
         (steps, ..., d).
 
     Raises:
-        ValueError: for different shapes or fewer than two steps.
+        ValueError: for different shapes, whole numbers, or fewer than two steps.
     """
     _check_endpoints(a, b, steps)
     t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device).view(-1, *(1,) * a.ndim)

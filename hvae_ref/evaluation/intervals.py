@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hvae_ref.errors import optional_import, real_number, whole_number
+from hvae_ref.errors import optional_import, real_number, unmasked, whole_number
 
 Statistic = Callable[..., np.ndarray]
 
@@ -41,7 +41,7 @@ def bootstrap_interval(
     >>> bootstrap_interval([2.0, 2.0, 2.0])
     (2.0, 2.0)
     """
-    values = np.asarray(values, dtype=float)
+    values = np.asarray(unmasked("values", values), dtype=float)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"values: expected one finite number a case, at least one case, got shape {values.shape}")
     if not 0 < real_number("level", level) < 1:
@@ -90,7 +90,8 @@ def paired_test(first: Sequence[float] | np.ndarray, second: Sequence[float] | n
     Reference:
         Wilcoxon (1945), Individual comparisons by ranking methods, https://doi.org/10.2307/3001968
     """
-    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    first = np.asarray(unmasked("first", first), dtype=float)
+    second = np.asarray(unmasked("second", second), dtype=float)
     if first.shape != second.shape or first.ndim != 1:
         raise ValueError(f"first, second: expected two lists of one length, got {first.shape} and {second.shape}")
     difference = first - second

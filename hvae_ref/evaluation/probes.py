@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from hvae_ref.errors import whole_number
+from hvae_ref.errors import unmasked, whole_number
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e2)
 """Of the ridge, for each training row."""
@@ -187,7 +187,8 @@ def probe(
 
 
 def _array(name: str, value: Tensor | np.ndarray, ndim: int) -> np.ndarray:
-    array = value.detach().cpu().double().numpy() if isinstance(value, Tensor) else np.asarray(value, dtype=float)
+    value = value.detach().cpu().double().numpy() if isinstance(value, Tensor) else value
+    array = np.asarray(unmasked(name, value), dtype=float)
     if ndim == 2 < array.ndim:
         array = array.reshape(len(array), -1)
     if array.ndim != ndim or not array.size or not np.isfinite(array).all():

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 
 from hvae_ref.elbo import Elbo, KlEstimator, analytic_kl_or_sample, sampled_kl
 from hvae_ref.errors import whole_number
 from hvae_ref.models.arrows import check_arguments, check_by_level, check_levels
 from hvae_ref.models.latents import Inference, LatentSource, check_latents, from_prior, randomness_from
-from hvae_ref.nn.eval_mode import eval_mode
-from hvae_ref.nn.likelihoods import Likelihood, Observation, event_shape, refuse_half
+from hvae_ref.models.priors import KnownPriors, Priors
+from hvae_ref.nn.likelihoods import Likelihood, Observation, event_shape
 
 Shape = int | Sequence[int]
 """An event shape: D for a vector, (C, H, W) for a map."""
@@ -54,6 +52,7 @@ class LatentVariableModel(nn.Module, ABC):
         super().__init__()
         self.levels = tuple(levels)
         self.observe = Observation(event_shape(x_shape), likelihood, condition)
+        self._known_priors = KnownPriors()
 
     @abstractmethod
     def infer(self, x: Tensor, *, condition: Tensor | None = None) -> Inference:
@@ -198,34 +197,14 @@ class LatentVariableModel(nn.Module, ABC):
         """What checks a condition and turns it into what nets see; None for a model without one."""
         return self.observe.condition
 
-    @cached_property
-    def priors(self) -> dict[str, tuple[torch.Size, Constraint]]:
-        """Event shape and support of every latent, read from its prior on one walk down and up with one example.
+    @property
+    def priors(self) -> Priors:
+        """Event shape and support of every latent; read again where an arrow has been replaced.
 
         Raises:
             ValueError: where the arrows do not fit each other.
         """
-        found: dict[str, tuple[torch.Size, Constraint]] = {}
-
-        def note(level: str, p: Distribution, state: Any) -> Tensor:  # noqa: ANN401
-            found[level] = (p.event_shape, p.support)
-            return p.sample()
-
-        refuse_half(self.like.dtype)
-        with eval_mode(self):
-            example = None if self.observe.condition is None else self.observe.condition.example(1)
-            try:
-                p_x = self.ancestral_pass(note, 1, self.observe.given(example, 1))
-                if p_x.event_shape != self.x_shape:
-                    raise ValueError(f"p(x|·): expected events of shape {self.x_shape}, x's, got {p_x.event_shape}")
-                q = self.infer(p_x.sample().to(self.like.dtype), condition=example).q
-            except RuntimeError as error:
-                place = f"after {', '.join(found)}" if found else "at the top"
-                raise ValueError(f"nets: one does not fit what it is given, {place}: {error}") from error
-        for level, (shape, _) in found.items():
-            if q[level].event_shape != shape:
-                raise ValueError(f"q({level}|·): expected its prior's event shape {shape}, got {q[level].event_shape}")
-        return found
+        return self._known_priors.of(self)
 
     @property
     def shapes(self) -> dict[str, torch.Size]:

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hvae_ref.errors import unmasked
+
 Array = NDArray[np.floating]
 
 
@@ -179,7 +181,7 @@ class NumpyVAE:
             raise ValueError(f"x: expected shape (batch, {self.data_dim}), got {np.shape(x)}")
         if np.shape(eps) != (len(x), self.latent_dim):
             raise ValueError(f"eps: expected shape ({len(x)}, {self.latent_dim}), got {np.shape(eps)}")
-        x = np.asarray(x, dtype=np.float64)
+        x = np.asarray(unmasked("x", x), dtype=np.float64)
         if not np.isin(x, (0, 1)).all():
             raise ValueError(f"x: expected zeros and ones, got {x.min():g} to {x.max():g}; binarise the data")
         return x

@@ -79,7 +79,8 @@ class LinearWarmup:
         delay: wait before the rise, in steps or as a share of the run.
 
     Raises:
-        ValueError: for a negative weight, both lengths at once, or a length outside its range.
+        ValueError: for a negative weight, both lengths at once, a length outside its range, or a delay and a rise that
+            do not fit into the run together.
 
     Reference:
         Bowman et al. (2016), Generating Sentences from a Continuous Space, https://arxiv.org/abs/1511.06349;
@@ -107,13 +108,23 @@ class LinearWarmup:
             whole_number("steps", self.steps)
         if self.fraction is not None and not 0 < real_number("fraction", self.fraction) <= 1:
             raise ValueError(f"fraction: expected a share of the run in (0, 1], got {self.fraction}")
+        if self.steps is None and self.delay + self._share > 1 + 1e-9:  # 0.3 + 0.7 may be a rounding error above 1
+            raise ValueError(
+                f"delay: expected a share of the run that leaves {self._share:g} for the rise, got {self.delay:g}; "
+                "for a delay in steps give the length in steps too"
+            )
+
+    @property
+    def _share(self) -> float:
+        """Length as a share of the run, where it is not in steps."""
+        return 0.3 if self.fraction is None else self.fraction
 
     def __call__(self, state: TrainingState) -> float:
         """The weight at this step."""
         if self.steps is not None:
             risen = (state.step - self.delay) / self.steps
         else:
-            risen = (state.fraction - self.delay) / (0.3 if self.fraction is None else self.fraction)
+            risen = (state.fraction - self.delay) / self._share
         return self.start + (self.end - self.start) * min(max(risen, 0.0), 1.0)
 
 

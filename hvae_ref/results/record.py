@@ -76,14 +76,15 @@ class Record:
         settings: what all runs share.
 
     Raises:
-        ValueError: where the file exists but was made with other settings; delete it or choose another path.
+        ValueError: where the file exists but was made with other settings, or is no whole table; delete it or choose
+            another path.
     """
 
     def __init__(self, path: Path, key: tuple[str, ...], command: str, settings: Mapping[str, Any]) -> None:
         self.path, self.key = Path(path), key
         wanted = json.loads(json.dumps(dict(settings)))
         if self.path.exists():
-            self.content = json.loads(self.path.read_text())
+            self.content = _table(self.path)
             if self.content.get("settings") != wanted:
                 raise ValueError(f"{self.path}: made with other settings; delete it or choose another path")
             self.content |= provenance(command)
@@ -100,10 +101,17 @@ class Record:
         return any(all(run.get(name) == key[name] for name in self.key) for run in self.runs)
 
     def add(self, **run: Any) -> None:  # noqa: ANN401 (any JSON value)
-        """Append one run and write the file."""
+        """Append one run and write the file.
+
+        Raises:
+            ValueError: for a run without its key fields, or one that is in the table already.
+        """
         missing = [name for name in self.key if name not in run]
         if missing:
             raise ValueError(f"run: missing the key fields {', '.join(missing)}")
+        if self.has(**run):
+            told = ", ".join(f"{name}={run[name]!r}" for name in self.key)
+            raise ValueError(f"run: expected one that {self.path} does not hold yet, got {told} again")
         self.runs.append(run)
         self.save()
 
@@ -111,6 +119,18 @@ class Record:
         """Write the file, with extra fields beside the runs."""
         self.content |= extra
         atomic_write_text(self.path, _one_run_a_line(self.content))
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """The content of a table's file, with or without a byte order mark."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not a whole JSON file ({error}); restore it, or delete it") from error
+    runs = content.get("runs") if isinstance(content, dict) else None
+    if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+        raise ValueError(f"{path}: expected a table with runs, got other JSON; choose another path")
+    return content
 
 
 def _one_run_a_line(content: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from hvae_ref.training.checkpoint_tensors import GROUPS, flatten, unflatten
 from hvae_ref.training.history import History
-from hvae_ref.training.same_model import likelihood_differences, likelihoods_of, not_a_number
+from hvae_ref.training.same_model import description_of, model_differences, not_a_number
 from hvae_ref.training.weights import Weights, set_weights, weights_of
 
 FORMAT, VERSION = "hvae_ref.checkpoint", 2
@@ -46,6 +46,7 @@ class Checkpoint:
         data: what tells the training data from others.
         validation: the same of the validation data, empty without; None in files of older versions.
         likelihoods: the model's likelihoods by value; None in files of older versions.
+        layers: torch's own layers in the model by value; None in files of older versions.
         recipe: the recipe that the run was built from, or None.
     """
 
@@ -60,6 +61,7 @@ class Checkpoint:
     data: Any = None
     validation: Any = None
     likelihoods: dict[str, Any] | None = None
+    layers: dict[str, Any] | None = None
     recipe: dict[str, Any] | None = None
 
     @property
@@ -81,7 +83,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint | nn.Module) -> Non
     """
     path = Path(path)
     if isinstance(checkpoint, nn.Module):
-        checkpoint = Checkpoint(model=weights_of(checkpoint), likelihoods=likelihoods_of(checkpoint))
+        checkpoint = Checkpoint(model=weights_of(checkpoint), **description_of(checkpoint))
     tensors, optimizers = flatten({name: getattr(checkpoint, name) for name in GROUPS}, checkpoint.optimizers)
     metadata = {"format": FORMAT, "version": str(VERSION), "header": _header(path, checkpoint, optimizers)}
     # A name of its own for every writer, so that several can write the same file; the last one wins.
@@ -149,9 +151,25 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
             f"{path}: written in version {metadata.get('version')} of the format, "
             f"this package reads version {VERSION}; install the package version that wrote it"
         )
-    header = json.loads(metadata["header"])
+    try:
+        checkpoint = _restored(metadata["header"], tensors)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: the description in it is damaged ({type(error).__name__}: {error}); restore it from a copy, or "
+            "train anew into another folder"
+        ) from error
+    if wrong := not_a_number({name: getattr(checkpoint, name) for name in ("model", "ema", "best")}):
+        raise CheckpointError(f"{path}: expected weights that are numbers, got NaN in {wrong}; train anew")
+    if model is not None:
+        load_weights(model, checkpoint.weights, str(path), checkpoint)
+    return checkpoint
+
+
+def _restored(described: str, tensors: Mapping[str, Tensor]) -> Checkpoint:
+    """The checkpoint of a file's header and tensors."""
+    header = json.loads(described)
     groups, optimizers = unflatten(tensors, header.pop("optimizers"))
-    checkpoint = Checkpoint(
+    return Checkpoint(
         model=groups["model"],
         ema=groups["ema"] or None,
         best=groups["best"] or None,
@@ -160,27 +178,22 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
         history=History.from_dict(header.pop("history")),
         **header,
     )
-    if wrong := not_a_number({name: groups[name] for name in ("model", "ema", "best")}):
-        raise CheckpointError(f"{path}: expected weights that are numbers, got NaN in {wrong}; train anew")
-    if model is not None:
-        load_weights(model, checkpoint.weights, str(path), checkpoint.likelihoods)
-    return checkpoint
 
 
-def load_weights(model: nn.Module, weights: Weights, source: str, likelihoods: Mapping[str, Any] | None = None) -> None:
+def load_weights(model: nn.Module, weights: Weights, source: str, found: Checkpoint | None = None) -> None:
     """Set a model's weights, all or none.
 
     Args:
         model: model to change.
         weights: a `state_dict`.
         source: where the weights come from, for the error.
-        likelihoods: of the model that had these weights, see `likelihoods_of`; None where they are not known.
+        found: what tells of the model that had these weights; None where nothing does.
 
     Raises:
-        CheckpointError: listing the tensors that are missing, unexpected or of another shape, or how the likelihoods
-            differ.
+        CheckpointError: listing the tensors that are missing, unexpected or of another shape, or how likelihoods or
+            layers differ.
     """
-    lines = likelihood_differences(likelihoods, model)
+    lines = [] if found is None else model_differences(vars(found), model)
     try:
         if lines:
             raise ValueError("; ".join(lines))
@@ -193,7 +206,7 @@ def load_weights(model: nn.Module, weights: Weights, source: str, likelihoods: M
 
 def _header(path: Path, checkpoint: Checkpoint, optimizers: Mapping[str, Any]) -> str:
     header = {"history": checkpoint.history.to_dict(), "optimizers": optimizers}
-    for name in ("config", "settings", "data", "validation", "likelihoods", "recipe"):
+    for name in ("config", "settings", "data", "validation", "likelihoods", "layers", "recipe"):
         try:
             header[name] = json.loads(json.dumps(getattr(checkpoint, name), default=_as_json))
         except (TypeError, ValueError) as error:

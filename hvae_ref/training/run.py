@@ -32,7 +32,7 @@ from hvae_ref.training.history import EpochRecord, History, Terms
 from hvae_ref.training.loop import Phase, Place, seed_streams, train_epoch, validate
 from hvae_ref.training.processes import processes_of
 from hvae_ref.training.progress import bar
-from hvae_ref.training.same_model import likelihoods_of
+from hvae_ref.training.same_model import description_of
 from hvae_ref.training.same_run import check_same_run, config_dict, fingerprint, warn_of_rate
 from hvae_ref.training.steps import Step, StepModule
 from hvae_ref.training.weights import MovingAverage, Weights, copied, on_device, set_weights, swapped, weights_of
@@ -78,7 +78,7 @@ class TrainingRun:
         """Take over a checkpoint; nothing is changed where it does not fit."""
         found = load_checkpoint(path)
         check_same_run(path, found, config_dict(self.config), self.settings, self.data)
-        load_weights(self.model, found.model, str(path), found.likelihoods)
+        load_weights(self.model, found.model, str(path), found)
         self.step.load_state_dict(found.step)
         self.history, self.best, self.restored = found.history, found.best, found
 
@@ -152,7 +152,7 @@ class TrainingRun:
             history=self.history,
             config=config_dict(self.config),
             settings=self.settings,
-            likelihoods=likelihoods_of(self.model),
+            **description_of(self.model),
             **self.data,
             recipe=None if self.recipe is None else dict(self.recipe),
         )

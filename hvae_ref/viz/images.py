@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hvae_ref.errors import unmasked
 from hvae_ref.viz.style import axes_for, styled
 
 INCHES_A_ROW = 0.62
@@ -72,7 +73,9 @@ def image_grid(
     Raises:
         ValueError: for shapes that don't fit each other.
     """
-    values = images.detach().cpu().numpy() if isinstance(images, torch.Tensor) else np.asarray(images)
+    values = (
+        images.detach().cpu().numpy() if isinstance(images, torch.Tensor) else np.asarray(unmasked("images", images))
+    )
     height, width = image_shape
     if values.ndim not in (2, 3) or values.shape[-1] != height * width or 0 in values.shape:
         raise ValueError(

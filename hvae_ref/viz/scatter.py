@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hvae_ref.errors import unmasked
 from hvae_ref.viz.style import CYCLE, HALO, INK, axes_for, styled
 
 
@@ -52,8 +53,8 @@ def latent_map(
     Raises:
         ValueError: for d below 2, or y of another length.
     """
-    z = z.detach().cpu().numpy() if isinstance(z, torch.Tensor) else np.asarray(z)
-    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+    z = z.detach().cpu().numpy() if isinstance(z, torch.Tensor) else np.asarray(unmasked("z", z))
+    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(unmasked("y", y))
     if z.ndim != 2 or z.shape[1] < 2 or y.shape != z.shape[:1]:
         raise ValueError(f"z, y: expected shapes (N, d) with d at least 2 and (N,), got {z.shape} and {y.shape}")
     names = [f"{level}, coordinate {axis + 1}" for axis in range(2)]

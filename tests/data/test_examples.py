@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset, get_worker_info
 
 from hvae_ref.data import Examples, source_of
 from hvae_ref.data import source as source_module
 from hvae_ref.data.batch import digest
+from hvae_ref.data.examples import as_examples
 
 X = torch.arange(40.0).reshape(10, 4)
 LABELS = torch.arange(10) % 3
@@ -367,3 +368,43 @@ def test_parts_in_order_hold_everything():
     assert [len(part) for part in parts] == [6, 4]
     assert torch.equal(torch.cat([part.condition for part in parts]), LABELS)
     assert torch.equal(torch.cat([part.targets["age"] for part in parts]), X[:, 0])
+
+
+def test_masked_values_are_refused():
+    x = np.ma.masked_array(np.ones((4, 2), np.float32), mask=[[0, 1], [0, 0], [1, 1], [0, 0]])
+    with pytest.raises(ValueError, match="^train: expected numbers throughout, got 3 masked values of 8"):
+        as_examples("train", x)
+    with pytest.raises(ValueError, match=r"^train\.condition: .* 1 masked"):
+        as_examples("train", x.data, np.ma.masked_array([0, 1, 2, 3], mask=[0, 0, 0, 1]))
+    with pytest.warns(UserWarning, match="prototype"), pytest.raises(ValueError, match="^train: expected a tensor"):
+        as_examples("train", torch.masked.masked_tensor(torch.ones(4, 2), torch.ones(4, 2, dtype=torch.bool)))
+    assert as_examples("train", np.ma.masked_array(x.data, mask=False)).x.tolist() == x.data.tolist()
+
+
+def test_data_gather_no_gradients():
+    x = torch.ones(4, 2, requires_grad=True)
+    assert not as_examples("train", x).x.requires_grad
+
+
+class Stream(IterableDataset):
+    """Rows of an array; shared between workers, or each gives all."""
+
+    def __init__(self, rows, shared):
+        self.rows, self.shared = rows, shared
+
+    def __iter__(self):
+        worker = get_worker_info() if self.shared else None
+        yield from self.rows if worker is None else self.rows[worker.id :: worker.num_workers]
+
+
+def rows_of_stream(rows, shared):
+    source = source_of("train", DataLoader(Stream(rows, shared), batch_size=4, num_workers=2))
+    return sum(len(share.batch) for share in source.shares(4))
+
+
+def test_a_stream_that_every_worker_gives_as_a_whole_is_refused():
+    rows = torch.arange(24.0).reshape(12, 2)
+    assert rows_of_stream(rows, shared=True) == 12
+    with pytest.raises(ValueError, match="^train: expected workers that share the data, each of 2 gives the same"):
+        rows_of_stream(rows, shared=False)
+    assert rows_of_stream(torch.ones(12, 2), shared=True) == 12  # all alike, so nothing can be told

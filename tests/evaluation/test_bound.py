@@ -88,3 +88,15 @@ def test_answers_without_a_graph():
 def test_counts_below_one_are_refused(arguments):
     with pytest.raises(ValueError, match="expected at least 1 sample, got 0"):
         importance_bound(OneDimensional(), X, **arguments)
+
+
+def test_many_small_chunks_lose_nothing_in_float32():
+    """Beside −900 a float32 moves in steps of 6e-5, and each chunk of many adds less than that."""
+
+    class Constant:
+        def log_weight(self, x, n):
+            return torch.full((n, len(x)), -900.3)
+
+    bound = importance_bound(Constant(), torch.zeros(2, 1), n=60_000, chunk=1)
+    assert bound.dtype == torch.float32
+    torch.testing.assert_close(bound, torch.full((2,), -900.3), rtol=0, atol=1e-4)

@@ -144,3 +144,9 @@ def test_steps_are_whole_numbers(unchecked):
         for steps in (2.5, True, "3", 1):
             with pytest.raises(ValueError, match=f"steps: expected a whole number of at least 2, got {steps!r}"):
                 walk(torch.ones(3), torch.ones(3), steps)
+
+
+@pytest.mark.parametrize("walk", [linear, spherical])
+def test_between_whole_numbers_there_are_none(walk):
+    with pytest.raises(ValueError, match="^b: expected floating-point"):
+        walk(torch.ones(2), torch.tensor([1, 2]), 5)

@@ -80,3 +80,15 @@ def test_bad_arguments(call, message):
 def test_what_gives_no_interval_is_told(settings, told):
     with pytest.raises(ValueError, match=told):
         bootstrap_interval([1.0, 2.0, 4.0], **settings)
+
+
+def test_masked_values_are_no_values():
+    cases = np.ma.masked_array([1.0, 2.0, 1000.0, 4.0], mask=[0, 0, 1, 0])
+    for refused in (
+        lambda: bootstrap_interval(cases),
+        lambda: paired_test(cases, [1.0, 2.0, 3.0, 4.5]),
+        lambda: paired_test([1.0, 2.0, 3.0, 4.5], cases),
+    ):
+        with pytest.raises(ValueError, match="1 masked values of 4"):
+            refused()
+    assert bootstrap_interval(np.ma.masked_array([2.0, 2.0], mask=False)) == (2.0, 2.0)

@@ -3,6 +3,9 @@
 import threading
 import time
 import warnings
+from array import array
+from collections import deque
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -89,6 +92,10 @@ def test_odd_answers_are_named(kind, check_gradient):
         lambda v: [np.float32(part) for part in v],
         lambda v: v.double().numpy()[::-1][::-1],
         lambda v: torch.nn.Parameter(v),
+        lambda v: deque(v.tolist()),
+        lambda v: array("d", v.tolist()),
+        lambda v: [Decimal(part) for part in v.tolist()],
+        lambda v: map(float, v),
     ],
 )
 def test_the_same_numbers_in_other_forms_pass(form):

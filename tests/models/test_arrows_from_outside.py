@@ -10,7 +10,7 @@ from torch import nn
 
 import hvae_ref
 from hvae_ref.elbo import analytic_kl_or_sample, sampled_kl
-from hvae_ref.models import VAE, BottomUpVAE, TopDownModel, TwoLevelVAE
+from hvae_ref.models import VAE, BottomUpVAE, TopDownModel, TopDownVAE, TwoLevelVAE
 from hvae_ref.nn import (
     Bernoulli,
     ConditionalLikelihood,
@@ -237,3 +237,21 @@ def test_a_bound_is_read_in_twenty_calls_and_four_files() -> None:
     run = subprocess.run([sys.executable, "-c", PROMISE], cwd=root, capture_output=True, text=True, check=True)
     calls, files = map(int, run.stdout.split())
     assert 5 < calls <= 20 and files <= 4, run.stdout
+
+
+def test_shapes_follow_when_an_arrow_is_replaced():
+    model, other = (VAE.dense(16, latent_dims=(dim,), hidden=(8,)) for dim in (4, 6))
+    assert model.shapes == {"z1": (4,)}
+    for name, arrow in other.named_children():
+        setattr(model, name, arrow)
+    assert model.shapes == {"z1": (6,)}
+    assert model.decode({"z1": torch.zeros(2, 6)}).mean.shape == (2, 16)
+    assert model.priors is model.priors  # read once for the same arrows
+
+
+def test_shapes_follow_when_an_arrow_of_a_level_is_replaced():
+    model, other = (TopDownVAE.dense(16, latent_dims=(dim, 3), hidden=8) for dim in (4, 5))
+    assert model.shapes == {"z2": (3,), "z1": (4,)}
+    for part in ("prior", "posterior", "descent"):
+        getattr(model, part)["z1"] = getattr(other, part)["z1"]
+    assert model.shapes == {"z2": (3,), "z1": (5,)}

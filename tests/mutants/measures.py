@@ -8,11 +8,11 @@ ANOMALY = "tests/features/test_anomaly.py"
 
 MUTANTS = {
     ("evaluation/bound.py", "tests/evaluation/test_bound.py"): {
-        "the mean over all samples is a sum": ("return total - math.log(n)", "return total"),
+        "the mean over all samples is a sum": ("(total - math.log(n))", "(total)"),
         "the last chunk is whole": ("min(chunk, n - done)", "chunk"),
         "only the last chunk counts": (
-            "total = torch.logaddexp(total, torch",
-            "total = torch.logaddexp(0 * total - 1e9, torch",
+            "total = torch.logaddexp(total, more",
+            "total = torch.logaddexp(0 * total - 1e9, more",
         ),
     },
     ("evaluation/evaluate.py", "tests/evaluation/test_evaluate.py"): {

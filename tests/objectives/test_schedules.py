@@ -49,7 +49,7 @@ def test_cycles_start_over_and_the_run_ends_at_the_top():
 def test_a_weight_stays_between_its_ends(step, ends, fraction, delay, cycles):
     start, end = ends
     low, high = min(ends) - 1e-12, max(ends) + 1e-12
-    assert low <= at(LinearWarmup(start, end, fraction=fraction, delay=delay), step, 1000) <= high
+    assert low <= at(LinearWarmup(start, end, fraction=fraction, delay=delay * (1 - fraction)), step, 1000) <= high
     assert low <= at(Cyclic(start, end, cycles=cycles, rise=fraction), step, 1000) <= high
 
 
@@ -62,6 +62,8 @@ def test_a_weight_stays_between_its_ends(step, ends, fraction, delay, cycles):
         (lambda: LinearWarmup(steps=0), "steps"),
         (lambda: LinearWarmup(fraction=1.5), "fraction"),
         (lambda: LinearWarmup(delay=-0.1), "delay"),
+        (lambda: LinearWarmup(fraction=0.5, delay=0.6), "delay"),
+        (lambda: LinearWarmup(delay=500), "delay"),
         (lambda: Cyclic(cycles=0), "cycles"),
         (lambda: Cyclic(rise=0.0), "rise"),
     ],

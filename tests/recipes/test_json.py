@@ -8,6 +8,7 @@ import pytest
 
 from hvae_ref.cli import recipes
 from hvae_ref.cli.recipes import Recipe, RecipeError, build, load
+from hvae_ref.cli.recipes.files import read_file
 
 
 def write(path, content):
@@ -148,3 +149,9 @@ def test_names_that_are_no_text(content, name):
     weights = content["objective"]["weights"] | {"static": {"schedule": name}}
     with pytest.raises(RecipeError, match=r"objective\.weights\.static\.schedule: unknown"):
         Recipe.from_dict(content | {"objective": content["objective"] | {"weights": weights}})
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.json", '{"a": {"b": 1}}'), ("a.toml", "[a]\nb = 1\n")])
+def test_a_byte_order_mark_is_no_part_of_a_recipe(name, content, tmp_path):
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + content.replace("\n", "\r\n").encode())
+    assert read_file(tmp_path / name) == {"a": {"b": 1}}

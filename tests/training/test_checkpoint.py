@@ -1,5 +1,6 @@
 """Checkpoints: they give back what went in, refuse what does not fit, and are never half written."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -328,3 +330,48 @@ def test_every_optimizer_comes_back(tmp_path, linear, x):
                 fit(model, x, step=Own(), config=config, checkpoint=path, resume=True)
             ends.append(model.state_dict())
         assert equal(*ends), name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header[:-30],
+        lambda header: "[]",
+        lambda header: json.dumps({name: value for name, value in json.loads(header).items() if name != "optimizers"}),
+        lambda header: json.dumps(json.loads(header) | {"unknown": 1}),
+        lambda header: json.dumps(json.loads(header) | {"history": {"epochs": [{"loss": 1}]}}),
+    ],
+)
+def test_a_damaged_description_is_an_error_that_names_the_file(tmp_path, change):
+    path = tmp_path / "damaged.safetensors"
+    save_checkpoint(path, nn.Linear(2, 1))
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata | {"header": change(metadata["header"])})
+    with pytest.raises(CheckpointError, match=r"damaged\.safetensors: the description in it is damaged"):
+        load_checkpoint(path, nn.Linear(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ((nn.Conv2d(1, 2, 3, padding=1), nn.ReLU()), "ReLU"),
+        ((nn.Conv2d(1, 2, 3, padding=1), nn.ELU(0.5)), "alpha"),
+        ((nn.Conv2d(1, 2, 3, padding=2, dilation=2), nn.ELU()), "dilation"),
+        ((nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), nn.ELU()), "circular"),
+    ],
+)
+def test_other_layers_with_the_same_weights_are_another_model(tmp_path, now, told):
+    path, model = tmp_path / "model.safetensors", nn.Sequential(*now)
+    save_checkpoint(path, nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ELU()))
+    before = model[0].weight.clone()
+    with pytest.raises(CheckpointError, match=f"belongs to another model .*layer.*{told}"):
+        load_checkpoint(path, model)
+    assert torch.equal(model[0].weight, before)
+
+
+def test_what_drops_values_may_change_between_training_and_use(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.ReLU()))
+    load_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1), nn.ReLU(inplace=True)).eval())
+    load_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Identity(), nn.ReLU()))

@@ -21,7 +21,7 @@ from hvae_ref.abr.data.noise import MAX_COLOUR, noise_sd, unit_noise
 from hvae_ref.abr.data.parameters import SIGNAL_LENGTH, STATIC_NAMES, STATICS, check_condition
 from hvae_ref.abr.data.physiology import mean_amplitude, mean_latency, mean_width
 from hvae_ref.abr.data.waveform import marks, waves
-from hvae_ref.errors import did_you_mean
+from hvae_ref.errors import did_you_mean, unmasked
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _hidden(n: int, seed: int, fixed: Mapping[str, np.ndarray | Tensor | float] 
         if name not in factors:
             hint = did_you_mean(name, FACTOR_NAMES)
             raise ValueError(f"factors: expected names among {', '.join(FACTOR_NAMES)}, got {name!r}{hint}")
-        array = np.asarray(value, dtype=np.float64)
+        array = np.asarray(unmasked(f"factors: {name}", value), dtype=np.float64)
         if array.shape not in ((), (n,)) or not np.isfinite(array).all():
             raise ValueError(f"factors: {name}: expected a finite number or ({n},) of them, got shape {array.shape}")
         factors[name] = np.broadcast_to(array, (n,)).copy()

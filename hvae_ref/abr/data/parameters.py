@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae_ref.errors import did_you_mean
+from hvae_ref.errors import did_you_mean, unmasked
 
 SIGNAL_LENGTH = 200
 """Samples in one response."""
@@ -106,7 +106,11 @@ def check_condition(condition: Tensor | np.ndarray, names: Sequence[str] = STATI
     if condition.ndim != 2 or condition.shape[1] != len(statics):
         expected = f"(N, {len(statics)}) with the columns {', '.join(names)}"
         raise ValueError(f"condition: expected {expected}, got shape {tuple(condition.shape)}")
-    values = condition.detach().cpu().numpy() if isinstance(condition, Tensor) else np.asarray(condition)
+    values = (
+        condition.detach().cpu().numpy()
+        if isinstance(condition, Tensor)
+        else np.asarray(unmasked("condition", condition))
+    )
     if values.dtype.kind not in "fiu":
         raise ValueError(f"condition: expected real numbers, got {values.dtype}")
     low = np.array([static.low for static in statics])

@@ -35,6 +35,7 @@ class Table:
         self.path, self.columns, self.places = path, columns, places
         self.raw: dict[str, np.ndarray] = {}
         self.units: dict[str, Sequence[object]] = {}
+        self.doubts: list[tuple[int, str]] = []
 
     def convert(self, unit_columns: dict[str, Sequence[object]]) -> None:
         """Bring samples and amplitudes to µV, and latencies to ms, from the units that each row names."""
@@ -142,6 +143,10 @@ def read_csv(path: Path) -> Table:
     columns = {name: values[:, column] for column, name in enumerate(names) if name not in units}
     table = Table(path, columns, lines)
     table.convert(units)
+    if lines and not path.read_bytes().endswith((b"\n", b"\r")):
+        table.doubts.append(
+            (len(lines) - 1, f"the file ends in {shown(rows[-1][1][-1])}, without a line break: cut short?")
+        )
     return table
 
 

@@ -99,8 +99,9 @@ def read_recordings(path: str | Path) -> AbrDataset:
         FileNotFoundError: when there is no such file.
 
     Warns:
-        UserWarning: naming file and row, of magnitudes, offsets, latencies or repeated samples that few recordings
-            have, of recordings that are there twice, and of marked peaks after which the signals do not fall as far.
+        UserWarning: naming file and row, of a last line without its end, of magnitudes, offsets, latencies or repeated
+            samples that few recordings have, of recordings that are there twice, and of marked peaks after which the
+            signals do not fall as far.
     """
     path = _checked_path(path)
     readers = {".csv": read_csv, ".npz": read_npz}
@@ -118,7 +119,12 @@ def read_recordings(path: str | Path) -> AbrDataset:
         table.refuse(fault[0], "s000 …", fault[1])
     condition = _condition(table)
     latency, amplitude = _peaks(table, len(signals))
-    doubts = [*signal_doubts(signals), *peak_doubts(latency, amplitude), *marks_doubts(signals, latency, amplitude)]
+    doubts = [
+        *table.doubts,
+        *signal_doubts(signals),
+        *peak_doubts(latency, amplitude),
+        *marks_doubts(signals, latency, amplitude),
+    ]
     _warn(table, doubts)
     present = ~np.isnan(latency)
     peaks = np.where(present[:, :, None], np.stack([latency, amplitude], axis=2), 0.0)

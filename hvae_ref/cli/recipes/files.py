@@ -32,7 +32,7 @@ def read_file(path: Path) -> dict[str, Any]:
         RecipeError: with the file, and with line and column for what cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a byte order mark
         content = _json(text) if path.suffix == ".json" else tomllib.loads(text)
     except json.JSONDecodeError as error:
         raise RecipeError(f"{path}: {error.msg} (at line {error.lineno}, column {error.colno})") from error

@@ -63,7 +63,7 @@ def _marginal_and_information(answer: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _edges() -> list[tuple[Tensor, float]]:
-    """Very little and very much information; variances of very different sizes; one value and nine; float32."""
+    """Very little and very much information; variances of very different sizes; one value and twenty; float32."""
     rng = np.random.default_rng(11)
 
     def covariance(dim: int, spread: float) -> Tensor:
@@ -78,6 +78,10 @@ def _edges() -> list[tuple[Tensor, float]]:
         (covariance(9, 1), 7.0),
         (covariance(9, 3), 1.0),
         (covariance(4, 0).float(), 1.5),
+        (covariance(20, 0), 0.8),
+        (1e-6 * covariance(2, 0), 0.9),
+        (covariance(1, 0), 12.0),
+        *((covariance(3, 0), 0.8) for _ in range(2)),  # a second of one shape
     ]
 
 

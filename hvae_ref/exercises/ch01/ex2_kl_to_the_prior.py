@@ -36,9 +36,11 @@ def _edges() -> list[tuple[Tensor, Tensor]]:
         *single,
         (torch.zeros(3, 4), scales),
         (torch.tensor([[1e3, -30.0, 0.0, 1e-3]]), torch.zeros(1, 4)),
+        (torch.tensor([[1e8, -1e15]]), torch.zeros(1, 2)),
+        (torch.tensor([[0.02]], dtype=float64), torch.tensor([[0.01]], dtype=float64)),
         (torch.ones(1, 2, dtype=float64), torch.tensor([[-300.0, 300.0]], dtype=float64)),
         *((torch.zeros(1, 1, dtype=float64), torch.tensor([[low]], dtype=float64)) for low in (-60.0, -300.0)),
-        (normal(rng, 70, 1), normal(rng, 70, 1)),
+        (normal(rng, 140, 1), normal(rng, 140, 1)),
         (normal(rng, 33, 33, dtype=float64), normal(rng, 33, 33, dtype=float64)),
     ]
 

@@ -35,8 +35,10 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
     return [
         *certain,
         (sizes.double(), torch.ones(4, 2, dtype=float64), torch.tensor([0.0, 900.0, 3.0, 1.0], dtype=float64)),
+        (1e4 * sizes, sizes.sign().clamp(min=0), 1e6 * torch.ones(4)),
+        (1e6 * sizes[:1], torch.eye(2)[1:], torch.ones(1)),
         (torch.zeros(1, 1), torch.ones(1, 1), torch.zeros(1)),
-        (normal(rng, 40, 1), integers(rng, 40, 1), uniform(rng, 40)),
+        (normal(rng, 140, 1), integers(rng, 140, 1), uniform(rng, 140)),
         (normal(rng, 1, 300), integers(rng, 1, 300), uniform(rng, 1)),
         (normal(rng, 9, 9, dtype=float64), integers(rng, 9, 9, dtype=float64), uniform(rng, 9, dtype=float64)),
     ]

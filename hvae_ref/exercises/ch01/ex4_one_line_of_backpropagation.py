@@ -44,8 +44,10 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
         (ones, 0 * ones, log_var / 20),
         (1e4 * ones, ones, log_var / 20),
         (-1e4 * ones, ones, log_var / 20),
+        (1e8 * ones, ones, log_var / 20),
+        (ones, -9 * ones, log_var / 20),
         (single, single, single),
-        (*(normal(rng, 50, 1, dtype=float64) for _ in range(3)),),
+        (*(normal(rng, 140, 1, dtype=float64) for _ in range(3)),),
         (*(normal(rng, 3, 40, scale=0.3) for _ in range(3)),),
     ]
 

@@ -45,6 +45,9 @@ def _edges() -> list[tuple[Tensor]]:
         (torch.tensor([[0.0], [-30.0]]),),
         (torch.full((3, 2), 900.0),),
         (normal(rng, 700, 2) - 500,),
+        (normal(rng, 3000, 1),),
+        (normal(rng, 3, 2) - torch.tensor([1e5, -1e5]),),
+        (normal(rng, 4, 150),),
         (normal(rng, 1, 9, scale=300, dtype=torch.float64),),
     ]
 

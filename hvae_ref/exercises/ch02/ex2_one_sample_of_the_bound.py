@@ -34,7 +34,8 @@ def _edges() -> list[tuple[Tensor, ...]]:
     return [
         *(tuple(100 * row[:, None]) for row in each),
         tuple(torch.tensor([-2000.0, 300.0, -900.0, 200.0, -700.0])[:, None]),
-        tuple(normal(rng, 5, 50, scale=500)),
+        tuple(normal(rng, 5, 150, scale=500)),
+        tuple(normal(rng, 5, 3, scale=1e6)),
         tuple(normal(rng, 5, 3, scale=500, dtype=torch.float64)),
     ]
 

@@ -49,7 +49,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     return [
         *found,
         (*same, *same),
-        (*(normal(rng, 60, 1) for _ in range(4)),),
+        (*(normal(rng, 140, 1) for _ in range(4)),),
         (*(normal(rng, 20, 20, dtype=torch.float64) for _ in range(4)),),
     ]
 

@@ -32,7 +32,7 @@ def _chain_of_numbers(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor,
 
 
 def _edges() -> list[tuple[Tensor, ...]]:
-    """Weights of zero and below; scales from a hundredth to a thousand; one value and many; float32."""
+    """Weights of zero and below; scales from 1e-5 to a thousand; one value and many; float32."""
     rng = np.random.default_rng(24)
     rows = [
         [0.5, 0.0, 0.5, 2.0, 0.5],
@@ -40,9 +40,11 @@ def _edges() -> list[tuple[Tensor, ...]]:
         [1e3, -2.0, 1e-2, 3.0, 0.5],
         [1e-1, 2.0, 1e3, -3.0, 1e-2],
         [2.0, -1.0, 5.0, -1.0, 40.0],
+        [0.1, 2.0, 0.5, -3.0, 1e-5],
+        [1e-3, 1e-2, 0.5, 1e-2, 1.0],
     ]
     table = torch.tensor(rows, dtype=torch.float64).T
-    many = normal(rng, 5, 60).abs() + 0.3
+    many = normal(rng, 5, 150).abs() + 0.3
     return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float()), tuple(many)]
 
 
@@ -87,5 +89,6 @@ EXERCISE = Exercise(
     reference=_excess,
     inputs=_chain_of_numbers,
     edge_cases=_edges,
+    atol=1e-14,  # distances may be small
     misconceptions=wrong,
 )

@@ -31,7 +31,7 @@ def _table(rng: np.random.Generator) -> tuple[Tensor]:
 
 
 def _edges() -> list[tuple[Tensor]]:
-    """Densities of e^±900 in one table; a ceiling of log N that is reached; one example and forty; float32."""
+    """Densities of e^±900 in one table; a ceiling of log N that is reached; one example and two hundred; float32."""
     eye = torch.eye(5, dtype=torch.float64)
     rng = np.random.default_rng(27)
     rows = torch.tensor([-900.0, 0.0, 900.0, -300.0, 40.0], dtype=torch.float64)
@@ -44,6 +44,7 @@ def _edges() -> list[tuple[Tensor]]:
         (700 * cyclic - 900,),
         (torch.tensor([[-900.0]], dtype=torch.float64),),
         (torch.tensor([[700.0]], dtype=torch.float64),),
+        *((size * torch.eye(200).double() + normal(rng, 200, 200, dtype=torch.float64),) for size in (3.0, 90.0)),
         (3 * torch.eye(40) + normal(rng, 40, 40) - 9,),
     ]
 

@@ -43,7 +43,7 @@ def _amounts(answer: Any) -> dict[str, Tensor]:  # noqa: ANN401
 
 def _edges() -> list[tuple[float, float]]:
     """Very little and very much for one of the levels, and nearly the same for both."""
-    return [(8.0, 0.001), (8.0, 7.99), (0.01, 0.002), (3.0, 2.0), (1.0, 0.1), (5.0, 0.5)]
+    return [(8.0, 0.001), (8.0, 7.99), (0.01, 0.002), (3.0, 2.0), (1.0, 0.1), (5.0, 0.5), (11.0, 4.0), (0.02, 0.01999)]
 
 
 wrong = Misconceptions(_SECTION)

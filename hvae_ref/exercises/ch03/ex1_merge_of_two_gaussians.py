@@ -34,7 +34,7 @@ def _two_gaussians(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Te
 
 
 def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """One of the two all but certain; both so, with different weights; both very wide; one value and many."""
+    """One of the two all but certain; both so, with different weights; both very wide; one value and many; float64."""
     rng = np.random.default_rng(31)
     pairs = [(1e-6, 1e6), (1e6, 1e-6), (1e-4, 2e-4), (3e-7, 1e-7), (1e5, 2e5), (1.0, 1e-3)]
     one = torch.ones(1, 1)
@@ -43,8 +43,9 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     wide = torch.tensor([[1e-9, 1e9, 1.0]], dtype=torch.float64)
     return [
         *found,
+        *(tuple(part.double() for part in pair) for pair in found),
         (far, wide, -far, 2 * wide),
-        (normal(rng, 60, 1), normal(rng, 60, 1).exp(), normal(rng, 60, 1), normal(rng, 60, 1).exp()),
+        (normal(rng, 140, 1), normal(rng, 140, 1).exp(), normal(rng, 140, 1), normal(rng, 140, 1).exp()),
         (normal(rng, 9, 9), normal(rng, 9, 9).exp(), normal(rng, 9, 9), normal(rng, 9, 9).exp()),
     ]
 
@@ -109,5 +110,6 @@ EXERCISE = Exercise(
     reference=_merged,
     inputs=_two_gaussians,
     edge_cases=_edges,
+    atol=1e-13,  # scales may be small
     misconceptions=wrong,
 )

@@ -38,7 +38,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
     return [
         *found,
         (normal(rng, 2, 3), torch.zeros(2, 3), torch.zeros(2, 3)),
-        (*(normal(rng, 60, 1) for _ in range(3)),),
+        (*(normal(rng, 140, 1) for _ in range(3)),),
         (*(normal(rng, 20, 20, dtype=torch.float64) for _ in range(3)),),
     ]
 

@@ -56,6 +56,8 @@ def _edges() -> list[tuple[Tensor, float]]:
         (scales.T.contiguous(), 150.0),
         (torch.zeros(1, 1, dtype=torch.float64), 40.0),
         (normal(rng, 30, 40, dtype=torch.float64), 3.0),
+        (torch.zeros(1, 3, dtype=torch.float64), 2000.0),
+        *((normal(rng, 140, 2, dtype=torch.float64), 0.7) for _ in range(2)),  # a second of one shape
         (normal(rng, 4, 1), 1.0),
         (normal(rng, 5, 3), 20.0),
     ]

@@ -49,14 +49,14 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, int]]:
     return [
         *found,
         *(case for case in outer if case[0] < case[1] + 12),
-        (4 * one, 4 * one, 0.01 * one, 17),
+        *((4 * one, at * one, 0.01 * one, 17) for at in (4.0, 4.45, 5.0)),
         (one, one, 200 * one, 2),
         (0 * one, 8 * one, 200 * one, 17),
         (torch.tensor([[0.0, 1.0]]), torch.tensor([[0.2, 0.9]]), torch.ones(1, 2), 2),
         (
-            integers(rng, 40, 50, high=256, dtype=torch.float64),
-            uniform(rng, 40, 50, low=100, high=256, dtype=torch.float64),
-            uniform(rng, 40, 50, low=20, high=60, dtype=torch.float64),
+            integers(rng, 140, 50, high=256, dtype=torch.float64),
+            uniform(rng, 140, 50, low=100, high=256, dtype=torch.float64),
+            uniform(rng, 140, 50, low=20, high=60, dtype=torch.float64),
             256,
         ),
     ]

@@ -39,7 +39,7 @@ def _edges() -> list[tuple[Tensor, int, int]]:
         (nats, 1_000_000, 256),
         (nats.float(), 3072, 256),
         (nats[:1], 12, 10),
-        (nats.repeat(20), 784, 2),
+        (nats.repeat(30), 784, 2),
     ]
 
 

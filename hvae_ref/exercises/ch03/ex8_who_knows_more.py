@@ -33,7 +33,7 @@ def _linear_posterior(rng: np.random.Generator) -> tuple[Tensor, ...]:
 
 
 def _edges() -> list[tuple[Tensor, ...]]:
-    """Each of the paths alone; a sum of the paths that is zero; noise from a thousandth to a thousand; float32."""
+    """Each of the paths alone; a sum of the paths that is zero; noise of 1e-6 to 1e3; little signal; float32."""
     rng = np.random.default_rng(38)
     rows = [
         [0.0, 0.5, 1.0, 2.0, 0.5],
@@ -42,9 +42,11 @@ def _edges() -> list[tuple[Tensor, ...]]:
         [2.0, 1e-3, -2.0, 1.0, 1e-3],
         [1e3, 1e-3, -3.0, 0.7, 1e-3],
         [-1.0, 1e3, 5.0, -2.0, 1e3],
+        [1.0, 1e-6, 0.5, 1.0, 1e-6],
+        [1e-4, 1.0, 1e-4, 0.0, 1.0],
     ]
     table = torch.tensor(rows, dtype=torch.float64).T
-    many = normal(rng, 5, 60).abs() + 0.3
+    many = normal(rng, 5, 150).abs() + 0.3
     return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float()), tuple(many)]
 
 
@@ -93,5 +95,6 @@ EXERCISE = Exercise(
     reference=_known,
     inputs=_linear_posterior,
     edge_cases=_edges,
+    atol=1e-10,  # informations may be small
     misconceptions=wrong,
 )

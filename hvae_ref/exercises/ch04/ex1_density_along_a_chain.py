@@ -46,7 +46,9 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor]]:
         chain(3, 2, 5, [False] * 3),
         chain(3, 3, 3, [False, False, True]),
         chain(12, 1, 2, [True, False] * 6, scale=200),
-        chain(2, 30, 1, [True, False]),
+        chain(2, 140, 1, [True, False]),
+        chain(2, 1, 150, [False, True]),
+        chain(140, 1, 1, [True, True, False, True, False] * 28),
         tuple(part.float() if part.is_floating_point() else part for part in chain(4, 2, 9, [False, True] * 2)),
     ]
 

@@ -68,12 +68,15 @@ def _drawn(rng: np.random.Generator, batch: int, dim: int, tau: float) -> tuple[
 
 
 def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, float]]:
-    """Sharp and blunt bends; w next to zero; u far along w, both ways; one dimension and twelve; float32."""
+    """Sharp and blunt bends; w next to zero; u far along w, both ways; one dimension and forty; float32."""
     rng = np.random.default_rng(43)
-    found = [_drawn(rng, *sizes) for sizes in ((1, 1, 0.02), (2, 12, 0.05), (30, 2, 0.5), (3, 1, 15.0), (2, 3, 1.0))]
+    found = [
+        _drawn(rng, *sizes)
+        for sizes in ((1, 1, 0.02), (2, 12, 0.05), (140, 2, 0.5), (3, 1, 15.0), (2, 3, 1.0), (1, 40, 1.0))
+    ]
     z, w, u, b, tau = _drawn(rng, 2, 3, 0.7)
     found.append((z, 1e-4 * w, u, torch.full_like(b, 0.8), tau))
-    for along in (60.0, -60.0):
+    for along in (60.0, -60.0, 6e5):
         argument = torch.tensor([0.6, -2.0], dtype=torch.float64)
         found.append((z, w, along * w, tau * argument - _dot(w, z), tau))
     return [*found, (z.float(), w.float(), u.float(), b.float(), tau)]

@@ -72,12 +72,14 @@ def _drawn(rng: np.random.Generator, batch: int, dim: int, bends: int) -> tuple[
 
 
 def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """As many bends as dimensions, and one of many; more dimensions than a random case has; diagonals of ±30."""
+    """As many bends as dimensions, and one of many; more dimensions than a random case has; entries of ±30; float32."""
     rng = np.random.default_rng(44)
-    found = [_drawn(rng, *sizes) for sizes in ((1, 1, 1), (1, 9, 9), (2, 12, 1), (3, 10, 4), (12, 3, 2))]
+    found = [_drawn(rng, *sizes) for sizes in ((1, 1, 1), (1, 9, 9), (2, 12, 1), (3, 10, 4), (140, 3, 2), (1, 36, 36))]
     z, q, raw, raw_tilde, b = _drawn(rng, 2, 4, 3)
     steep = torch.diag_embed(30 * torch.ones(2, 3, dtype=torch.float64) * torch.tensor([1.0, -1.0, 1.0]))
-    return [*found, (z, q, raw.triu(1) + steep, raw_tilde.triu(1) + steep, b), (z, q, 0 * raw, raw_tilde, b)]
+    found += [(z, q, raw.triu(1) + steep, raw_tilde.triu(1) + steep, b), (z, q, 0 * raw, raw_tilde, b)]
+    found.append((z, q, 30 * raw.triu(1) + steep, 0.1 * raw_tilde, b))
+    return [*found, tuple(part.float() for part in _drawn(rng, 3, 4, 2))]
 
 
 wrong = Misconceptions(_SECTION)

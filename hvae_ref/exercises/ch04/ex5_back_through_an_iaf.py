@@ -72,7 +72,7 @@ def _with_halves(keep: Callable[[Tensor], Tensor]) -> Callable[..., Step]:
 
 
 def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """More coordinates than any fixed number of rounds; coordinates that do not depend on each other; one of them."""
+    """More coordinates than any fixed number of rounds; coordinates that do not depend on each other; one; float32."""
     rng = np.random.default_rng(45)
     chains = [_chain(rng, batch, dim) for batch, dim in ((2, 7), (1, 12), (3, 33), (1, 130))]
     z_next, a, c, beta, gamma = _chain(rng, 2, 6)
@@ -84,7 +84,8 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
         (z_next, a.triu(), c.triu(), beta, gamma),
         *(_gated(rng, low) for low in (-12.0, -30.0)),
         (single, single, single, single, single),
-        (*_chain(rng, 40, 2),),
+        (*_chain(rng, 140, 2),),
+        (*(part.float() for part in _chain(rng, 2, 3)),),
     ]
 
 

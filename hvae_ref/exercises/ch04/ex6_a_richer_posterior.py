@@ -45,15 +45,16 @@ def _decoders(rng: np.random.Generator) -> Pair:
 
 
 def _edges() -> list[Pair]:
-    """One coordinate, where the best q is exact, and fifteen; a decoder that ignores z; much and little noise."""
+    """One coordinate, where the best q is exact, and forty; a decoder that ignores z; much and little noise."""
     rng = np.random.default_rng(46)
     one = torch.ones(2, 1, dtype=torch.float64)
     return [
         (normal(rng, 1, 1, dtype=torch.float64), one[:1, 0]),
         (0 * normal(rng, 2, 3, dtype=torch.float64), one[:, 0]),
         (torch.tensor([[1.0, 0.0, 2.0], [1.0, 1.0, -1.0]], dtype=torch.float64), torch.tensor([1.0, 0.5]).double()),
-        (normal(rng, 2, 15, dtype=torch.float64), torch.tensor([0.03, 30.0]).double()),
-        (normal(rng, 30, 2, dtype=torch.float64), uniform(rng, 30, low=0.2, high=5, dtype=torch.float64)),
+        (normal(rng, 2, 40, dtype=torch.float64), torch.tensor([0.03, 30.0]).double()),
+        (normal(rng, 2, 3, dtype=torch.float64), torch.tensor([1e-3, 1e3]).double()),
+        (normal(rng, 140, 2, dtype=torch.float64), uniform(rng, 140, low=0.2, high=5, dtype=torch.float64)),
         (normal(rng, 4, 4), uniform(rng, 4, low=0.5, high=2)),
     ]
 

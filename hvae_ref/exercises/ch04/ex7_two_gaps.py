@@ -51,6 +51,7 @@ def _edges() -> list[Pair]:
         (normal(rng, 1, 3, dtype=torch.float64) - 1200, normal(rng, 1, 3, dtype=torch.float64) - 1200),
         (normal(rng, 4, 2, dtype=torch.float64) + 900, normal(rng, 9, 2, dtype=torch.float64) + 905),
         (normal(rng, 2, 1, dtype=torch.float64) - 80, normal(rng, 600, 1, dtype=torch.float64) - 80),
+        (normal(rng, 3, 150, dtype=torch.float64) - 80, normal(rng, 2, 150, dtype=torch.float64) - 80),
         (normal(rng, 5, 5) - 8, normal(rng, 5, 5) - 8),
     ]
 

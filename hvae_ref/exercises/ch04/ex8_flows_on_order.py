@@ -71,7 +71,7 @@ def _worths(covariance: Tensor) -> dict[str, Tensor]:
 
 
 def _edges() -> list[tuple[Tensor, Tensor]]:
-    """Very little and very much on one of the levels; one order and thirty."""
+    """Very little and very much on one of the levels; one order and 140."""
     little, much = torch.tensor([0.002], dtype=torch.float64), torch.tensor([4.0], dtype=torch.float64)
     rng = np.random.default_rng(48)
     return [
@@ -79,7 +79,9 @@ def _edges() -> list[tuple[Tensor, Tensor]]:
         (much, little),
         (much, much),
         (little, little),
-        (uniform(rng, 30, low=0.1, dtype=torch.float64), uniform(rng, 30, low=0.1, dtype=torch.float64)),
+        (2 * much, much),
+        (little, 2 * much),
+        (uniform(rng, 140, low=0.1, dtype=torch.float64), uniform(rng, 140, low=0.1, dtype=torch.float64)),
     ]
 
 

@@ -161,6 +161,8 @@ def specimens_of_every_kind() -> list[tuple[Specimen, Tensor]]:
         for dim, batch, reflected in ((1, 1, False), (1, 3, True), (9, 12, False), (6, 2, True))
     ]
     wrong = [_clearly_wrong(rng, kind, place=3) for kind in REPORTS if kind != "right"]
+    wrong += [_clearly_wrong(rng, "spot", *each) for each in ((8, 9, 9), (35, 40, 3), (139, 140, 2))]
+    wrong += [_clearly_wrong(rng, "one short", 0, 1, 24), _clearly_wrong(rng, "flipped", 0, 2, 9)]
     full = [
         (Specimen(dim, rng, "right", reflected, turned=True), normal(rng, batch, dim, dtype=torch.float64))
         for dim, batch, reflected in ((2, 3, False), (5, 2, True))
@@ -179,10 +181,12 @@ def _off_by(rng: np.random.Generator, error: float, log_det: float) -> tuple[Spe
     return flow, z
 
 
-def _clearly_wrong(rng: np.random.Generator, kind: str, place: int) -> tuple[Specimen, Tensor]:
-    """A flow in six dimensions, and seven points; at the place of one of them lies the spot."""
+def _clearly_wrong(
+    rng: np.random.Generator, kind: str, place: int, batch: int = 7, dim: int = 6
+) -> tuple[Specimen, Tensor]:
+    """A flow, and points; at the place of one of them lies the spot."""
     while True:
-        z = normal(rng, 7, 6, scale=1.5, dtype=torch.float64)
-        flow = Specimen(6, rng, kind, reflected=False, spot=z[place])
+        z = normal(rng, batch, dim, scale=1.5, dtype=torch.float64)
+        flow = Specimen(dim, rng, kind, reflected=False, spot=z[place])
         if flow.error(z) > _CLEARLY:
             return flow, z

@@ -11,6 +11,7 @@ import numpy as np
 _FAR = 3.3  # of √n times the largest distance of distribution functions: 2 exp(−2 · 3.3²) = 7e-10
 _RELATED = 7.5  # standard errors of a correlation, the largest over all shifts
 _UNEVEN = 8.0  # standard errors of a χ² of counts
+_ROUNDED = 2.0**-24  # distance of float32 numbers between 0 and 1
 _SHARED = 0.3  # share of one call's numbers that the next call may have too (rounding to float32 makes some equal)
 FEWEST = 1000  # draws below which nothing but equality is looked at
 
@@ -67,6 +68,30 @@ def independence(ranks: np.ndarray) -> str:
         low, high = counts[:half], counts[::-1][:half]
         if _standardised(((low - high) ** 2 / np.maximum(low + high, 1)).sum(), half) < -_UNEVEN:
             return "the draws come in pairs, each with its mirror image"
+    return AS_ASKED
+
+
+def repetition(ranks: np.ndarray) -> str:
+    """Look for draws that are there again: the same, mirrored, or half a turn away, in any order.
+
+    Independent ranks leave gaps whose lengths follow an exponential law; a share of two in a hundred that comes back is
+    seen as too many short ones.
+
+    Args:
+        ranks: (n,), the distribution function that is asked for, at each draw, of one call or of several together.
+
+    Returns:
+        ``AS_ASKED``, or what is wrong.
+    """
+    n = len(ranks)
+    if n < FEWEST:
+        return AS_ASKED
+    # Of numbers in float32 some meet by chance: each is moved within its rounding error.
+    ranks = ranks + _ROUNDED * (np.random.default_rng(n).random(n) - 0.5)
+    for seen in (ranks, np.abs(2 * ranks - 1), (2 * ranks) % 1):
+        shorter = np.sort(-np.expm1(-n * np.diff(np.sort(seen))))
+        if np.sqrt(n) * np.abs(shorter - np.arange(n - 1) / n).max() > _FAR:
+            return "some draws come back, the same or mirrored, in one call or in the next"
     return AS_ASKED
 
 

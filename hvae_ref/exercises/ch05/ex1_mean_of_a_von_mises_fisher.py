@@ -46,7 +46,7 @@ def _edges() -> list[tuple[Tensor]]:
         (normal(rng, 2, 4) * lengths,),
         (normal(rng, 1, 3, dtype=torch.float64),),
         (normal(rng, 3, 301, scale=30, dtype=torch.float64),),
-        (normal(rng, 40, 4),),
+        (normal(rng, 140, 4),),
     ]
 
 

@@ -41,7 +41,7 @@ def _edges() -> list[tuple[int, Tensor]]:
         (200, ends),
         (1000, ends[2:]),
         *((3, value[None]) for value in ends),
-        (4, torch.linspace(0.1, 9, 50, dtype=torch.float64)),
+        (4, torch.linspace(0.1, 9, 140, dtype=torch.float64)),
         (11, torch.tensor([3.0, 40.0])),
     ]
 

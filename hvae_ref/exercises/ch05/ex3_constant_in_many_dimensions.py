@@ -37,10 +37,16 @@ def _dim_and_concentration(rng: np.random.Generator) -> tuple[int, Tensor]:
 
 
 def _edges() -> list[tuple[int, Tensor]]:
-    """The ends of the range of κ, in the fewest and the most dimensions, even and odd; one κ and many."""
+    """The ends of the range of κ, in the fewest and the most dimensions, even and odd; one κ and many; float32."""
     ends = torch.tensor([0.02, 1.0, 60.0], dtype=torch.float64)
     found = [(dim, ends) for dim in (2, 3, 5, 128, 511, 512, 1023, 1024)]
-    return [*found, (2, ends[2:]), (1024, ends[:1]), (6, torch.linspace(0.1, 60, 40, dtype=torch.float64))]
+    return [
+        *found,
+        (2, ends[2:]),
+        (1024, ends[:1]),
+        (6, torch.linspace(0.1, 60, 140, dtype=torch.float64)),
+        (5, ends.float()),
+    ]
 
 
 wrong = Misconceptions(_SECTION)

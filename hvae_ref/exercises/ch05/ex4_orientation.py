@@ -73,7 +73,7 @@ def _edges() -> list[tuple[Tensor]]:
         near = [normalize(sign * pole + away * side, dim=-1) for sign in (1, -1) for away in (1e-7, 1e-5, 1e-3)]
         found += [(pole,), (-pole,), (side,), (-side,), (torch.cat([*near, pole, -pole, side]),)]
     rng = np.random.default_rng(54)
-    return [*found, (normalize(normal(rng, 50, 3), dim=-1),), (normalize(normal(rng, 1, 40), dim=-1),)]
+    return [*found, (normalize(normal(rng, 140, 3), dim=-1),), (normalize(normal(rng, 1, 40), dim=-1),)]
 
 
 wrong = Misconceptions(_SECTION)

@@ -46,6 +46,17 @@ def _at(mass_above: Tensor, dim: int, concentration: float) -> Tensor:
     return torch.as_tensor(np.interp(mass_above.numpy(), mass, angle)).cos()
 
 
+def _ranks(cosines: np.ndarray, dim: int, concentration: float) -> np.ndarray:
+    """The probability of a smaller cosine."""
+    return 1 - np.interp(np.arccos(cosines.clip(-1, 1)), *_masses(dim, concentration))
+
+
+def _unrounded(cosines: np.ndarray) -> np.ndarray:
+    """Cosines moved within the rounding error of float32, in which some of them meet by chance."""
+    moved = np.random.default_rng(len(cosines)).random(len(cosines)) - 0.5
+    return cosines + moved * np.spacing(np.abs(cosines).astype(np.float32)).astype(np.float64)
+
+
 def _sphere_and_count(rng: np.random.Generator) -> tuple[int, float, int]:
     dim, concentration = [(3, 2), (4, 0.5), (5, 30), (10, 8), (20, 14), (50, 20), (64, 12), (100, 90)][rng.integers(8)]
     return dim, concentration * float(rng.uniform(0.95, 1.2)), int(rng.choice([50_000, 55_000, 60_000]))
@@ -74,10 +85,12 @@ def _examined(cosines: Callable[..., Any], dim: int, concentration: float, count
     several = count >= draws.FEWEST and len(t) == 2 * count
     seen = {"shape": str(tuple(found[0].shape)), "law": draws.AS_ASKED, "independence": draws.AS_ASKED}
     if len(t) == 2 * count:
-        ranks = np.where(np.abs(t) <= 1, 1 - np.interp(np.arccos(t.clip(-1, 1)), *_masses(dim, concentration)), np.nan)
+        ranks = np.where(np.abs(t) <= 1, _ranks(t, dim, concentration), np.nan)
         seen["law"] = draws.law(ranks)
         if seen["law"] == draws.AS_ASKED:
             seen["independence"] = draws.independence(ranks[:count])
+        if several and seen["law"] == seen["independence"] == draws.AS_ASKED:
+            seen["independence"] = draws.repetition(_ranks(_unrounded(t), dim, concentration))
         seen["freshness"] = draws.freshness(t[:count], t[count:])
     logit = torch.as_tensor(np.log(np.clip(1 - t, 1e-6, 2)) - np.log(np.clip(1 + t, 1e-6, 2)))
     seen["centre / spread"] = logit.mean() / logit.std() if several else torch.zeros(())

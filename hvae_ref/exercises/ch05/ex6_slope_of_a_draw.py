@@ -58,7 +58,7 @@ def _edges() -> list[tuple[Tensor, int, Tensor]]:
     values = ((3, 0.02), (3, 60.0), (100, 0.5), (100, 90.0), (4, 5.0))
     found = [near_the_mean(dim, torch.full((5,), value, dtype=torch.float64)) for dim, value in values]
     t, dim, concentration = found[-1]
-    many = near_the_mean(30, torch.linspace(0.2, 40, 40).double())
+    many = near_the_mean(30, torch.linspace(0.2, 40, 140).double())
     return [*found, (t[:1], dim, concentration[:1]), many]
 
 

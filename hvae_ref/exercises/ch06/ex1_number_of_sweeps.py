@@ -37,9 +37,11 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         [20.0, 1.0, 0.0, 0.1],
         [1e-3, 30.0, 60.0, 0.5],
         [2.0, 2.0, 10.0, 0.1],
+        [1e-6, 1e-5, 10.0, 0.1],
+        [0.3, 5.0, 6.0, 0.9999],
     ]
     table = torch.tensor(rows, dtype=torch.float64).T
-    return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float().repeat(1, 12))]
+    return [tuple(table), *(tuple(column) for column in table.T[:, :, None]), tuple(table.float().repeat(1, 20))]
 
 
 wrong = Misconceptions(_SECTION)

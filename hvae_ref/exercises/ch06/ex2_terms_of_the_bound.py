@@ -82,5 +82,5 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
         sigma = torch.full_like(loc, log_sigma)
         found.append((2 * sigma.exp(), 0 * loc, sigma, *heads))
     x, loc, log_sigma, *heads = drawn(1, 4, (1, 1))
-    single = [drawn(1, 1, (1, 7)), drawn(1, 90, (20, 1)), drawn(30, 2, (1, 2)), drawn(4, 4, (2, 2), torch.float32)]
+    single = [drawn(1, 1, (1, 7)), drawn(1, 90, (20, 1)), drawn(140, 2, (1, 2)), drawn(4, 4, (2, 2), torch.float32)]
     return [*found, (x + 500, loc, log_sigma, *heads), *single]

@@ -44,7 +44,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         return tuple(normal(rng, *shape, dtype=dtype) for shape in shapes)
 
     h, z, weight, bias = drawn(3, 2, 2)
-    sizes = ((1, 1, 1), (1, 30, 2), (2, 1, 9), (4, 4, 4), (2, 4, 8), (30, 3, 1))
+    sizes = ((1, 1, 1), (1, 30, 2), (2, 1, 9), (4, 4, 4), (2, 4, 8), (140, 3, 1), (1, 3, 40))
     return [
         *(drawn(*each) for each in sizes),
         drawn(5, 3, 2, torch.float32),

@@ -82,7 +82,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         *found,
         (latency, amplitude, 0 * peaks, ~(mask & False)),  # true peaks at 0
         (latency, amplitude, peaks, torch.tensor([[True, False]])),
-        *(waves(*sizes) for sizes in ((1, 1), (1, 9), (25, 2))),
+        *(waves(*sizes) for sizes in ((1, 1), (1, 9), (140, 2), (1, 40))),
         waves(3, 4, torch.float32),
     ]
 

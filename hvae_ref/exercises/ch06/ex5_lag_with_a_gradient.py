@@ -74,10 +74,15 @@ def _edges() -> list[tuple[Tensor, Tensor, int, float]]:
 
     a, b = drawn(2, 30)
     flat = torch.full_like(a, 0.7)
+    time = torch.arange(120, dtype=torch.float64)
+    wide = [(-(((time - centre) / 15) ** 2) / 2).exp()[None] for centre in (60.0, 62.4)]
     return [
+        (*wide, 4, 0.001),  # neighbouring lags differ by little
         (a, b, 5, 0.001),
+        (a, b, 5, 0.01),
         (a, b, 5, 40.0),
         (1e-2 * a, 1e3 * b, 6, 0.2),
+        (b, a, 6, 0.2),
         (a + 100, b - 100, 4, 0.2),
         (flat, b, 3, 0.2),
         (a, 0 * b, 3, 0.2),
@@ -87,6 +92,6 @@ def _edges() -> list[tuple[Tensor, Tensor, int, float]]:
         (1e-5 * a, 1e-4 * b, 5, 0.2),
         (*drawn(1, 90), 1, 0.3),
         (*drawn(1, 90), 40, 0.3),
-        (*drawn(20, 12), 2, 0.3),
+        (*drawn(140, 12), 2, 0.3),
         (a.float(), b.float(), 5, 0.3),
     ]

@@ -46,7 +46,7 @@ def _draws_and_recordings(rng: np.random.Generator) -> tuple[Tensor, Tensor, Ten
 
 
 def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Means in two clusters, so that no Gaussian stands for the mixture; one draw and eighty; levels near 0, 1."""
+    """Means in two clusters, so that no Gaussian is the mixture; one draw and eighty; levels near 0, 1; float32."""
     rng = np.random.default_rng(66)
 
     def drawn(k: int, batch: int, samples: int, apart: float, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -58,14 +58,17 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         return means, sigma, x, torch.linspace(0.01, 0.99, count, dtype=torch.float64)
 
     means, sigma, x, levels = drawn(6, 2, 40, 1.0, 3)
-    sizes = ((1, 1, 200, 0.0, 1), (80, 2, 50, 0.3, 9), (2, 1, 300, 2.0, 5), (3, 30, 1, 0.5, 4), (5, 5, 5, 1.0, 5))
+    sizes = ((1, 1, 200, 0.0, 1), (80, 2, 50, 0.3, 9), (2, 1, 300, 2.0, 5), (3, 140, 1, 0.5, 4), (5, 5, 5, 1.0, 40))
+    few = means[:2, :1, :9], sigma[:1, :9], x[:1, :9], levels  # no rank is next to a border
     return [
         *(drawn(*each) for each in sizes),
         (means, 1e-3 * sigma, x, levels),
+        (1e-5 * means, 1e-5 * sigma, 1e-5 * x, levels),
         (means, 1e3 * sigma, x, levels),
         (means, sigma, x + 50, levels),
         (means, sigma, x, levels.flip(0)),
         (means, sigma, x, levels[1:2]),
+        tuple(part.float() for part in few),
     ]
 
 

@@ -71,7 +71,7 @@ def _r2_with(fit: Fit) -> Callable[..., Tensor]:
 
 
 def _edges() -> list[Probe]:
-    """Two folds, nine, one for each row; numbers of folds with gaps; folds of one row; penalties of 0 and 1000."""
+    """Two folds, nine, one a row; gaps; folds of one row; penalties of 0 and 1000; small units."""
     rng = np.random.default_rng(67)
 
     def drawn(rows: int, dim: int, count: int, fold: np.ndarray | list[int], penalty: float) -> Probe:
@@ -79,13 +79,21 @@ def _edges() -> list[Probe]:
         factors = normal(rng, count, dim, dtype=torch.float64) @ code.T + normal(rng, count, rows, dtype=torch.float64)
         return code, factors - 5, torch.as_tensor(np.asarray(fold), dtype=torch.int64), penalty
 
-    turns = np.arange(45)
+    turns = np.arange(150)
+    code, factors, fold, _ = drawn(18, 2, 2, turns[:18] % 3, 0.0)
     return [
+        (code, factors, fold, 0.5),
+        (code.flip(1), 2 * factors.flip(1), fold, 0.5),
+        (1e-4 * code, factors, fold, 0.0),
+        (code, 1e-6 * factors, fold, 0.5),
+        (0.1 * code, factors, fold, 0.05),
+        drawn(150, 2, 3, turns % 3, 0.5),
+        drawn(150, 2, 1, turns % 75, 0.5),
         drawn(24, 2, 3, turns[:24] % 2, 0.5),
-        drawn(45, 2, 3, turns % 9, 0.5),
+        drawn(45, 2, 3, turns[:45] % 9, 0.5),
         drawn(12, 1, 1, turns[:12], 1e-6),
         drawn(21, 2, 2, [[2, 5, 9][turn % 3] for turn in range(21)], 1.0),
         drawn(20, 2, 2, np.maximum(turns[:20] - 15, 0), 1.0),
         drawn(30, 7, 5, turns[:30] // 5, 1e3),
-        drawn(40, 3, 20, turns[:40] % 4, 0.0),
+        drawn(40, 3, 140, turns[:40] % 4, 0.0),
     ]

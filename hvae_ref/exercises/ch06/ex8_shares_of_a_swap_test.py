@@ -55,6 +55,7 @@ def _edges() -> list[tuple[Tensor]]:
         (m + 1000,),
         (m + torch.tensor([-50.0, 0.0, 3.0, 700.0, 9.0]).double()[:, None, None],),
         (m[:1],),
+        (1e-6 * m,),
         (normal(rng, 300, 2, 2, dtype=torch.float64),),
         (normal(rng, 2, 2, 2),),
     ]

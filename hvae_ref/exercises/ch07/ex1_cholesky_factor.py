@@ -71,8 +71,10 @@ def _edges() -> list[tuple[Tensor, int, float]]:
         (extreme, 3, 1e-3),
         (extreme.float(), 3, 1e-3),
         (extreme.flip(1), 3, 2.0),
+        (extreme, 3, 1e-9),
         (raw(1, 1), 1, 0.5),
         (raw(2, 12), 12, 1e-6),
         (raw(6, 3), 3, 2.0),
-        (raw(40, 2), 2, 0.1),
+        (raw(140, 2), 2, 0.1),
+        (raw(1, 36), 36, 0.1),
     ]

@@ -109,8 +109,14 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         f = loc[:1] + away * spread * normal(rng, batch, dim, dtype=torch.float64)
         return [f, normal(rng, components, dtype=torch.float64), loc, tril]
 
-    sizes = ((3, 2, 110, 1e-3, 1.0), (2, 3, 110, 1e-3, 60.0), (2, 3, 110, 1e3, 1.0), (5, 1, 1, 1.0, 60.0))
-    found = [drawn(*each) for each in (*sizes, (1, 9, 8, 0.5, 1.0), (40, 2, 2, 1.0, 2.0), (4, 4, 4, 2.0, 1.0))]
+    sizes = (
+        (3, 2, 110, 1e-3, 1.0),
+        (2, 3, 110, 1e-3, 60.0),
+        (2, 3, 110, 1e3, 1.0),
+        (5, 1, 1, 1.0, 60.0),
+        (3, 2, 2, 1e-6, 1.0),
+    )
+    found = [drawn(*each) for each in (*sizes, (1, 9, 8, 0.5, 1.0), (140, 2, 2, 1.0, 2.0), (4, 4, 4, 2.0, 1.0))]
     for components in (9, 17, 40):  # nearly all of the weight is the last one's
         f, logits, loc, tril = drawn(3, components, 2, 1.0, 1.0)
         logits[-1], loc[:-1] = 5.0, loc[:-1] + 30

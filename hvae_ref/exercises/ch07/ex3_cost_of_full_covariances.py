@@ -86,6 +86,7 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, int]]:
     """ResNet-50's levels, whose bytes are more than an int32 holds; one channel, one component, one level, and nine."""
     rng = np.random.default_rng(73)
     resnet = [[256, 512, 1024, 2048], [100, 100, 100, 100], [3136, 784, 196, 49]]
+    many = [integers(rng, 140, low=2, high=300, dtype=torch.int64) for _ in range(3)]
     nine = [integers(rng, 9, low=2, high=300, dtype=torch.int64) for _ in range(3)]
     return [
         (*torch.tensor(resnet), 8),
@@ -94,4 +95,5 @@ def _edges() -> list[tuple[Tensor, Tensor, Tensor, int]]:
         (*torch.tensor([[3], [3], [5]]), 2),
         (*torch.tensor([[70, 2048], [1, 2048], [10_000, 1]]), 50),
         (nine[0] + 300, nine[1], nine[2], 3),
+        (many[0] + 300, many[1], many[2], 3),
     ]

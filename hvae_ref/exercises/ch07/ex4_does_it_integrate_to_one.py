@@ -82,6 +82,9 @@ def _edges() -> list[tuple[LogDensity, Tensor, Tensor, int]]:
         function = _bumps(rng, dim, 0.0) if cells % 2 else _head(rng, dim, 1.0)
         found.append((function, low.clone(), high.clone(), cells))
     low, high = sides[:2].flip(0).T
+    narrower = Bumps(torch.zeros(1, 1, dtype=torch.float64), 0.0022, 2.0)  # no fewer cells will do
+    found.append((narrower, torch.tensor([-4.0]).double(), torch.tensor([3.0]).double(), 3001))
     narrow = Bumps(torch.zeros(1, 1, dtype=torch.float64), 0.05, 0.0)  # its logarithm spans thousands
-    found.append((narrow, torch.tensor([-4.0]).double(), torch.tensor([3.0]).double(), 900))
+    found += [(narrow, torch.tensor([left]).double(), torch.tensor([3.0]).double(), 900) for left in (-4.0, 0.2)]
+    found.append((_head(rng, 2, 0.0), low.float(), high.float(), 9))
     return [*found, *((_head(rng, 2, offset), low.clone(), high.clone(), 9) for offset in (900.0, -900.0))]

@@ -88,7 +88,7 @@ def _with_fit(fit: Fit) -> Callable[..., Tensor]:
 
 
 def _edges() -> list[tuple[Tensor, Tensor, LogDensity, int]]:
-    """Large and small features, far from 0; all directions, and one of many; few rows and many."""
+    """Large and small features, far from 0; all directions, and one of many; few rows and many; float32."""
     rng = np.random.default_rng(75)
 
     def drawn(
@@ -100,10 +100,15 @@ def _edges() -> list[tuple[Tensor, Tensor, LogDensity, int]]:
         cloud = normal(rng, rows + batch, channels, dtype=torch.float64) * spread @ turn + mean
         return cloud[:rows], cloud[rows:], Tails(uniform(rng, dim, low=0.5, high=2, dtype=torch.float64)), dim
 
+    single = drawn(30, 3, 3, 2, 1.0, 0.5)
     return [
         drawn(13, 1, 2, 2, 1e3, 1e4),
         drawn(40, 2, 3, 3, 1e-3, 2.0),
         drawn(90, 1, 12, 1, 1.0, -5.0),
         drawn(90, 30, 12, 12, 2.0, 0.0),
         drawn(20, 4, 4, 2, 1.0, 0.0),
+        drawn(20, 4, 4, 2, 1.0, 0.0),
+        drawn(40, 150, 3, 2, 1.0, 0.0),
+        drawn(40, 3, 3, 3, 1e-6, 0.0),
+        (single[0].float(), single[1].float(), *single[2:]),
     ]

@@ -75,4 +75,5 @@ def _edges() -> list[tuple[Tensor, Tensor]]:
         (large, large + normal(rng, 1, 40, 50, dtype=torch.float64) > 1),
         (scores[:1, :1, :2], torch.tensor([[[True, False]]])),
         (scores.float(), masks),
+        (normal(rng, 140, 2, 2, dtype=torch.float64), torch.as_tensor(rng.random((140, 2, 2)) < 0.1)),
     ]

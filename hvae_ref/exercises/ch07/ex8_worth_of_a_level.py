@@ -77,7 +77,7 @@ def _with_alone(alone: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> Ca
 
 
 def _edges() -> list[tuple[Tensor, int, int]]:
-    """g worth nothing alone and much beside c; g that c has already; units from 1e-3 to 1e3; up to eight values."""
+    """g worth nothing alone and much beside c; g that c has; units of 1e-3 to 1e3; up to eight values; float32."""
     rng = np.random.default_rng(78)
 
     def drawn(batch: int, fine: int, coarse: int, wide: int, unit: float = 1.0) -> tuple[Tensor, int, int]:
@@ -89,16 +89,21 @@ def _edges() -> list[tuple[Tensor, int, int]]:
         return units[:, None] * covariance * units, fine, coarse
 
     apart = torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 2.01]]], dtype=torch.float64)
+    repeated = torch.tensor([[1.0, 1.0, 0.5], [1.0, 1.0, 0.5], [0.5, 0.5, 1.0]], dtype=torch.float64)
     copied = torch.tensor([[[2.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.01]]], dtype=torch.float64)
     sizes = ((1, 1, 1, 8), (2, 8, 1, 1), (2, 1, 8, 1), (20, 2, 3, 4), (3, 1, 1, 1, 1e3), (2, 5, 2, 6, 30.0))
+    mild = drawn(3, 2, 2, 1)
     independent = torch.eye(4, dtype=torch.float64)[None]
     small = [(1e-12 * covariance, *rest) for covariance, *rest in (drawn(1, 20, 20, 20), drawn(2, 3, 2, 30))]
     alike = torch.ones(1, 6, 6, dtype=torch.float64) + 1e-9 * torch.eye(6, dtype=torch.float64)
     return [
         *small,
         (alike, 2, 2),
+        (torch.kron(repeated, torch.eye(9).double())[None] + 1e-9 * torch.eye(27), 9, 9),
         (apart, 1, 1),
         (copied, 1, 1),
         (independent, 2, 1),
         *(drawn(*each) for each in sizes),
+        drawn(140, 1, 1, 1),
+        (mild[0].float(), *mild[1:]),
     ]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae_ref.exercises.engine import time_limit
-from hvae_ref.exercises.engine.forms import Leaf, UnsupportedAnswerError, arranged, flatten, is_blank
+from hvae_ref.exercises.engine.forms import Leaf, UnsupportedAnswerError, arranged, as_list, flatten, is_blank
 from hvae_ref.exercises.engine.surroundings import fixed_randomness, usual_modes
 from hvae_ref.exercises.engine.time_limit import AnswerInterrupt
 
@@ -92,7 +92,8 @@ def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(*arguments: Any) -> Any:  # noqa: ANN401
         with time_limit.time_limit(time_limit.TIME_LIMIT):
-            return function(*arguments)
+            value = function(*arguments)
+            return as_list(value) if isinstance(value, map | zip | filter) else value  # here its numbers are made
 
     return call
 

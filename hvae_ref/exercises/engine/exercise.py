@@ -37,8 +37,8 @@ class Exercise:
         random_cases: How many random inputs there are; few are enough where one is a whole experiment.
         misconceptions: Wrong answers to recognise, the most telling first. From a `Misconceptions` a tuple is taken,
             and nothing can be added to it afterwards.
-        rtol: Relative tolerance of the comparison (and ten times that for gradients).
-        atol: Absolute tolerance of the comparison (and ten times that for gradients).
+        rtol: Relative tolerance of the comparison (and three times that for gradients).
+        atol: Absolute tolerance of the comparison (and three times that for gradients).
         check_gradient: Compare the gradient with respect to every floating-point tensor input as well.
         choices: The permitted answers, for a question whose answer is one of a few words.
         compare_as: Applied to both answers before they are compared, for an answer that is right in more than

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,7 @@ def arranged(answer: Any, like: Any, depth: int = 0) -> Any:  # noqa: ANN401
     """
     if depth > _DEEPEST:
         raise UnsupportedAnswerError("it is a list in a list in a list, and so on")
+    answer = as_list(answer)
     if _is_numeric(answer):
         answer = as_tensor(answer)
         if isinstance(like, list | tuple) and answer.ndim and len(answer) == len(like):
@@ -73,6 +76,22 @@ def arranged(answer: Any, like: Any, depth: int = 0) -> Any:  # noqa: ANN401
         wanted = list(like) if isinstance(like, list | tuple) and len(like) == len(answer) else [None] * len(answer)
         return [arranged(part, whole, depth + 1) for part, whole in zip(answer, wanted, strict=True)]
     return answer
+
+
+def as_list(value: Any) -> Any:  # noqa: ANN401
+    """A list in place of another row of things: a deque, a range, an array of Python's, what `map` or `zip` gives.
+
+    A generator stays one: a function with `yield` in place of `return` is told so.
+
+    Args:
+        value: What the reader gave.
+
+    Returns:
+        The list, or the value itself where it is no such row.
+    """
+    if isinstance(value, str | bytes | bytearray | list | tuple):
+        return value
+    return list(value) if isinstance(value, Sequence | array | map | zip | filter) else value
 
 
 def _stacked(answer: list[Any] | tuple[Any, ...], depth: int) -> Any:  # noqa: ANN401
@@ -106,17 +125,24 @@ def as_tensor(value: Any) -> Tensor:  # noqa: ANN401
         return torch.tensor(bool(value))
     if isinstance(value, numbers.Integral) and abs(int(value)) < 2**63:
         return torch.tensor(int(value))
-    if isinstance(value, numbers.Real):
+    if isinstance(value, float):
+        return torch.tensor(float.__float__(value), dtype=torch.float64)
+    if isinstance(value, numbers.Real | Decimal):
         return torch.tensor(float(value), dtype=torch.float64)
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufc":
-        raise UnsupportedAnswerError(f"an array of type {array.dtype} holds no numbers")
-    if array.dtype.kind in "uf" and array.dtype not in (np.float32, np.uint8):
-        array = array.astype(np.float64)
-    return torch.from_numpy(np.array(array))  # a copy: an array may be read-only, or have a negative stride
+    found = np.asarray(value)
+    if found.dtype.kind not in "biufc":
+        raise UnsupportedAnswerError(f"an array of type {found.dtype} holds no numbers")
+    if found.dtype.kind in "uf" and found.dtype not in (np.float32, np.uint8):
+        found = found.astype(np.float64)
+    return torch.from_numpy(np.array(found))  # a copy: an array may be read-only, or have a negative stride
 
 
 def _dense(tensor: Tensor) -> Tensor:
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass may answer comparisons in its own way
+        return _strided(tensor).as_subclass(Tensor)
+
+
+def _strided(tensor: Tensor) -> Tensor:
     if tensor.is_meta:
         raise UnsupportedAnswerError("a tensor on the device 'meta' has a shape and no numbers")
     if tensor.is_nested:

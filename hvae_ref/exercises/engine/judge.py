@@ -85,7 +85,7 @@ def _run_all(exercise: Exercise, answer: Callable[..., Any]) -> list[Outcome]:
 def _judge_value(exercise: Exercise, answer: Any) -> Verdict:  # noqa: ANN401
     if callable(answer):
         return report.wrong_form(exercise, "This exercise asks for a value; call the function and pass its result.")
-    if exercise.choices and not (isinstance(answer, str) and answer.strip().casefold() in _folded(exercise)):
+    if exercise.choices and not (isinstance(answer, str) and str.casefold(str.strip(answer)) in _folded(exercise)):
         return report.wrong_form(exercise, f"Answer with one of {', '.join(map(repr, exercise.choices))}.")
     allowed = Tolerance(exercise.rtol, exercise.atol)
 

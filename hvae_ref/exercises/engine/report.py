@@ -140,6 +140,8 @@ def failed_value(
         message = f"The answer has another form than what is asked: {mismatch(expected, actual)}."
     elif kind == "nan":
         message = "The answer is not a finite number."
+    elif any(isinstance(leaf, Tensor) and leaf.is_complex() for leaf in actual.leaves.values()):
+        return wrong_form(exercise, "The answer is a complex number; asked for is a real one.")
     elif exercise.choices or any(isinstance(leaf, str) for leaf in expected.leaves.values()):
         message = "Not this one. Go back to the question and say what would have to be true for it to hold."
     else:

@@ -100,12 +100,13 @@ def _set_modes(gradients: bool, dtype: torch.dtype, device: torch.device, autoca
 
 @contextmanager
 def guarded_modules() -> Iterator[None]:
-    """Put back what is replaced in torch, NumPy and math inside the block, and close figures opened there.
+    """Put back what is replaced in torch, NumPy, math and this package inside the block; close figures opened there.
 
     Yields:
         Nothing.
     """
-    before = [(owner, dict(vars(owner))) for owner in _GUARDED]
+    package = [module for name, module in list(sys.modules.items()) if name.split(".")[0] == "hvae_ref"]
+    before = [(owner, dict(vars(owner))) for owner in (*_GUARDED, *package)]
     figures = _figures()
     try:
         yield

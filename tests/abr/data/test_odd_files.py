@@ -369,3 +369,10 @@ def test_messages_show_what_stands_in_the_file(some, tmp_path) -> None:
 def test_an_amplitude_without_a_latency_is_named(table, tmp_path) -> None:
     path = with_peaks(table, tmp_path / "a.csv", V=("", 0.3))
     refused(path, "row 3, column latency_V: expected 0 to 9.95 .ms. beside the amplitude of 0.3 µV, got none")
+
+
+def test_a_file_that_may_be_cut_in_its_last_number_is_warned_of(text, tmp_path) -> None:
+    path = tmp_path / "cut.csv"
+    path.write_text(text.rstrip("\n")[:-1])
+    with pytest.warns(UserWarning, match=r"cut\.csv: row 5: the file ends in '.*', without a line break: cut short"):
+        read_recordings(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -41,6 +42,25 @@ def first_wrong(value: Tensor, wrong: Tensor) -> str:
         return "another value in a batch of vmap"
 
 
+def floating_parameters(**parameters: Tensor) -> tuple[Tensor, ...]:
+    """Parameters in their common dtype.
+
+    Raises:
+        ValueError: that names the parameter which is no floating-point tensor.
+
+    >>> [p.dtype for p in floating_parameters(loc=torch.zeros(2), scale=torch.ones(2, dtype=torch.float64))]
+    [torch.float64, torch.float64]
+    """
+    for name, value in parameters.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise ValueError(
+                f"{name}: expected a floating-point tensor, got {getattr(value, 'dtype', type(value).__name__)}"
+            )
+    dtypes = [value.dtype for value in parameters.values()]
+    wide = functools.reduce(torch.promote_types, dtypes)
+    return tuple(value.to(wide) for value in parameters.values())
+
+
 def broadcast_parameters(**parameters: Tensor) -> tuple[Tensor, ...]:
     """Parameters in their common shape.
 
@@ -52,11 +72,8 @@ def broadcast_parameters(**parameters: Tensor) -> tuple[Tensor, ...]:
     [(3, 2), (3, 2)]
     """
     shape: Sequence[int] = ()
+    floating_parameters(**parameters)
     for name, value in parameters.items():
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(
-                f"{name}: expected a floating-point tensor, got {getattr(value, 'dtype', type(value).__name__)}"
-            )
         if value.ndim < 1:
             raise ValueError(f"{name}: expected at least one dimension, got a tensor of shape ()")
         try:

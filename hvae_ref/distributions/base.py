@@ -168,7 +168,15 @@ def known_to_be_constant(value: Tensor, what: str) -> Tensor:
     Returns:
         the value. A derivative by it raises NotImplementedError, where a detached one would silently be zero.
     """
-    return value if torch.compiler.is_compiling() else _End.apply(value, what)
+    return _End.apply(value, what) if _may_be_differentiated() else value
+
+
+def _may_be_differentiated() -> bool:
+    """False in a plain backward pass, of which torch keeps no graph, and while torch compiles."""
+    if torch.compiler.is_compiling():
+        return False
+    forwards = torch.autograd.forward_ad._current_level >= 0
+    return torch.is_grad_enabled() or forwards or torch._C._functorch.peek_interpreter_stack() is not None
 
 
 class _End(Function):

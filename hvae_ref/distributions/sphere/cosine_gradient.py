@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from hvae_ref.distributions.base import apply, known_to_be_constant, once_forwards
+from hvae_ref.distributions.base import all_true, apply, known_to_be_constant, once_forwards
 from hvae_ref.distributions.sphere.bessel import bessel_ratio_complement
 from hvae_ref.distributions.sphere.cosine_sampling import draw_cosine_complement
 
@@ -114,11 +114,16 @@ def _in_three_dimensions(w: Tensor, kappa: Tensor) -> Tensor:
     sine = (w * rest).sqrt()
     # All that is divided by may be 0, and the quotient is then not used.
     exact = change / (kappa * sine)
+    small_kappa = (kappa < SMALL) | (sine == 0)
+    # The series is dear, and rarely needed; where values are not read, it is always summed.
+    unread = w.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if not unread and all_true(~small_kappa):
+        return exact
     k, second = kappa.clamp(max=SMALL), w * w
     third = 2 * (second + 2 * w + 4)
     series = 0.5 + k / 6 * (w + 2) + k * k / 24 * (second + 2 * w + 4) + k**3 / 120 * (second * w + third)
     small = -sine * series * (1 - k + k * k / 3 - k**4 / 45)
-    return torch.where((kappa < SMALL) | (sine == 0), small, exact)
+    return torch.where(small_kappa, small, exact)
 
 
 @lru_cache(maxsize=8)

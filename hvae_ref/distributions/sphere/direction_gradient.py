@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from hvae_ref.distributions.base import all_true, known_to_be_constant, once_forwards
+
+FEW = 4
+"""Coordinates that are added one by one."""
 
 TERMS = 48
 """Of the series below, whose terms shrink by a factor of 2 or more wherever it is used."""
@@ -21,6 +25,12 @@ def kummer(dim: int, x: Tensor) -> Tensor:
     """
     factors = -x.unsqueeze(-1) / (dim + torch.arange(TERMS, dtype=x.dtype, device=x.device))
     return 1 + torch.cumprod(factors, -1).sum(-1)
+
+
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """aᵀb along the last dimension; a few coordinates are added column by column, which is faster than a sum."""
+    product = a * b
+    return reduce(torch.add, product.unbind(-1)) if product.shape[-1] <= FEW else product.sum(-1)
 
 
 def _unread(value: Tensor) -> bool:
@@ -53,7 +63,7 @@ class DirectionBackwards(Function):
     def field(z: Tensor, loc: Tensor, concentration: Tensor) -> tuple[Tensor, ...]:
         """The cosine between z and μ, w and (1 − w) a(t)."""
         dim = z.shape[-1]
-        cosine = (z * loc).sum(-1)
+        cosine = inner(z, loc)
         kappa = concentration.double()
         second = (1 - (2 * kappa / dim).square()).clamp(min=0)
         # The series is dear, and concentrated draws do not need it; where values are not read, it is always summed.
@@ -69,13 +79,13 @@ class DirectionBackwards(Function):
         if not ctx.needs_input_grad[1]:
             return grad, None, None
         z, loc, concentration = DirectionBackwards.saved(ctx)
-        along_loc = (grad * loc).sum(-1)
+        along_loc = inner(grad, loc)
         if not _unread(z) and all_true(concentration >= z.shape[-1] / 2):
             # The turn alone, w = 1; of what follows all else is 0.
-            cosine = (z * loc).sum(-1)
+            cosine = inner(z, loc)
             return grad, cosine.unsqueeze(-1) * grad - along_loc.unsqueeze(-1) * z, None
         cosine, turn, second = DirectionBackwards.field(z, loc, concentration)
-        along_z = (grad * z).sum(-1)
+        along_z = inner(grad, z)
         # Both fields, transposed: w (t g − (μᵀg) z) + (1 − w) a (g − (zᵀg) z).
         by_grad = turn * cosine + second
         by_z = turn * along_loc + second * along_z

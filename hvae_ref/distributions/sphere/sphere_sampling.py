@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hvae_ref.distributions.base import apply
 from hvae_ref.distributions.sphere.cosine_gradient import reparameterised_cosine
-from hvae_ref.distributions.sphere.direction_gradient import DirectionBackwards, DirectionGradient
+from hvae_ref.distributions.sphere.direction_gradient import DirectionBackwards, DirectionGradient, inner
 
 
 def sample_von_mises_fisher(
@@ -73,7 +73,7 @@ def place_around(
         length += empty
         side = torch.ones_like(first).copysign(first)
     v = noise / length.unsqueeze(-1)
-    p = (loc * v).sum(-1) / (1 + first.abs())
+    p = inner(loc, v) / (1 + first.abs())
     across = v - p.unsqueeze(-1) * loc
     across[..., 0] -= side * p
     return torch.addcmul(cosine.unsqueeze(-1) * loc, sine.unsqueeze(-1), across)

@@ -77,8 +77,8 @@ class VonMisesFisher(Distribution):
             raise ValueError(f"loc: expected a floating-point tensor, got {getattr(loc, 'dtype', type(loc).__name__)}")
         if loc.dim() < 1 or loc.shape[-1] < 2:
             raise ValueError(f"loc: expected shape (…, m) with m of at least 2, got {tuple(loc.shape)}")
-        kind = str(getattr(concentration, "dtype", type(concentration).__name__)).removeprefix("torch.")
-        if kind.startswith(("bool", "complex", "str")):
+        kind = getattr(concentration, "dtype", type(concentration).__name__)
+        if kind != loc.dtype and str(kind).removeprefix("torch.").startswith(("bool", "complex", "str")):
             raise ValueError(f"concentration: expected a tensor or a number, got {concentration!r}")
         try:
             concentration = torch.as_tensor(concentration, dtype=loc.dtype, device=loc.device)

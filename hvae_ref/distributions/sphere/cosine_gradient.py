@@ -74,7 +74,7 @@ class FollowedCosine(_FollowedBackwards):
     """
 
     @staticmethod
-    def jvp(ctx: Any, _w: None, tangent: Tensor | None, _dim: None) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    def jvp(ctx: Any, _w: Tensor | None, tangent: Tensor | None, _dim: None) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         """The chain rule, forwards."""
         once_forwards()
         cosine, sine, slope = _FollowedBackwards.slope(ctx)

@@ -46,7 +46,8 @@ class DirectionBackwards(Function):
     @staticmethod
     def forward(z: Tensor, loc: Tensor, concentration: Tensor) -> Tensor:
         """Return z (…, m) for μ (…, m) and κ (…), all of one batch shape."""
-        return z.view_as(z)
+        # In forward mode torch wants the derivative of a view to be a view, and this one is none.
+        return z.clone() if torch.autograd.forward_ad._current_level >= 0 else z.view_as(z)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:  # noqa: ANN401
@@ -120,7 +121,7 @@ class DirectionGradient(DirectionBackwards):
         cosine, turn, second = DirectionBackwards.field(z, loc, concentration)
         moved = torch.zeros_like(z) if along_z is None else along_z
         if along_loc is None:
-            return moved.view_as(z)
+            return moved.clone()
         e = along_loc - (along_loc * loc).sum(-1, keepdim=True) * loc
         e_z = (e * z).sum(-1)
         by_e, by_loc, by_z = turn * cosine + second, turn * e_z, second * e_z

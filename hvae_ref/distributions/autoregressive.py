@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from hvae_ref.distributions.base import checked_shape, expanded
+from hvae_ref.distributions.tracing import values_are_known
 from hvae_ref.errors import whole_number
 
 
@@ -23,7 +24,7 @@ class Autoregressive(Distribution):
         like: a tensor with the dtype and device of the samples.
 
     Raises:
-        ValueError: where the sizes are no whole numbers, or D is below 1.
+        ValueError: where the sizes are no whole numbers, D is below 1, or `like` is no tensor.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}
@@ -37,6 +38,8 @@ class Autoregressive(Distribution):
         like: Tensor,
         validate_args: bool | None = None,
     ) -> None:
+        if not isinstance(like, Tensor):
+            raise ValueError(f"like: expected a tensor, got {type(like).__name__}")
         self.conditionals, self.like = conditionals, like
         event_shape = torch.Size((whole_number("data_dim", data_dim),))
         super().__init__(checked_shape("batch_shape", batch_shape), event_shape, validate_args=validate_args)
@@ -45,22 +48,34 @@ class Autoregressive(Distribution):
         """The same distribution with a larger batch shape; the net has to take x with more dimensions before D."""
         return expanded(self, batch_shape, _instance)
 
-    @property
+    @constraints.dependent_property(event_dim=1)
     def support(self) -> constraints.Constraint:
         """Vectors whose elements each lie in the support of their conditional."""
         empty = self.like.new_zeros(self.batch_shape + self.event_shape)
         return constraints.independent(self.conditionals(empty).support, 1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(value) for values (…, D), one pass through the net; batch shape, nats.
+        """log p(value) for values (…, D) that broadcast with the batch, one pass through the net; (…), nats.
 
         Raises:
-            ValueError: for another last dimension than D, which a net may not notice, or no tensor.
+            ValueError: for another last dimension than D, which a net may not notice, other shapes that do not
+                broadcast, no tensor, and values outside of the support.
         """
         if not isinstance(value, Tensor) or value.shape[-1:] != self.event_shape:
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(f"value: expected a tensor (…, {self.event_shape[0]}), got {got}")
-        return self.conditionals(value).log_prob(value).sum(-1)
+        try:
+            shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
+        except RuntimeError as error:
+            wanted = (*self.batch_shape, *self.event_shape)
+            raise ValueError(
+                f"value: expected a shape that broadcasts with {wanted}, got {tuple(value.shape)}"
+            ) from error
+        value = value.expand(*shape, -1)
+        conditionals = self.conditionals(value)
+        if self._validate_args and not conditionals._validate_args and values_are_known():
+            conditionals._validate_sample(value)
+        return conditionals.log_prob(value).sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw `sample_shape + batch_shape + (D,)`; D passes through the net, one an element."""

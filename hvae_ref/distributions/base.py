@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -41,6 +42,25 @@ def first_wrong(value: Tensor, wrong: Tensor) -> str:
         return "another value in a batch of vmap"
 
 
+def floating_parameters(**parameters: Tensor) -> tuple[Tensor, ...]:
+    """Parameters in their common dtype.
+
+    Raises:
+        ValueError: that names the parameter which is no floating-point tensor.
+
+    >>> [p.dtype for p in floating_parameters(loc=torch.zeros(2), scale=torch.ones(2, dtype=torch.float64))]
+    [torch.float64, torch.float64]
+    """
+    for name, value in parameters.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise ValueError(
+                f"{name}: expected a floating-point tensor, got {getattr(value, 'dtype', type(value).__name__)}"
+            )
+    dtypes = [value.dtype for value in parameters.values()]
+    wide = functools.reduce(torch.promote_types, dtypes)
+    return tuple(value.to(wide) for value in parameters.values())
+
+
 def broadcast_parameters(**parameters: Tensor) -> tuple[Tensor, ...]:
     """Parameters in their common shape.
 
@@ -52,11 +72,8 @@ def broadcast_parameters(**parameters: Tensor) -> tuple[Tensor, ...]:
     [(3, 2), (3, 2)]
     """
     shape: Sequence[int] = ()
+    floating_parameters(**parameters)
     for name, value in parameters.items():
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(
-                f"{name}: expected a floating-point tensor, got {getattr(value, 'dtype', type(value).__name__)}"
-            )
         if value.ndim < 1:
             raise ValueError(f"{name}: expected at least one dimension, got a tensor of shape ()")
         try:
@@ -151,7 +168,15 @@ def known_to_be_constant(value: Tensor, what: str) -> Tensor:
     Returns:
         the value. A derivative by it raises NotImplementedError, where a detached one would silently be zero.
     """
-    return value if torch.compiler.is_compiling() else _End.apply(value, what)
+    return _End.apply(value, what) if _may_be_differentiated() else value
+
+
+def _may_be_differentiated() -> bool:
+    """False in a plain backward pass, of which torch keeps no graph, and while torch compiles."""
+    if torch.compiler.is_compiling():
+        return False
+    forwards = torch.autograd.forward_ad._current_level >= 0
+    return torch.is_grad_enabled() or forwards or torch._C._functorch.peek_interpreter_stack() is not None
 
 
 class _End(Function):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from hvae_ref.distributions.base import all_true, checked_now, expanded, first_wrong
+from hvae_ref.distributions.base import all_true, checked_now, checked_shape, expanded, first_wrong, floating_parameters
 
 LOST = 0.05
 """Rounding of an innovation, in units of its standard deviation or of itself, beyond which log p means nothing."""
@@ -30,7 +30,7 @@ class CorrelatedNormal(Distribution):
         coefficients: φ (L, p), shared by the batch; those that would reach before the start are ignored.
 
     Raises:
-        ValueError: where the shapes do not belong together.
+        ValueError: where the shapes do not belong together, or a parameter is no floating-point tensor.
     """
 
     arg_constraints = {
@@ -42,6 +42,7 @@ class CorrelatedNormal(Distribution):
     has_rsample = True
 
     def __init__(self, loc: Tensor, scale: Tensor, coefficients: Tensor, validate_args: bool | None = None) -> None:
+        loc, scale, coefficients = floating_parameters(loc=loc, scale=scale, coefficients=coefficients)
         length = loc.shape[-1] if loc.ndim else -1
         if scale.shape != loc.shape or coefficients.ndim != 2 or len(coefficients) != length:
             raise ValueError(
@@ -104,7 +105,7 @@ class CorrelatedNormal(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw x, differentiable by all parameters."""
-        shape = self._extended_shape(torch.Size(sample_shape))
+        shape = self._extended_shape(checked_shape("sample_shape", sample_shape))
         return self.loc + self._accumulated(
             self.scale * torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
         )
@@ -117,8 +118,9 @@ class CorrelatedNormal(Distribution):
                 that the rounding of their dtype hides what is left of them. Where φ grows (|φ| > 1), draws come
                 there after 150 steps at φ = 1.1 in float32.
         """
-        if value.shape[-1:] != self.event_shape:
-            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
+        if not isinstance(value, Tensor) or value.shape[-1:] != self.event_shape:
+            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {got}")
         if self._validate_args and value.numel():  # torch cannot check an empty vector
             self._validate_sample(value)
         e = value - self.loc

@@ -19,7 +19,9 @@ class DiagonalNormal(Normal):
     """
 
     # "Dependent" is what torch does not check.
-    arg_constraints: dict[str, constraints.Constraint] = {"loc": constraints.dependent, "scale": constraints.dependent}
+    arg_constraints: dict[str, constraints.Constraint] = dict.fromkeys(
+        ("loc", "scale"), constraints.dependent(is_discrete=False, event_dim=0)
+    )
 
     def _validate_sample(self, value: Tensor) -> None:
         if values_are_known():

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
-from hvae_ref.distributions.base import broadcast_parameters, checked_now, expanded
+from hvae_ref.distributions.base import broadcast_parameters, checked_now, checked_shape, expanded
 from hvae_ref.errors import whole_number
 
 
@@ -100,8 +100,9 @@ class DiscretizedLogisticMixture(Distribution):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw values, shape `sample_shape + batch_shape`, as floating-point integers."""
-        if 0 in torch.Size(sample_shape):
-            return self.loc.new_zeros(self._extended_shape(torch.Size(sample_shape)))
+        sample_shape = checked_shape("sample_shape", sample_shape)
+        if 0 in sample_shape:
+            return self.loc.new_zeros(self._extended_shape(sample_shape))
         with torch.no_grad():
             component = torch.distributions.Categorical(logits=self.logits, validate_args=False).sample(sample_shape)
             take = component.unsqueeze(-1)

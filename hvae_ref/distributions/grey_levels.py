@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
-from hvae_ref.distributions.base import expanded
+from hvae_ref.distributions.base import checked_shape, expanded
 
 
 class GreyLevels(Categorical):
@@ -35,6 +35,7 @@ class GreyLevels(Categorical):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw grey levels in the dtype of the logits, as the data sets hold them."""
-        if 0 in torch.Size(sample_shape):
-            return self.logits.new_zeros(self._extended_shape(torch.Size(sample_shape)))
+        sample_shape = checked_shape("sample_shape", sample_shape)
+        if 0 in sample_shape:
+            return self.logits.new_zeros(self._extended_shape(sample_shape))
         return super().sample(sample_shape).to(self.logits.dtype)

@@ -144,6 +144,9 @@ class AmortizedFlow(nn.Module, ABC):
 
     def _checked(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
         """Rows of both (B, ·) and the shape that they stand for, in the precision of the flow, also under autocast."""
+        for name, value in (("z", z), ("context", context)):
+            if not isinstance(value, Tensor):
+                raise ValueError(f"{name}: expected a tensor, got {type(value).__name__}")
         if z.ndim < 1 or z.shape[-1] != self.latent_dim:
             raise ValueError(f"z: expected shape (B, {self.latent_dim}), got {tuple(z.shape)}")
         try:

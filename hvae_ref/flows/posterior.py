@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, constraints
 
-from hvae_ref.distributions.base import expanded
+from hvae_ref.distributions.base import checked_shape, expanded
 from hvae_ref.distributions.diagonal_normal import DiagonalNormal, TransformedNormal
 from hvae_ref.distributions.tracing import transform
 from hvae_ref.flows.base import AmortizedFlow
@@ -36,7 +36,8 @@ class FlowDistribution(Distribution):
         context: h, one for each of the base's batch, (B, C), or a single one for all, (C,).
 
     Raises:
-        ValueError: where the context's shape does not fit the base's, and in `log_prob`, where the value's does not.
+        ValueError: where the base's points are no vectors of the flow's D, the context's shape does not fit the base's
+            and the flow's, and in `log_prob`, where the value's does not.
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}
@@ -45,11 +46,18 @@ class FlowDistribution(Distribution):
 
     def __init__(self, base: Distribution, flow: AmortizedFlow, context: Tensor) -> None:
         batch = base.batch_shape
-        if context.ndim < 1 or context.shape[:-1] not in (batch, (), (1,) * len(batch)):
+        if base.event_shape != (flow.latent_dim,):
             raise ValueError(
-                f"context: expected (B, C) with one row for each of the base's {tuple(batch)}, "
-                f"got {tuple(context.shape)}"
+                f"base: expected points of shape ({flow.latent_dim},), as this flow moves them, "
+                f"got an event shape of {tuple(base.event_shape)}"
             )
+        shape = tuple(context.shape) if isinstance(context, Tensor) else type(context).__name__
+        if not isinstance(shape, tuple) or shape[:-1] not in (batch, (), (1,) * len(batch)) or not shape:
+            raise ValueError(
+                f"context: expected (B, C) with one row for each of the base's {tuple(batch)}, got {shape}"
+            )
+        if shape[-1] != flow.context_dim:
+            raise ValueError(f"context: expected a last dimension of {flow.context_dim} for this flow, got {shape}")
         self.base, self.flow, self.context = base, flow, context.expand(*batch, -1)
         super().__init__(batch, base.event_shape, validate_args=False)
 
@@ -61,7 +69,7 @@ class FlowDistribution(Distribution):
 
     def rsample_and_log_prob(self, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
         """A sample and its density: z, sample_shape + (B, D), and log q(z), sample_shape + (B,); differentiable."""
-        start = self.base.rsample(torch.Size(sample_shape))
+        start = self.base.rsample(checked_shape("sample_shape", sample_shape))
         moved = self.flow(start, self.context)
         return moved.z, self._base_log_prob(start) - moved.log_abs_det
 
@@ -71,8 +79,9 @@ class FlowDistribution(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log q(value), broadcast over the batch, through the inverse of the flow."""
-        if value.shape[-1:] != self.event_shape:
-            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {tuple(value.shape)}")
+        if not isinstance(value, Tensor) or value.shape[-1:] != self.event_shape:
+            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"value: expected a last dimension of {self.event_shape[0]}, got {got}")
         try:
             shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, *self.event_shape))
         except RuntimeError as error:

@@ -90,3 +90,16 @@ def test_other_shapes_are_named(unchecked) -> None:
         Autoregressive(p.conditionals, (2,), 0, p.like)
     with pytest.raises(ValueError, match="batch_shape: expected a sequence"):
         Autoregressive(p.conditionals, 2, 3, p.like)
+    with pytest.raises(ValueError, match="like: expected a tensor, got list"):
+        Autoregressive(p.conditionals, (2,), 3, [0.0])
+
+
+def test_values_are_checked_even_where_the_conditionals_do_not_look() -> None:
+    def conditionals(x: torch.Tensor) -> Bernoulli:
+        return Bernoulli(logits=x.cumsum(-1) - x, validate_args=False)
+
+    half = torch.full((2, 3), 0.5)
+    for value in (half, half * torch.nan):
+        with pytest.raises(ValueError, match="support"):
+            Autoregressive(conditionals, (2,), 3, half, validate_args=True).log_prob(value)
+    assert Autoregressive(conditionals, (2,), 3, half, validate_args=False).log_prob(half).isfinite().all()

@@ -1,11 +1,12 @@
 """What all distributions do the same way: larger batches, draws of no points, errors, and half precision."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, Normal, biject_to, constraints, transform_to
 from torch.nn.functional import normalize
 
 from hvae_ref.distributions import (
@@ -16,6 +17,7 @@ from hvae_ref.distributions import (
     HypersphericalUniform,
     VonMisesFisher,
 )
+from hvae_ref.distributions.diagonal_normal import DiagonalNormal, TransformedNormal
 from hvae_ref.features.density.mixture import GaussianMixture
 from hvae_ref.flows import FLOWS, FlowDistribution, build_flow
 
@@ -137,6 +139,61 @@ def test_a_unit_vector_of_a_narrower_type_is_one_in_a_wider_type():
             VonMisesFisher(wrong, 2.0, validate_args=True)
 
 
+def test_numbers_of_draws_that_are_no_shape_are_named(make, unchecked):
+    p = make((2,), torch.float64, True)
+    for wrong in (5, (-1,), (1.5,), "ab", None):
+        for draw in (p.sample, p.rsample) if p.has_rsample else (p.sample,):
+            with pytest.raises(ValueError, match="^sample_shape: expected a sequence of whole numbers"):
+                draw(wrong)
+
+
+def test_values_that_fit_no_batch_are_refused_and_others_have_the_shape_of_both(make, unchecked):
+    p = make((3,), torch.float64, True)
+    z = p.sample()
+    assert p.log_prob(z[0]).shape == (3,) and p.log_prob(z[:, None]).shape == (3, 3)
+    for wrong in (z[:2], z.tolist()):
+        with pytest.raises(ValueError, match="[Vv]alue"):
+            p.log_prob(wrong)
+
+
+def test_what_is_known_of_the_class_is_said_by_it(make):
+    """As torch's and Pyro's generic code asks for it: supports by the class, event dimensions of parameters."""
+    p = make((2,), torch.float64, True)
+    assert isinstance(type(p).support, constraints.Constraint)
+    assert type(p).support.event_dim == p.support.event_dim == len(p.event_shape)
+    for name, constraint in p.arg_constraints.items():
+        assert constraint.event_dim <= getattr(p, name).ndim
+        if not constraints.is_dependent(constraint) and type(constraint) in transform_to._registry:
+            value = transform_to(constraint)(torch.randn(4, 3, 3, dtype=torch.float64))
+            assert constraint.check(value).all()
+
+
+@pytest.mark.parametrize("normal", [DiagonalNormal, TransformedNormal])
+def test_parameters_that_are_not_looked_at_have_event_dimensions_too(normal):
+    assert [c.event_dim for c in normal.arg_constraints.values()] == [0, 0]
+
+
+def test_a_concentration_can_be_made_of_any_number():
+    raw = torch.linspace(-20, 20, 9)
+    for transforms in (transform_to, biject_to):
+        kappa = transforms(VonMisesFisher.arg_constraints["concentration"])(raw)
+        assert (kappa > 0).all() and kappa.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["correlated", "Gaussians"])
+def test_parameters_of_two_precisions_are_taken_in_the_wider_one(name):
+    narrow, wide = (MAKE[name]((2,), dtype, True) for dtype in (torch.float32, torch.float64))
+    x = wide.sample((3,))
+    for mixed in itertools.product((narrow, wide), repeat=3):
+        names = list(wide.arg_constraints)
+        p = type(wide)(*(getattr(q, n) for q, n in zip(mixed, names, strict=True)))
+        dtype = torch.float32 if all(q is narrow for q in mixed) else torch.float64
+        assert p.sample().dtype == p.variance.dtype == p.log_prob(x.to(dtype)).dtype == dtype
+        torch.testing.assert_close(p.log_prob(x.to(dtype)).double(), wide.log_prob(x), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match=f"^{names[0]}: expected a floating-point tensor, got torch.int64"):
+        type(wide)(*(getattr(wide, n).long() for n in names))
+
+
 def test_every_distribution_is_one():
     assert all(isinstance(make((2,), torch.float64, True), Distribution) for make in MAKE.values())
 
@@ -165,7 +222,7 @@ def test_points_that_are_no_floats_of_the_sphere_are_named(p, unchecked) -> None
 def test_sizes_and_concentrations_that_are_no_numbers_are_named(unchecked) -> None:
     with pytest.raises(ValueError, match=r"batch_shape: expected a sequence .*, such as \(4,\), got 4"):
         HypersphericalUniform(3, batch_shape=4)
-    for wrong in (True, "2", torch.tensor(True)):
+    for wrong in (True, "2", torch.tensor(True), torch.tensor(1 + 2j), np.array(1j), np.array(True)):
         with pytest.raises(ValueError, match="concentration: expected a tensor or a number, got"):
             VonMisesFisher(torch.eye(3)[0], wrong)
     assert HypersphericalUniform(np.int64(3)).sample().shape == (3,)

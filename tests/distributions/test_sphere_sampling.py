@@ -259,6 +259,12 @@ def test_the_derivative_of_the_angle_against_the_closed_form_of_three_dimensions
     angles = 2 * torch.atan2(w.sqrt(), (2 - w).sqrt())
     exact = torch.stack([torch.autograd.grad(row.sum(), kappa, retain_graph=True)[0] for row in angles])
     torch.testing.assert_close(angle_derivative(w.detach(), kappa.detach(), 3), exact, rtol=1e-7, atol=0)
+    # Where concentrations are so small that the closed form has no digits, alone and among larger ones.
+    tiny, row = torch.tensor([0, 1e-12, 1e-8, 1e-5], dtype=torch.float64), w[:, :4].detach()
+    limit = -0.5 * (row * (2 - row)).sqrt()
+    torch.testing.assert_close(angle_derivative(row, tiny, 3), limit, rtol=1e-4, atol=0)
+    both = angle_derivative(torch.cat([row, w.detach()], 1), torch.cat([tiny, kappa.detach()]), 3)
+    torch.testing.assert_close(both, torch.cat([limit, exact], 1), rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("m", DIMS)

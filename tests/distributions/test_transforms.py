@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 from torch.distributions import Independent, kl_divergence
 from torch.func import grad, hessian, jacfwd, jacrev, vmap
 from torch.nn.functional import normalize
@@ -160,6 +161,20 @@ def test_a_derivative_of_a_draw_is_known_once_and_its_second_is_refused() -> Non
             inputs = [LOC.clone().requires_grad_(), KAPPA.clone().requires_grad_()]
             (slope,) = torch.autograd.grad(squares(*inputs), inputs[argument], create_graph=True)
             torch.autograd.grad(slope.sum(), inputs[argument])
+
+
+def test_forward_mode_without_torch_func_is_the_same_and_through_a_backward_pass_it_is_refused() -> None:
+    kappa, tangent = KAPPA.clone().requires_grad_(), torch.ones(3).double()
+    z = drawn(LOC, kappa)
+    up = torch.randn_like(z)
+    (expected,) = torch.autograd.grad(z, kappa, up)
+    with forward_ad.dual_level():
+        loc, dual = LOC.clone().requires_grad_(), forward_ad.make_dual(kappa, tangent)
+        z = drawn(LOC, dual)
+        torch.testing.assert_close((forward_ad.unpack_dual(z).tangent * up).sum(-1), expected)
+        for draw, argument, name in ((drawn(loc, dual), loc, "μ"), (z, dual, "κ")):
+            with pytest.raises(NotImplementedError, match=f"a draw of vMF by {name}: expected one derivative"):
+                torch.autograd.grad(draw, argument, up)
 
 
 def test_the_gradient_of_a_draw_can_be_differentiated_by_what_stands_above_it() -> None:

@@ -172,6 +172,12 @@ def test_wrong_shapes_are_refused() -> None:
         q.log_prob(torch.zeros(3, 5).double())
     with pytest.raises(ValueError, match=r"context: expected \(B, C\) with one row for each of the base's \(3,\), got"):
         FlowDistribution(q.base, q.flow, q.context[:2])
+    with pytest.raises(ValueError, match=r"context: expected \(B, C\) .*got list"):
+        FlowDistribution(q.base, q.flow, q.context.tolist())
+    with pytest.raises(ValueError, match="context: expected a last dimension of 4 for this flow, got"):
+        FlowDistribution(q.base, q.flow, q.context[:, :3])
+    with pytest.raises(ValueError, match="z: expected a tensor, got list"):
+        q.flow([0.0, 0.0], q.context)
     with pytest.raises(ValueError, match=r"net: expected 2 · 2 \+ 4 outputs for this flow, got 3"):
         FlowPosterior(torch.nn.Linear(5, 3).double(), q.flow)(torch.zeros(1, 5).double())
     with pytest.raises(ValueError, match="flow: expected one of planar, .*got 'plane'"):
@@ -182,6 +188,16 @@ def test_wrong_shapes_are_refused() -> None:
         TopDownVAE.dense(5, (3, 2), 8, top="sphere", flow={"z2": "planar"})
     with pytest.raises(ValueError, match="steps: expected a whole number of at least 1, got 0"):
         TwoLevelVAE.dense(5, (3, 2), (8,), (6,), flow="iaf", flow_steps=0)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("vectors", [0, 2])
+def test_a_base_whose_points_are_no_vectors_of_the_flow_is_refused(vectors: int) -> None:
+    """With D rows of D numbers every shape fits, and each row would be taken for a point."""
+    flow = build_flow("planar", 2, 4, 1)
+    base = Independent(Normal(torch.zeros(2, 2, 2), 1.0), vectors)
+    with pytest.raises(ValueError, match=r"base: expected points of shape \(2,\), as this flow moves them, got"):
+        FlowDistribution(base, flow, torch.zeros(*base.batch_shape, 4))
 
 
 def test_a_flow_is_where_it_was_asked_for() -> None:

@@ -72,7 +72,7 @@ MUTANTS = {
             "noise = torch.randn_like(loc.expand(*shape, -1))",
             "noise = torch.randn_like(loc[..., :1, :] * 0 + loc).expand(*shape, -1).clone()",
         ),
-        "the reflection is of the wrong side": ("z[..., 0] -= side * p", "z[..., 0] += side * p"),
+        "the reflection is of the wrong side": ("across[..., 0] -= side * p", "across[..., 0] += side * p"),
     },
     ("distributions/sphere/cosine_gradient.py", ANGLE): {
         "half of the integral": ("(weights * 4 * over *", "(weights * 2 * over *"),
@@ -83,9 +83,22 @@ MUTANTS = {
             "torch.where(near, w, rest)) / whole",
             "torch.where(near, rest, w)) / whole",
         ),
+        "the series is left out where it is needed": ("if not unread and all_true(~small_kappa):", "if not unread:"),
     },
     ("distributions/sphere/direction_gradient.py", "tests/distributions/test_direction_gradient.py"): {
         "the field is weighted with m for m - 1": ("kappa / (dim - 1) * kummer", "kappa / dim * kummer"),
+        "all draws turn with their mean": ("concentration >= z.shape[-1] / 2", "concentration >= 0"),
+        "the third of four coordinates is lost": ("reduce(torch.add, product.unbind(-1))", "product[..., :2].sum(-1)"),
+    },
+    ("distributions/base.py", "tests/distributions/test_transforms.py"): {
+        "second derivatives of draws are zero": (
+            "return torch.is_grad_enabled() or forwards or",
+            "return forwards or",
+        ),
+        "forward mode through a backward pass is zero": (
+            "return torch.is_grad_enabled() or forwards or",
+            "return torch.is_grad_enabled() or",
+        ),
     },
     ("distributions/correlated_normal.py", "tests/distributions/test_correlated_normal.py"): {
         "the density lacks its scale": ("innovation.square() + self.scale.log() +", "innovation.square() +"),

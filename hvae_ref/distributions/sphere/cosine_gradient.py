@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from hvae_ref.distributions.base import apply, known_to_be_constant, once_forwards
+from hvae_ref.distributions.base import all_true, apply, known_to_be_constant, once_forwards
 from hvae_ref.distributions.sphere.bessel import bessel_ratio_complement
 from hvae_ref.distributions.sphere.cosine_sampling import draw_cosine_complement
 
@@ -47,7 +47,9 @@ class _FollowedBackwards(Function):
     def slope(ctx: Any) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401
         """cos θ, sin θ and dθ/dκ."""
         w, kappa = (known_to_be_constant(value, "a draw of vMF by κ") for value in ctx.saved_tensors)
-        return 1 - w, (w * (2 - w)).sqrt(), angle_derivative(w, kappa, ctx.dim)
+        sine = (w * (2 - w)).sqrt()
+        in_three = ctx.dim == 3
+        return 1 - w, sine, _in_three_dimensions(w, kappa, sine) if in_three else angle_derivative(w, kappa, ctx.dim)
 
     @staticmethod
     def backward(ctx: Any, grad_cosine: Tensor, grad_sine: Tensor) -> tuple[None, Tensor | None, None]:  # noqa: ANN401
@@ -72,7 +74,7 @@ class FollowedCosine(_FollowedBackwards):
     """
 
     @staticmethod
-    def jvp(ctx: Any, _w: None, tangent: Tensor | None, _dim: None) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    def jvp(ctx: Any, _w: Tensor | None, tangent: Tensor | None, _dim: None) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         """The chain rule, forwards."""
         once_forwards()
         cosine, sine, slope = _FollowedBackwards.slope(ctx)
@@ -93,14 +95,14 @@ def angle_derivative(complement: Tensor, concentration: Tensor, dim: int) -> Ten
     m = 3 there is a closed form.
     """
     if dim == 3:
-        return _in_three_dimensions(complement, concentration)
+        return _in_three_dimensions(complement, concentration, (complement * (2 - complement)).sqrt())
     flat = [complement, concentration, bessel_ratio_complement(dim / 2 - 1, concentration)]
     chunk = CHUNK if complement.device.type == "cpu" else CHUNK_OF_AN_ACCELERATOR
     flat = [part.expand_as(complement).reshape(-1).split(chunk) for part in flat]
     return -torch.cat([_integral(*parts, dim) for parts in zip(*flat, strict=True)]).view_as(complement)
 
 
-def _in_three_dimensions(w: Tensor, kappa: Tensor) -> Tensor:
+def _in_three_dimensions(w: Tensor, kappa: Tensor, sine: Tensor) -> Tensor:
     """dθ/dκ for m = 3, where F(w) = (1 − e^{−κw}) / (1 − e^{−2κ}), from both ends, so that neither tail cancels.
 
     For small κ, where all of it cancels, the first terms of its series:
@@ -111,14 +113,18 @@ def _in_three_dimensions(w: Tensor, kappa: Tensor) -> Tensor:
     whole = -torch.expm1(-2 * kappa)
     part = -torch.expm1(-kappa * torch.where(near, w, rest)) / whole
     change = torch.where(near, 2 * torch.exp(-kappa * rest) * part - w, rest - 2 * part)
-    sine = (w * rest).sqrt()
     # All that is divided by may be 0, and the quotient is then not used.
     exact = change / (kappa * sine)
+    small_kappa = (kappa < SMALL) | (sine == 0)
+    # The series is dear, and rarely needed; where values are not read, it is always summed.
+    unread = w.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if not unread and all_true(~small_kappa):
+        return exact
     k, second = kappa.clamp(max=SMALL), w * w
     third = 2 * (second + 2 * w + 4)
     series = 0.5 + k / 6 * (w + 2) + k * k / 24 * (second + 2 * w + 4) + k**3 / 120 * (second * w + third)
     small = -sine * series * (1 - k + k * k / 3 - k**4 / 45)
-    return torch.where((kappa < SMALL) | (sine == 0), small, exact)
+    return torch.where(small_kappa, small, exact)
 
 
 @lru_cache(maxsize=8)

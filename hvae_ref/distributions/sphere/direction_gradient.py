@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from hvae_ref.distributions.base import all_true, known_to_be_constant, once_forwards
+
+FEW = 4
+"""Coordinates that are added one by one."""
 
 TERMS = 48
 """Of the series below, whose terms shrink by a factor of 2 or more wherever it is used."""
@@ -23,6 +27,17 @@ def kummer(dim: int, x: Tensor) -> Tensor:
     return 1 + torch.cumprod(factors, -1).sum(-1)
 
 
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """aᵀb along the last dimension; a few coordinates are added column by column, which is faster than a sum."""
+    product = a * b
+    return reduce(torch.add, product.unbind(-1)) if product.shape[-1] <= FEW else product.sum(-1)
+
+
+def _unread(value: Tensor) -> bool:
+    """Whether what is computed must not depend on values: on an accelerator they are far, and a graph has none."""
+    return value.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 class DirectionBackwards(Function):
     """`DirectionGradient` without a forward mode."""
 
@@ -31,7 +46,8 @@ class DirectionBackwards(Function):
     @staticmethod
     def forward(z: Tensor, loc: Tensor, concentration: Tensor) -> Tensor:
         """Return z (…, m) for μ (…, m) and κ (…), all of one batch shape."""
-        return z.view_as(z)
+        # In forward mode torch wants the derivative of a view to be a view, and this one is none.
+        return z.clone() if torch.autograd.forward_ad._current_level >= 0 else z.view_as(z)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:  # noqa: ANN401
@@ -40,28 +56,37 @@ class DirectionBackwards(Function):
         ctx.save_for_forward(*inputs)
 
     @staticmethod
-    def field(ctx: Any) -> tuple[Tensor, ...]:  # noqa: ANN401
-        """z, μ, the cosine between them, w and (1 − w) a(t)."""
-        z, loc, concentration = (known_to_be_constant(value, "a draw of vMF by μ") for value in ctx.saved_tensors)
+    def saved(ctx: Any) -> tuple[Tensor, ...]:  # noqa: ANN401
+        """z, μ and κ."""
+        return tuple(known_to_be_constant(value, "a draw of vMF by μ") for value in ctx.saved_tensors)
+
+    @staticmethod
+    def field(z: Tensor, loc: Tensor, concentration: Tensor) -> tuple[Tensor, ...]:
+        """The cosine between z and μ, w and (1 − w) a(t)."""
         dim = z.shape[-1]
-        cosine = (z * loc).sum(-1)
+        cosine = inner(z, loc)
         kappa = concentration.double()
         second = (1 - (2 * kappa / dim).square()).clamp(min=0)
         # The series is dear, and concentrated draws do not need it; where values are not read, it is always summed.
-        unread = second.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing()
-        if unread or not all_true(second == 0):
+        if _unread(second) or not all_true(second == 0):
             x = torch.where(second > 0, kappa * cosine, 0)
             second = second * (kappa / (dim - 1) * kummer(dim, x))
         second = second.to(z.dtype)
-        return z, loc, cosine, (2 * concentration / dim).square().clamp(max=1), second
+        return cosine, (2 * concentration / dim).square().clamp(max=1), second
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:  # noqa: ANN401
         """The gradient passes to z as it is, and to μ through the two fields, without its part along μ."""
         if not ctx.needs_input_grad[1]:
             return grad, None, None
-        z, loc, cosine, turn, second = DirectionBackwards.field(ctx)
-        along_z, along_loc = (grad * z).sum(-1), (grad * loc).sum(-1)
+        z, loc, concentration = DirectionBackwards.saved(ctx)
+        along_loc = inner(grad, loc)
+        if not _unread(z) and all_true(concentration >= z.shape[-1] / 2):
+            # The turn alone, w = 1; of what follows all else is 0.
+            cosine = inner(z, loc)
+            return grad, cosine.unsqueeze(-1) * grad - along_loc.unsqueeze(-1) * z, None
+        cosine, turn, second = DirectionBackwards.field(z, loc, concentration)
+        along_z = inner(grad, z)
         # Both fields, transposed: w (t g − (μᵀg) z) + (1 − w) a (g − (zᵀg) z).
         by_grad = turn * cosine + second
         by_z = turn * along_loc + second * along_z
@@ -92,10 +117,11 @@ class DirectionGradient(DirectionBackwards):
     def jvp(ctx: Any, along_z: Tensor | None, along_loc: Tensor | None, _: Tensor | None) -> Tensor:  # noqa: ANN401
         """z follows its own tangent, and that of μ along the two fields."""
         once_forwards()
-        z, loc, cosine, turn, second = DirectionBackwards.field(ctx)
+        z, loc, concentration = DirectionBackwards.saved(ctx)
+        cosine, turn, second = DirectionBackwards.field(z, loc, concentration)
         moved = torch.zeros_like(z) if along_z is None else along_z
         if along_loc is None:
-            return moved.view_as(z)
+            return moved.clone()
         e = along_loc - (along_loc * loc).sum(-1, keepdim=True) * loc
         e_z = (e * z).sum(-1)
         by_e, by_loc, by_z = turn * cosine + second, turn * e_z, second * e_z

@@ -156,7 +156,7 @@ class HypersphericalUniform(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw points, shape `sample_shape + batch_shape + (m,)`: directions of Gaussian vectors."""
-        shape = self._extended_shape(Size(sample_shape))
+        shape = self._extended_shape(checked_shape("sample_shape", sample_shape))
         gaussian = torch.randn(shape, dtype=self._like.dtype, device=self._like.device)
         norm = torch.linalg.vector_norm(gaussian, dim=-1, keepdim=True)
         # A vector of exact zeros has no direction; the first axis is as good as any.

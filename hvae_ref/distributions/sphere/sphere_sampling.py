@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hvae_ref.distributions.base import apply
 from hvae_ref.distributions.sphere.cosine_gradient import reparameterised_cosine
-from hvae_ref.distributions.sphere.direction_gradient import DirectionBackwards, DirectionGradient
+from hvae_ref.distributions.sphere.direction_gradient import DirectionBackwards, DirectionGradient, inner
 
 
 def sample_von_mises_fisher(
@@ -51,8 +51,8 @@ def place_around(
 
     H maps e₁ to −sμ, so that z has the cosine t with μ. The customary reflection has u = e₁ − μ, which is 0/0 where the
     two meet (misconception V7); the sign here keeps ‖u‖² = 2(1 + |μ₁|) ≥ 2 everywhere. −sv is as uniform as v, and
-    stands for it below, and of the product little is left: z = (t − p) μ + √(1 − t²) v − s p e₁,
-    p = √(1 − t²) μᵀv / (1 + |μ₁|).
+    stands for it below, and of the product little is left: z = t μ + √(1 − t²) (v − p μ − s p e₁),
+    p = μᵀv / (1 + |μ₁|). What stands in brackets depends on neither t nor κ, and a backward pass does not enter it.
 
     Args:
         loc: μ, unit vectors.
@@ -72,8 +72,8 @@ def place_around(
         noise[..., 1] += empty
         length += empty
         side = torch.ones_like(first).copysign(first)
-    along = sine / length
-    p = along * (loc * noise).sum(-1) / (1 + first.abs())
-    z = (cosine - p).unsqueeze(-1) * loc + along.unsqueeze(-1) * noise
-    z[..., 0] -= side * p
-    return z
+    v = noise / length.unsqueeze(-1)
+    p = inner(loc, v) / (1 + first.abs())
+    across = v - p.unsqueeze(-1) * loc
+    across[..., 0] -= side * p
+    return torch.addcmul(cosine.unsqueeze(-1) * loc, sine.unsqueeze(-1), across)

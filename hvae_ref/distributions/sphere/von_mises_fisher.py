@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Distribution, constraints, register_kl
+from torch.distributions import Distribution, Transform, biject_to, constraints, register_kl, transform_to
 from torch.distributions.constraints import Constraint
 
-from hvae_ref.distributions.base import apply, checked_now, expanded
+from hvae_ref.distributions.base import apply, checked_now, checked_shape, expanded
 from hvae_ref.distributions.sphere.bessel import (
     bessel_kl,
     bessel_ratio,
@@ -34,6 +34,12 @@ class _FiniteNonnegative(Constraint):
 
     def check(self, value: Tensor) -> Tensor:
         return (value >= 0) & torch.isfinite(value)
+
+
+@biject_to.register(_FiniteNonnegative)
+@transform_to.register(_FiniteNonnegative)
+def _to_nonnegative(constraint: Constraint) -> Transform:
+    return transform_to(constraints.nonnegative)
 
 
 class VonMisesFisher(Distribution):
@@ -71,7 +77,8 @@ class VonMisesFisher(Distribution):
             raise ValueError(f"loc: expected a floating-point tensor, got {getattr(loc, 'dtype', type(loc).__name__)}")
         if loc.dim() < 1 or loc.shape[-1] < 2:
             raise ValueError(f"loc: expected shape (…, m) with m of at least 2, got {tuple(loc.shape)}")
-        if isinstance(concentration, bool | str) or getattr(concentration, "dtype", None) == torch.bool:
+        kind = getattr(concentration, "dtype", type(concentration).__name__)
+        if kind != loc.dtype and str(kind).removeprefix("torch.").startswith(("bool", "complex", "str")):
             raise ValueError(f"concentration: expected a tensor or a number, got {concentration!r}")
         try:
             concentration = torch.as_tensor(concentration, dtype=loc.dtype, device=loc.device)
@@ -168,7 +175,7 @@ class VonMisesFisher(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw points, shape `sample_shape + batch_shape + (m,)`, differentiable in μ and κ."""
-        return sample_von_mises_fisher(self.loc, self.concentration, Size(sample_shape))
+        return sample_von_mises_fisher(self.loc, self.concentration, checked_shape("sample_shape", sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(value), shape of `value` without its last dimension broadcast with the batch shape, in nats.

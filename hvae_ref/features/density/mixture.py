@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from hvae_ref.distributions.base import all_true, expanded
+from hvae_ref.distributions.base import all_true, checked_shape, expanded, floating_parameters
 from hvae_ref.features.validation import checked_tensor
 
 MODE_STEPS = 100
@@ -51,6 +51,7 @@ class GaussianMixture(Distribution):
     def __init__(self, logits: Tensor, loc: Tensor, scale_tril: Tensor, validate_args: bool | None = None) -> None:
         for name, part in (("logits", logits), ("loc", loc), ("scale_tril", scale_tril)):
             checked_tensor(name, part)
+        logits, loc, scale_tril = floating_parameters(logits=logits, loc=loc, scale_tril=scale_tril)
         if logits.ndim < 1 or not logits.shape[-1]:
             raise ValueError(f"logits: expected shape (…, K) with K of at least 1, got {tuple(logits.shape)}")
         if loc.shape[:-1] != logits.shape or not loc.shape[-1]:
@@ -122,7 +123,7 @@ class GaussianMixture(Distribution):
         """Draw a component, then a point of it: sample_shape + batch shape + (D,), without gradients."""
         with torch.no_grad():
             # The largest of log π_k − log e_k, with e_k exponential: a draw that also allows for an empty shape.
-            logits = self.logits.expand(*sample_shape, *self.logits.shape)
+            logits = self.logits.expand(*checked_shape("sample_shape", sample_shape), *self.logits.shape)
             chosen = (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
             index = chosen[..., None, None]
             dim = self.event_shape[0]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, constraints
 
+from hvae_ref.distributions.base import checked_shape
 from hvae_ref.elbo import Divergence, Latent, analytic_kl_or_sample
 from hvae_ref.features.density.feature_density import FeatureDensity
 from hvae_ref.features.density.hierarchical_density import HierarchicalLatentDensity
@@ -98,7 +99,7 @@ class MapPrior(Distribution):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:  # noqa: B008 (torch's signature)
         """Draw maps, sample_shape + (B, C, H, W)."""
-        return self._draw(torch.Size(sample_shape), 1.0)
+        return self._draw(checked_shape("sample_shape", sample_shape), 1.0)
 
     def sample_tempered(self, temperature: float) -> Tensor:
         """One draw, (B, C, H, W), with every component's standard deviations times `temperature` > 0."""

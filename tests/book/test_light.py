@@ -13,14 +13,17 @@ def test_a_page_loses_what_it_does_not_use(tmp_path):
         '<script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
         '<script src="../searchindex.js"></script><script defer="defer" src="../_static/mathjax/config.js"></script>'
         '<i class="theme-switch fa-solid fa-sun fa-lg" data-mode="light"></i><i class="fa-solid fa-unknown"></i>'
-        '<a href="../_images/a.png"><img alt="a" width="3" src="../_images/a.png" /></a><img src="../_images/b.png">'
+        '<a href="../_images/a.png">'
+        '<img alt="a" width="3" style="width: 800px; height: 200px;" src="../_images/a.png" />'
+        '</a><img src="../_images/b.png">'
     )
     light = lighter(page, "chapter.html", {"a.png": (1600, 400)}, Icons(script))
     assert "<script" not in light
     assert 'class="icon theme-switch" data-mode="light"' in light and "M3 4" in light and "M1 2" not in light
     assert '<i class="fa-solid fa-unknown"></i>' in light and '<img src="../_images/b.png">' in light
     assert '<a href="../_images/a.webp">' in light and 'width="1600" height="400" loading="lazy"' in light
-    assert "../_images/a-800.webp 800w, ../_images/a.webp 1600w" in light
+    assert 'style="--drawn: 800px"' in light and 'sizes="800px"' in light
+    assert "../_images/a-860.webp 860w, ../_images/a.webp 1600w" in light
     kept = lighter(page + '<span class="math">x</span>', "search.html", {}, Icons(script))
     assert "searchindex.js" in kept and "mathjax/config.js" in kept and "a.png" in kept
 

@@ -49,5 +49,5 @@
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; fit(); } });
   document.addEventListener("toggle", fit, true); // what was folded had no width
-  addEventListener("load", () => (window.MathJax && MathJax.startup ? MathJax.startup.promise.then(fit) : fit()));
+  addEventListener("load", () => Promise.resolve(window.MathJax?.startup?.promise).then(fit));
 })();

@@ -78,6 +78,7 @@
       else if (within(place.name, mended)) score += 25 * mended.length / place.name.length + 5;
       else if (place.name.length && within(mended, place.name)) score += place.kind === "term" ? 20 : 3;
       if (mended.length > 1 && within(place.all, mended)) score += 6;
+      if (place.page === "book/bibliography" || place.anchor.startsWith("references")) score /= 2; // titles of others' work
       found.push({ place, score: score * WEIGHT[place.kind], met });
     }
     const most = Math.max(0, ...found.map((one) => one.met));

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-SILENT = {"script", "style", "svg", "title", "textarea"}
+SILENT = {"script", "style", "svg", "title", "textarea", "summary"}
 UNREAD = {"math", "headerlink", "cell_input", "viewcode-link", "caption-number", "prev-next-footer", "toctree-wrapper"}
 """Classes of what is shown and not searched."""
 UNREPLACED = ("searchtools.js", "language_data.js", "searchindex.js")
@@ -64,12 +64,10 @@ class Reader(HTMLParser):
         read = (read or "bd-article" in classes) and tag not in SILENT and not UNREAD & classes
         if read and (kind := self._kind(tag, given.get("id", ""), classes)):
             place = Place(kind, self.page, "" if kind == "page" else given["id"])
+            if kind == "name":  # a signature is read on its page
+                place.title, read = given["id"].removeprefix("module-"), False
             self.places.append(place)
-        if (
-            place
-            and not place.title
-            and (re.fullmatch("h[1-6]", tag) or (tag == "dt" and place.kind in ("term", "name")))
-        ):
+        if place and not place.title and (re.fullmatch("h[1-6]", tag) or (tag == "dt" and place.kind == "term")):
             part = "title"
         if place and place.kind == "erratum" and not place.title and tag == "strong":
             part = "title"

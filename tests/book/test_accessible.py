@@ -14,7 +14,7 @@ RUN = """async (colours) => {
   return found.violations.map(one => [one.impact, one.id, one.nodes.length, one.nodes[0].html.slice(0, 160)]);
 }"""
 FORMULAS = ("book/notation.html", "book/errata.html")
-"""Pages that axe reads with their formulas drawn. They look alike everywhere, and a chapter has ten thousand strokes."""
+"""Pages that axe reads with their formulas drawn. They look alike everywhere, and chapters have thousands."""
 ACCEPTED = {
     # (impact, rule): why it stays
     (
@@ -37,7 +37,7 @@ def test_what_unfolds_says_what_is_in_it():
 
 
 def barriers(visit, address, names):
-    """What axe says of pages: every rule at both widths, and what depends on the theme, which is colour, in both themes."""
+    """What axe says of pages: every rule at both widths, and what depends on the theme, colour, in both themes."""
     found = []
     page, problems = visit(1400, "light")
     for name in names:

@@ -146,6 +146,6 @@ def test_chapters_can_be_downloaded(pages, site):
             assert not any(cell["outputs"] for cell in code)
 
 
-@pytest.mark.parametrize("word", ["copybutton", "custom.css", "theme-switch-button", "search-button"])
+@pytest.mark.parametrize("word", ["copybutton", "styles/site-", "theme-switch-button", "search-button"])
 def test_every_page_has_what_readers_use(pages, word):
     assert [name for name, page in pages.items() if word not in page.path.read_text(encoding="utf-8")] == []

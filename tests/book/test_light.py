@@ -3,6 +3,7 @@
 import gzip
 import re
 
+from ladders_site.bundle import Bundle
 from ladders_site.light import Icons, lighter
 
 
@@ -26,6 +27,43 @@ def test_a_page_loses_what_it_does_not_use(tmp_path):
     assert "../_images/a-860.webp 860w, ../_images/a.webp 1600w" in light
     kept = lighter(page + '<span class="math">x</span>', "search.html", {}, Icons(script))
     assert "searchindex.js" in kept and "mathjax/config.js" in kept and "a.png" in kept
+
+
+def test_a_page_has_one_sheet_and_waits_for_no_script(tmp_path):
+    for name, text in {
+        "a.css": "a { background: url(a.png) }",
+        "styles/b.css": "b { background: url('../b.png') }",
+        "documentation_options.js": "const OPTIONS = 1;",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    page = (
+        '<link rel="preload" as="script" href="../_static/x.js" />'
+        '<link href="../_static/styles/b.css?digest=1" rel="stylesheet" />'
+        '<link rel="stylesheet" type="text/css" href="../_static/a.css?v=1" />'
+        '<script src="../_static/documentation_options.js?v=1"></script>'
+        '<script data-a="b" src="../_static/x.js"></script><script defer src="../_static/y.js"></script>'
+    )
+    bundle = Bundle(tmp_path)
+    found = bundle.page(page)
+    (sheet,) = re.findall(r'<link rel="stylesheet" href="../_static/(styles/site-\w+\.css)" />', found)
+    text = (tmp_path / sheet).read_text()
+    assert text.index("b {") < text.index("a {") and "url(../a.png)" in text and "url('../b.png')" in text
+    assert "preload" not in found and "<script>const OPTIONS = 1;</script>" in found and found.count("defer") == 2
+    assert bundle.page(page) == found and len(list(tmp_path.rglob("site-*.css"))) == 1
+    (tmp_path / "styles" / "b.css").write_text('@import "../a.css";\nb { color: red }')
+    (sheet,) = re.findall(
+        r"styles/site-\w+\.css", Bundle(tmp_path).page('<link rel="stylesheet" href="_static/styles/b.css">')
+    )
+    text = (tmp_path / sheet).read_text()
+    assert "@import" not in text and text.index("a {") < text.index("b {") and "url(../a.png)" in text
+
+
+def test_no_page_waits_for_a_script(pages):
+    for name, page in pages.items():
+        waited = [script["src"] for script in page.all("script") if "src" in script and "defer" not in script]
+        assert waited == [], name
+        assert len([link for link in page.all("link") if link.get("rel") == "stylesheet"]) == 1, name
 
 
 def test_no_page_brings_icons_as_a_script_or_loads_its_pictures_before_they_are_seen(pages, site):

@@ -83,11 +83,7 @@ def font_sizes(source):
             )
             for name, value in pairs:
                 named = str(name or "").endswith(("fontsize", "labelsize", "titlesize", "font.size"))
-                if (
-                    (named or name == "size")
-                    and isinstance(value, ast.Constant)
-                    and isinstance(value.value, int | float)
-                ):
+                if named and isinstance(value, ast.Constant) and isinstance(value.value, int | float):
                     yield value.value
 
 

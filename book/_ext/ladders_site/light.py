@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from .accessible import accessible
+from .bundle import Bundle
 
 QUALITY = 86
 PHONE = 860
@@ -39,14 +40,17 @@ def lighten(site: Path) -> None:
     """Rewrite every page of a finished site and make its pictures smaller."""
     sizes = shrink_pictures(site / "_images")
     icons = Icons(site / "_static" / "scripts" / "fontawesome.js")
+    bundle = Bundle(site / "_static")
     for path in site.rglob("*.html"):
         if "_static" not in path.relative_to(site).parts:
-            path.write_text(lighter(path.read_text(encoding="utf-8"), path.name, sizes, icons), encoding="utf-8")
+            text = lighter(path.read_text(encoding="utf-8"), path.name, sizes, icons)
+            path.write_text(bundle.page(text), encoding="utf-8")
     fonts = site / "_static" / "vendor"
     for unread in {
         *site.rglob("*.map"),
         *(site / "_static" / "scripts").glob("fontawesome.js*"),
         *fonts.rglob("*.ttf"),
+        *bundle.used,
     }:
         unread.unlink()
     for path in (site / "_sources").rglob("*.ipynb"):

@@ -2,7 +2,8 @@
 (() => {
   const article = document.querySelector(".bd-article");
   if (!article) return;
-  const SCROLLING = ".text_html > div, .pst-scrollable-table-container, pre, div.math, .output, figure > a.image-reference";
+  const SCROLLING = ".text_html > div, .pst-scrollable-table-container, pre, div.math, mjx-container, .output, " +
+    "figure > a.image-reference";
 
   // Each table or program with the box that would scroll it.
   function wide() {
@@ -12,6 +13,8 @@
       if (box) found.push({ inner: table, box, least: 11 });
     }
     for (const pre of article.querySelectorAll(".tag_idea pre")) found.push({ inner: pre, box: pre, least: 11.5 });
+    for (const box of article.querySelectorAll("span.math mjx-container"))
+      if (box.style.fontSize || box.scrollWidth > box.clientWidth + 1) found.push({ inner: box, box, least: 10 });
     return found;
   }
 
@@ -35,7 +38,7 @@
       const over = box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
       box.classList.toggle("scrolls", over);
       if (box.tagName === "A") continue; // a link has its place among the keys already
-      if (over && !box.hasAttribute("tabindex")) {
+      if (over && box.tabIndex < 0) {
         box.tabIndex = 0;
         box.dataset.reached = "";
       } else if (!over && "reached" in box.dataset) {

@@ -95,7 +95,8 @@ def register(app: Sphinx, root: Path) -> None:
     app.add_transform(BadgesAsText)
     app.add_transform(ReadableCells)
     app.add_post_transform(EquationsAsWritten)
-    app.connect("build-finished", finish)
+    # After the theme, which writes its colours of programs when the build is finished.
+    app.connect("build-finished", finish, priority=950)
     app.add_css_file("custom.css", priority=900)
     app.add_css_file("reading.css", priority=901)
     app.add_js_file("mathjax/config.js", priority=400, defer="defer")

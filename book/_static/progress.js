@@ -19,10 +19,11 @@
     return parts.join(" · ");
   }
 
+  const begun = (one) => one.read > 0.02 || Object.keys(one.answers || {}).length > 0 || (one.solved || []).length > 0;
   function showInContents() {
     for (const link of document.querySelectorAll(".bd-links a[href]")) {
       const one = all[chapterOf(link.href)];
-      if (!one || link.hash.length > 1) continue;
+      if (!one || link.hash.length > 1 || !begun(one)) continue;
       let note = link.parentElement.querySelector(":scope > .chapter-progress");
       if (!note) {
         note = document.createElement("span");

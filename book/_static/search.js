@@ -82,7 +82,9 @@
       found.push({ place, score: score * WEIGHT[place.kind], met });
     }
     const most = Math.max(0, ...found.map((one) => one.met));
-    return { mended, wanted, found: found.filter((one) => one.met === most).sort((a, b) => b.score - a.score) };
+    const best = Math.max(0, ...found.map((one) => one.score));
+    const kept = found.filter((one) => one.met === most && one.score > 0.1 * best);
+    return { mended, wanted, found: kept.sort((a, b) => b.score - a.score) };
   }
 
   // A few words round the first that was asked for, as text with marks.

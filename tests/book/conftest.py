@@ -1,6 +1,7 @@
 """The built site, and the code that builds its computed parts."""
 
 import functools
+import gzip
 import http.server
 import os
 import shutil
@@ -91,17 +92,47 @@ def pages(site):
     return {path.relative_to(site).as_posix(): Page(path) for path in paths}
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A server of files that keeps no log."""
+class Compressing(http.server.SimpleHTTPRequestHandler):
+    """A server of files that packs texts, as servers of pages do, and keeps no log."""
+
+    protocol_version = "HTTP/1.1"
+    PACKED = (".html", ".css", ".js", ".svg", ".json", ".txt", ".inv")
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in self.PACKED or not path.is_file():
+            super().do_GET()
+            return
+        body = packed(path)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass
 
 
+class Patient(http.server.ThreadingHTTPServer):
+    """A server that does not mind a page that is left before it has loaded."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@functools.cache
+def packed(path):
+    """A file as it travels."""
+    return gzip.compress(path.read_bytes(), 6)
+
+
 @pytest.fixture(scope="module")
 def address(site):
     """Address of the site, served from this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    server = Patient(("127.0.0.1", 0), functools.partial(Compressing, directory=str(site)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -125,13 +156,21 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def chapters(pages):
+    """Paths of the chapters' pages."""
+    return [name for name in pages if name.startswith("chapters/")]
+
+
 @pytest.fixture
 def visit(browser, address):
     """Open pages of the site in one window; what they asked the network for and logged as errors is collected."""
     contexts, problems = [], []
 
-    def open_window(width, theme):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    def open_window(width, theme, scale=1):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, device_scale_factor=scale
+        )
         contexts.append(context)
 
         def local_only(route):

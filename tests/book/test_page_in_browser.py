@@ -1,32 +1,8 @@
-"""What a page costs and how its links behave, in a real browser."""
-
-import gzip
+"""How the links of a page behave, and that its equations fit, in a real browser."""
 
 import pytest
 
 pytestmark = pytest.mark.browser
-
-KILOBYTE = 1000
-
-
-def test_a_first_visit_is_light(visit, address, pages):
-    """All that a page asks for before anybody scrolls, compressed as a server would; the browser's cache is empty."""
-    for name in [name for name in pages if name.startswith("chapters/")] + ["book/intro.html"]:
-        page, problems = visit(1400, "light")
-        sizes = {}
-        page.on("response", lambda answer, sizes=sizes: sizes.__setitem__(answer.url, weight(answer)))
-        page.goto(f"{address}/{name}", wait_until="networkidle")
-        limit = 900 if name == "book/intro.html" else 1500
-        heaviest = sorted(((size, url.rpartition("/")[2]) for url, size in sizes.items()), reverse=True)[:5]
-        assert sum(sizes.values()) <= limit * KILOBYTE, (name, sum(sizes.values()), heaviest)
-        assert not any("webfonts" in url or "fontawesome" in url for url in sizes), name
-        assert problems == []
-
-
-def weight(answer):
-    body = answer.body()
-    packed = answer.url.endswith((".webp", ".png", ".woff2", ".jpg"))
-    return len(body) if packed else len(gzip.compress(body))
 
 
 @pytest.mark.parametrize("width", [1400, 390])

@@ -13,15 +13,19 @@ from pathlib import Path
 
 from PIL import Image
 
+from .accessible import accessible
+from .bundle import Bundle
+
 QUALITY = 86
-PHONE = 800
-"""Width in pixels of the copy of a picture that narrow screens take."""
-COLUMN = 760
-"""Width in CSS pixels at which a wide screen shows a picture."""
+PHONE = 860
+"""Width in pixels of the copy of a picture that screens of one pixel a pixel take."""
+COLUMN = 860
+"""Width in CSS pixels at which a wide screen shows a picture, at most."""
 
 ICON = re.compile(r'<(?:i|span) class="([^"]*\bfa(?:[sbr]|-solid|-brands|-regular)\b[^"]*)"([^>]*)></(?:i|span)>')
 STYLE = {"fa-solid", "fa-brands", "fa-regular", "fa-lg", "fa-fw"}
 PICTURE = re.compile(r'<img\b[^>]*?\bsrc="((?:\.\./)*_images/[^"]+\.png)"[^>]*>')
+SIZE = re.compile(r'\bstyle="width: (\d+px); height: \d+px;"')
 LINKED = re.compile(r'(href="(?:\.\./)*_images/)([^"/]+)\.png"')
 UNUSED = (
     re.compile(r'\s*<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>'),
@@ -36,14 +40,17 @@ def lighten(site: Path) -> None:
     """Rewrite every page of a finished site and make its pictures smaller."""
     sizes = shrink_pictures(site / "_images")
     icons = Icons(site / "_static" / "scripts" / "fontawesome.js")
+    bundle = Bundle(site / "_static")
     for path in site.rglob("*.html"):
         if "_static" not in path.relative_to(site).parts:
-            path.write_text(lighter(path.read_text(encoding="utf-8"), path.name, sizes, icons), encoding="utf-8")
+            text = lighter(path.read_text(encoding="utf-8"), path.name, sizes, icons)
+            path.write_text(bundle.page(text), encoding="utf-8")
     fonts = site / "_static" / "vendor"
     for unread in {
         *site.rglob("*.map"),
         *(site / "_static" / "scripts").glob("fontawesome.js*"),
         *fonts.rglob("*.ttf"),
+        *bundle.used,
     }:
         unread.unlink()
     for path in (site / "_sources").rglob("*.ipynb"):
@@ -78,7 +85,7 @@ def lighter(page: str, name: str, sizes: dict[str, tuple[int, int]], icons: Icon
     page = LINKED.sub(
         lambda match: f'{match[1]}{match[2]}.webp"' if f"{match[2]}.png" in sizes else match.group(), page
     )
-    return PICTURE.sub(lambda match: _responsive(match, sizes), page)
+    return accessible(PICTURE.sub(lambda match: _responsive(match, sizes), page))
 
 
 def _responsive(match: re.Match[str], sizes: dict[str, tuple[int, int]]) -> str:
@@ -90,10 +97,9 @@ def _responsive(match: re.Match[str], sizes: dict[str, tuple[int, int]]) -> str:
     stem = f"{folder}/{file.removesuffix('.png')}"
     sources = f'src="{stem}.webp" width="{width}" height="{height}" loading="lazy" decoding="async"'
     if width > PHONE:
-        sources += (
-            f' srcset="{stem}-{PHONE}.webp {PHONE}w, {stem}.webp {width}w" '
-            f'sizes="(max-width: {COLUMN}px) 100vw, {COLUMN}px"'
-        )
+        sources += f' srcset="{stem}-{PHONE}.webp {PHONE}w, {stem}.webp {width}w" sizes="{min(COLUMN, width // 2)}px"'
+    # A notebook stores a picture with twice the pixels, and the width at which its text has the size it was drawn at.
+    tag = SIZE.sub(r'style="--drawn: \1"', tag)
     return re.sub(r'\b(?:width|height|loading)="[^"]*"\s*', "", tag).replace(f'src="{source}"', sources)
 
 

@@ -1,11 +1,12 @@
-"""Links that portable Markdown cannot write: mentions of equations, sections, exercises, errata and glossary terms.
+"""Links that portable Markdown cannot write: mentions of equations, sections, exercises, chapters, errata and terms.
 
-A chapter says "equation 2.3", "section 1.4", "exercise 3.7" or "(O5)", as Colab and GitHub show it. On the site each
-of them is a link, and what stands at its other end is shown on hover and on focus (`_static/preview.js`).
+A page says "equation 2.3", "section 1.4", "exercise 3.7", "chapter 2" or "(O5)", as Colab and GitHub show it. On the
+site each of them is a link, and what stands at its other end is shown on hover and on focus (`_static/preview.js`).
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -20,8 +21,11 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from .project import Project
 from .targets import TAG, Target, Targets, anchor_of
 
-SILENT = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.math, nodes.math_block, nodes.raw,
-          nodes.rubric, addnodes.desc, nodes.term)  # fmt: skip
+SILENT = (nodes.literal, nodes.literal_block, nodes.doctest_block, nodes.reference, nodes.title, nodes.rubric,
+          nodes.term, nodes.math, nodes.math_block, nodes.raw, addnodes.desc_signature)  # fmt: skip
+RAW = re.compile(r'class="(?:hvae-results|live)"')
+"""Tables that a cell printed, and live figures: HTML whose texts mention things too."""
+BETWEEN_TAGS = re.compile(r"(?<=>)[^<>]+(?=<)")
 
 
 class EquationAnchors(SphinxTransform):
@@ -45,28 +49,31 @@ class LinkedMentions(SphinxPostTransform):
     def run(self) -> None:
         """Link the page's mentions."""
         page = self.env.docname
-        if not page.startswith(("chapters/", "book/")) or page.startswith("book/api"):
+        if not page.startswith(("chapters/", "book/")):
             return
         targets = self.app.ladders_targets
         seen: set[tuple[int, str]] = set()
+        _join_lines(self.document)
         for text in list(self.document.findall(nodes.Text)):
             if text.parent is None or any(isinstance(parent, SILENT) for parent in _ancestors(text)):
                 continue
             section = next((id(parent) for parent in _ancestors(text) if isinstance(parent, nodes.section)), 0)
             found = sorted(targets.find(text), key=lambda place: place[:2])
-            if page.startswith("chapters/"):
+            if not page.startswith("book/api"):
                 found += list(self._terms(text, section, seen, targets))
-            self._replace(text, sorted(found, key=lambda place: place[:2]))
+            self._replace(text, sorted(found, key=lambda place: (place[0], -place[1])))
+        for raw in list(self.document.findall(nodes.raw)):
+            if RAW.search(raw.astext()):
+                linked = BETWEEN_TAGS.sub(lambda words: self._in_raw(words.group(), targets), raw.astext())
+                raw.replace_self(nodes.raw("", linked, format="html"))
 
     def _terms(
         self, text: str, section: int, seen: set[tuple[int, str]], targets: Targets
     ) -> Iterator[tuple[int, int, Target]]:
-        lower = text.lower()
-        for match in _pattern(targets).finditer(lower):
-            target = targets.terms[match.group(1)]
+        for start, end, target in targets.find_terms(text):
             if (section, target.anchor) not in seen:
                 seen.add((section, target.anchor))
-                yield match.start(), match.end(), target
+                yield start, end, target
 
     def _replace(self, text: nodes.Text, places: list[tuple[int, int, Target]]) -> None:
         parts: list[nodes.Node] = []
@@ -80,22 +87,40 @@ class LinkedMentions(SphinxPostTransform):
         if parts:
             text.parent.replace(text, [*parts, *([nodes.Text(text[at:])] if at < len(text) else [])])
 
+    def _in_raw(self, text: str, targets: Targets) -> str:
+        """A text between tags with its mentions linked."""
+        parts, at = [], 0
+        for start, end, target in sorted(targets.find(text), key=lambda place: place[:2]):
+            uri = html.escape(self._address(target), quote=True)
+            kind = html.escape(" ".join(self._classes(target)), quote=True)
+            parts += [text[at:start], f'<a class="reference internal {kind}" href="{uri}">{text[start:end]}</a>']
+            at = end
+        return "".join([*parts, text[at:]])
+
     def _link(self, words: str, target: Target) -> nodes.reference:
+        uri = self._address(target)
+        link = nodes.reference("", words, internal=True, refuri=uri, classes=self._classes(target))
+        if uri.startswith("#") and uri != "#":
+            link["refid"] = uri[1:]
+            del link["refuri"]
+        return link
+
+    def _classes(self, target: Target) -> list[str]:
+        kind = "term" if target.page == "book/glossary" else "mention"
+        return ["preview", kind] if target.preview else [kind]
+
+    def _address(self, target: Target) -> str:
+        """Where a link leads from this page; what it shows is noted for `previews`."""
         page = self.env.docname
         slugs = self.env.metadata.get(target.page, {}).get("myst_slugs", {})
         anchor = slugs[target.anchor][1] if target.anchor in slugs else target.anchor
         away = "" if target.page == page else self.app.builder.get_relative_uri(page, target.page)
-        kind = "term" if target.page == "book/glossary" else "mention"
-        link = nodes.reference("", words, internal=True, refuri=f"{away}#{anchor}", classes=["preview", kind])
-        if away == "":
-            link["refid"] = anchor
-            del link["refuri"]
         used = getattr(self.env, "ladders_previews", None)
         if used is None:
             used = self.env.ladders_previews = {}
         if target.preview and page != "book/intro":  # the front page does without a formula engine
             used.setdefault(page, {})[anchor] = target.preview
-        return link
+        return f"{away}#{anchor}" if anchor or not away else away
 
 
 def previews(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.Node | None) -> None:
@@ -115,11 +140,18 @@ def connect(app: Sphinx, project: Project) -> None:
     app.connect("html-page-context", previews)
 
 
-def _pattern(targets: Targets) -> re.Pattern[str]:
-    if not hasattr(targets, "pattern"):
-        words = sorted(targets.terms, key=len, reverse=True)
-        targets.pattern = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, words)) + r")(?:s|es)?(?![\w-])")
-    return targets.pattern
+def _join_lines(document: nodes.document) -> None:
+    """Make one text of the lines of a paragraph, which are parsed one by one: a mention may go over the end of one."""
+    for element in document.findall(nodes.Element):
+        if any(isinstance(node, nodes.Text) for node in element.children[1:]):
+            joined: list[nodes.Node] = []
+            for node in element.children:
+                if joined and isinstance(node, nodes.Text) and isinstance(joined[-1], nodes.Text):
+                    joined[-1] = nodes.Text(joined[-1] + node)
+                else:
+                    joined.append(node)
+            element.children = []
+            element.extend(joined)
 
 
 def _ancestors(node: nodes.Node) -> Iterator[nodes.Node]:

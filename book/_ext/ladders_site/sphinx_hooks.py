@@ -17,6 +17,7 @@ from .cells import ReadableCells
 from .generate import fill, has_placeholder
 from .head import describe
 from .light import lighten
+from .places import write_places
 from .project import Project
 
 
@@ -82,6 +83,7 @@ def register(app: Sphinx, root: Path) -> None:
     def finish(app: Sphinx, exception: Exception | None) -> None:
         if exception is None and app.builder.format == "html":
             lighten(Path(app.outdir))
+            write_places(Path(app.outdir))
 
     autoapi_hooks.connect(app, project)
     links.connect(app, project)
@@ -94,6 +96,10 @@ def register(app: Sphinx, root: Path) -> None:
     app.add_transform(BadgesAsText)
     app.add_transform(ReadableCells)
     app.add_post_transform(EquationsAsWritten)
-    app.connect("build-finished", finish)
+    # After the theme, which writes its colours of programs when the build is finished.
+    app.connect("build-finished", finish, priority=950)
     app.add_css_file("custom.css", priority=900)
+    app.add_css_file("reading.css", priority=901)
     app.add_js_file("mathjax/config.js", priority=400, defer="defer")
+    app.add_js_file("reader.js", priority=450, defer="defer")
+    app.add_js_file("progress.js", priority=450, defer="defer")

@@ -11,11 +11,23 @@ from .errata import read_errata
 from .project import Project
 
 TAG = re.compile(r"\\tag\{(\d+\.\d+)\}")
-NUMBER = r"\d+\.\d+"
-AFTER = rf"(?:\s*(?:,|–|-|and|to|or)\s*{NUMBER})*"
+WORDS = {
+    "equation": r"equations?|eqs?\.",
+    "section": "sections?",
+    "exercise": "exercises?",
+    "chapter": "chapters?",
+}
+NUMBERS = dict.fromkeys(WORDS, r"\d+\.\d+") | {"chapter": r"\d+(?!\.?\d)"}
+GAP = r"\)?(?:\s*,)?\s*(?:,|–|-|and|to|or)\s*\(?"
 MENTIONS = {
-    kind: re.compile(rf"\b(?:{words})[\s\u00a0]+{NUMBER}{AFTER}", re.IGNORECASE)
-    for kind, words in {"equation": r"equations?|eqs?\.", "section": "sections?", "exercise": "exercises?"}.items()
+    kind: re.compile(rf"\b(?:{words})\s+\(?{NUMBERS[kind]}(?:{GAP}{NUMBERS[kind]})*", re.IGNORECASE)
+    for kind, words in WORDS.items()
+} | {
+    # "chapter 2, 5 seeds" is a mention of one chapter.
+    "chapter": re.compile(
+        rf"\bchapters\s+{NUMBERS['chapter']}(?:{GAP}{NUMBERS['chapter']})*|\bchapter\s+{NUMBERS['chapter']}",
+        re.IGNORECASE,
+    )
 }
 CODE = re.compile(r"(?<![\w.])[A-Z]\d{1,2}(?![\w.]*\d)\b")
 
@@ -26,7 +38,7 @@ class Target:
 
     Args:
         page: name of the page, without a suffix.
-        anchor: id on that page.
+        anchor: id on that page; empty for its top.
         preview: plain text with TeX between `\(` and `\)`; may be empty.
     """
 
@@ -43,7 +55,7 @@ class Targets:
     """
 
     def __init__(self, project: Project) -> None:
-        self.by_kind: dict[str, dict[str, Target]] = {"equation": {}, "section": {}, "exercise": {}}
+        self.by_kind: dict[str, dict[str, Target]] = {kind: {} for kind in WORDS}
         for chapter in read_chapters(project.root):
             self._add_chapter(chapter)
         self.errata = {
@@ -52,9 +64,12 @@ class Targets:
             for erratum in errata
         }
         self.terms = dict(glossary(project))
+        longest_first = "|".join(map(re.escape, sorted(self.terms, key=len, reverse=True)))
+        self._term = re.compile(rf"(?<![\w-])({longest_first})(?:s|es)?(?![\w-])")
 
     def _add_chapter(self, chapter: Chapter) -> None:
         page = f"chapters/{chapter.path.stem}"
+        self.by_kind["chapter"][str(chapter.number)] = Target(page, "")
         for cell in chapter.notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 for equation in re.findall(r"\$\$(.+?)\$\$", "".join(cell["source"]), re.DOTALL):
@@ -62,7 +77,7 @@ class Targets:
                         shown = f"\\[{equation.strip()}\\]"
                         self.by_kind["equation"][number] = Target(page, anchor_of(number), shown)
         for level, text in chapter.headings:
-            match = re.match(rf"({NUMBER})\s", text)
+            match = re.match(rf"({NUMBERS['section']})\s", text)
             if level == 2 and match:
                 self.by_kind["section"][match[1]] = Target(page, slugify(text), text)
         for exercise in chapter.exercises():
@@ -73,15 +88,20 @@ class Targets:
         for kind, pattern in MENTIONS.items():
             for match in pattern.finditer(text):
                 start = match.start()
-                for number in re.finditer(NUMBER, match.group()):
+                for number in re.finditer(NUMBERS[kind], match.group()):
                     if target := self.by_kind[kind].get(number.group()):
                         yield start, match.start() + number.end(), target
                     start = match.start() + number.end()
-                    gap = re.match(r"\s*(?:,|–|-|and|to|or)\s*", text[start:])
+                    gap = re.match(GAP, text[start : match.end()])
                     start += gap.end() if gap else 0
         for match in CODE.finditer(text):
             if target := self.errata.get(match.group()):
                 yield match.start(), match.end(), target
+
+    def find_terms(self, text: str) -> Iterator[tuple[int, int, Target]]:
+        """Where in a text a glossary term is used: start and end of the words, and what they mean."""
+        for match in self._term.finditer(text.lower()):
+            yield match.start(), match.end(), self.terms[match[1]]
 
 
 def anchor_of(number: str) -> str:

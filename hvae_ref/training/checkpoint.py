@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hvae_ref.training.checkpoint_tensors import GROUPS, flatten, unflatten
+from hvae_ref.training.checkpoint_tensors import GROUPS, checksum, flatten, unflatten
 from hvae_ref.training.history import History
 from hvae_ref.training.same_model import description_of, model_differences, not_a_number
 from hvae_ref.training.weights import Weights, set_weights, weights_of
@@ -85,7 +85,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint | nn.Module) -> Non
     if isinstance(checkpoint, nn.Module):
         checkpoint = Checkpoint(model=weights_of(checkpoint), **description_of(checkpoint))
     tensors, optimizers = flatten({name: getattr(checkpoint, name) for name in GROUPS}, checkpoint.optimizers)
-    metadata = {"format": FORMAT, "version": str(VERSION), "header": _header(path, checkpoint, optimizers)}
+    metadata = {"format": FORMAT, "version": str(VERSION), "crc32": checksum(tensors)}
+    metadata["header"] = _header(path, checkpoint, optimizers)
     # A name of its own for every writer, so that several can write the same file; the last one wins.
     temporary = _temporary(path)
     try:
@@ -126,11 +127,10 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
         model: model to load into, or None.
 
     Raises:
-        CheckpointError: where the file is missing, truncated, of another kind or version, or of another model (its
+        CheckpointError: where the file is missing, damaged, of another kind or version, or of another model (its
             likelihood included), or where a weight is NaN.
     """
-    path = Path(path)
-    if not path.is_file():
+    if not (path := Path(path)).is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train one first, or give the path of its file")
     try:
         with safe_open(path, framework="pt") as file:
@@ -151,6 +151,8 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> Checkpo
             f"{path}: written in version {metadata.get('version')} of the format, "
             f"this package reads version {VERSION}; install the package version that wrote it"
         )
+    if metadata.get("crc32") not in (None, checksum(tensors)):  # files of older versions have none
+        raise CheckpointError(f"{path}: its numbers are not the ones that were written; restore it from a copy")
     try:
         checkpoint = _restored(metadata["header"], tensors)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

@@ -33,7 +33,7 @@ from hvae_ref.training.loop import Phase, Place, seed_streams, train_epoch, vali
 from hvae_ref.training.processes import processes_of
 from hvae_ref.training.progress import bar
 from hvae_ref.training.same_model import description_of
-from hvae_ref.training.same_run import check_same_run, config_dict, fingerprint, warn_of_rate
+from hvae_ref.training.same_run import check_same_run, config_dict, fingerprint, warn_of_rate, warn_of_weights
 from hvae_ref.training.steps import Step, StepModule
 from hvae_ref.training.weights import MovingAverage, Weights, copied, on_device, set_weights, swapped, weights_of
 
@@ -103,6 +103,7 @@ class TrainingRun:
             for phase in self.phases:
                 phase.optimizer.load_state_dict(self.restored.optimizers[phase.name])
             warn_of_rate(self.restored, config, self._place())
+            warn_of_weights(self.restored, config, self.step, self._place())
         self.module = processes.wrap(StepModule(self.model, self.step), static=len(self.phases) == 1)
         self.best = on_device(processes.device, self.best)
         if config.ema_decay is not None:

@@ -14,6 +14,7 @@ from hvae_ref.training.checkpoint import Checkpoint, CheckpointError
 from hvae_ref.training.config import TrainConfig
 from hvae_ref.training.described import described, differences
 from hvae_ref.training.loop import Place
+from hvae_ref.training.steps import Step
 
 FREE = ("epochs", "progress", "device", "checkpoint_every")
 """Settings that may differ in a run that is resumed."""
@@ -81,6 +82,33 @@ def warn_of_rate(found: Checkpoint, config: TrainConfig, place: Place) -> None:
         warnings.warn(
             f"epochs was {before} and is {now}: the learning rate goes on at {new:.3g} where the schedule of {before} "
             f"epochs has {old:.3g}; for a run that goes on in its own schedule, keep epochs as it was",
+            stacklevel=2,
+        )
+
+
+def warn_of_weights(found: Checkpoint, config: TrainConfig, step: Step, place: Place) -> None:
+    """The same for the weights of a step's objective, such as β, whose schedules may be shares of the run too.
+
+    Args:
+        found: the checkpoint, with what the step has learned already set in the step.
+        config: of the run from now on.
+        step: whose weights they are.
+        place: where it stands.
+    """
+    before, now = found.config.get("epochs"), config.epochs
+    if place.total is None or before in (None, now) or place.epoch >= now or not found.history.epochs:
+        return
+    terms = list(found.history.epochs[-1].train.terms)
+    old = step.report(terms, TrainingState(place.step, round(place.total * before / now)))
+    new = step.report(terms, TrainingState(place.step, place.total))
+    pairs = {name: (old[name], value) for name, value in new.items() if name in old}
+    moved = [name for name, (a, b) in pairs.items() if abs(b - a) > 0.01 * max(abs(a), abs(b))]
+    if moved:
+        name = moved[0]
+        others = f" (and {len(moved) - 1} more)" if len(moved) > 1 else ""
+        warnings.warn(
+            f"epochs was {before} and is {now}: {name}{others} goes on at {new[name]:.3g} where the schedule of "
+            f"{before} epochs has {old[name]:.3g}; for a run that goes on in its own schedule, keep epochs as it was",
             stacklevel=2,
         )
 

@@ -240,6 +240,32 @@ def test_a_file_without_likelihoods_loads(tmp_path):
     assert equal(model.state_dict(), other.state_dict())
 
 
+def test_a_single_changed_bit_is_noticed(path):
+    content = bytearray(path.read_bytes())
+    content[-7] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="its numbers are not the ones that were written"):
+        load_checkpoint(path)
+
+
+def test_a_file_without_a_checksum_is_read(path):
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert len(metadata.pop("crc32")) == 8
+    save_file(tensors, path, metadata)
+    assert equal(load_checkpoint(path).model, {n[6:]: v for n, v in tensors.items() if n.startswith("model.")})
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.bool, torch.int64, torch.float64])
+def test_tensors_of_any_type_and_size_are_written_and_read(tmp_path, dtype):
+    model = nn.Module()
+    for name, shape in {"scalar": (), "none": (0,), "some": (3, 2)}.items():
+        model.register_buffer(name, torch.ones(shape).to(dtype))
+    save_checkpoint(tmp_path / "it.safetensors", model)
+    assert equal(load_checkpoint(tmp_path / "it.safetensors").model, model.state_dict())
+
+
 @pytest.mark.parametrize("group", ["model", "ema", "best"])
 def test_weights_that_are_no_numbers_are_refused(path, group):
     found = load_checkpoint(path)

@@ -1,5 +1,6 @@
 """Resuming: a run that was stopped, or killed, ends with the very numbers of one that never was."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from hvae_ref.data import source_of
 from hvae_ref.models import VAE, TwoLevelVAE
 from hvae_ref.nn import Normal
-from hvae_ref.objectives import Cyclic, Geco, NegativeElbo, Objective
+from hvae_ref.objectives import Cyclic, Geco, LinearWarmup, NegativeElbo, Objective
 from hvae_ref.training import Checkpoint, CheckpointError, TrainConfig, fit, load_checkpoint, save_checkpoint
 from hvae_ref.training.loop import Place
 from hvae_ref.training.same_run import warn_of_rate
@@ -210,7 +211,8 @@ def test_another_schedule_or_objective_of_ones_own_is_noticed(tmp_path, name, ob
     start_own(name, path, epochs=1)
     with pytest.raises(CheckpointError, match="cannot resume with other settings: step.objective"):
         start_own(name, path, objective=objective)
-    assert len(start_own(name, path, epochs=2)) == 2
+    with pytest.warns(UserWarning, match="epochs was 1 and is 2: .* where the schedule of 1 epochs has"):
+        assert len(start_own(name, path, epochs=2)) == 2
 
 
 def test_the_same_objective_may_be_used_to_resume(tmp_path):
@@ -218,7 +220,8 @@ def test_the_same_objective_may_be_used_to_resume(tmp_path):
     objective = OwnObjective(Weight(0.5))
     start_own("", tmp_path / "run.safetensors", epochs=2, objective=objective)
     assert objective.state_dict()["seen"] == 120
-    start_own("", tmp_path / "run.safetensors", epochs=3, objective=objective)
+    with pytest.warns(UserWarning, match="epochs was 2 and is 3: .* goes on at 0.333 where .* has 0.5"):
+        start_own("", tmp_path / "run.safetensors", epochs=3, objective=objective)
     assert objective.state_dict()["seen"] == 180
 
 
@@ -333,6 +336,30 @@ def test_a_learning_rate_that_jumps_is_told(settings, warns, recwarn):
     if settings.get("schedule") == "cosine":
         # ½ (1 + cos 0.4 π) and ½ (1 + cos 0.8 π)
         assert "goes on at 0.655 where the schedule of 10 epochs has 0.0955" in str(recwarn[0].message)
+
+
+@pytest.mark.parametrize(
+    ("beta", "told"),
+    [
+        (LinearWarmup(fraction=1.0), r"beta/z2 \(and 1 more\) goes on at 0.5 where the schedule of 2 epochs has 1;"),
+        ({"z2": 1.0, "z1": LinearWarmup(fraction=1.0)}, "beta/z1 goes on at 0.5 where"),
+        (LinearWarmup(fraction=0.25), None),  # over in both
+        (LinearWarmup(steps=100), None),  # counts steps
+    ],
+)
+def test_a_weight_that_jumps_in_a_longer_run_is_told(x, tmp_path, recwarn, beta, told):
+    def run(epochs):
+        torch.manual_seed(3)
+        model, data = TwoLevelVAE.dense(4, (2, 2), hidden=(3,), hidden_top=(3,)), (x > 0).float()
+        config = TrainConfig(epochs=epochs, batch_size=20, device="cpu")
+        fit(model, data, objective=NegativeElbo(beta), config=config, checkpoint=tmp_path / "it", resume=True)
+
+    run(2)
+    assert not recwarn
+    run(4)
+    assert len(recwarn) == (told is not None)
+    if told:
+        assert re.search(told, str(recwarn[0].message))
 
 
 @pytest.mark.parametrize("n", [50, 60])

@@ -77,7 +77,7 @@ def _edges() -> list[tuple[Tensor, float]]:
         (covariance(2, 3), 0.01),
         (covariance(9, 1), 7.0),
         (covariance(9, 3), 1.0),
-        (covariance(4, 0).float(), 1.5),
+        ((covariance(4, 0) + torch.eye(4)).float(), 1.5),
         (covariance(20, 0), 0.8),
         (1e-6 * covariance(2, 0), 0.9),
         (covariance(1, 0), 12.0),

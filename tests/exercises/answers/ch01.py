@@ -26,6 +26,15 @@ def model_with_a_latent_for_each_value(covariance, nats):
     return [directions * ((1 - kept) * values).sqrt(), np.asarray(kept * covariance)]
 
 
+@right("1.1")
+def model_in_the_given_type(covariance, nats):
+    """In float32 where the covariance is: rounding must not decide."""
+    values, directions = torch.linalg.eigh(covariance)
+    kept = math.exp(-2 * nats / len(values))
+    root = directions @ (values.sqrt()[:, None] * directions.mT)
+    return math.sqrt(1 - kept) * root, kept * covariance
+
+
 @wrong("1.1")
 def model_with_a_floor(covariance, nats):
     weight = math.sqrt(min(1 - math.exp(-2 * nats), 0.9999)) * torch.linalg.cholesky(covariance)[:, :1]

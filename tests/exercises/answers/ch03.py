@@ -135,6 +135,13 @@ def known_in_numpy(a, s2, b, c, s1):
     return np.stack([np.log((a**2 + z2) / z2), np.log(((b + c * a) ** 2 + z1) / z1)]) / 2
 
 
+@right("3.8")
+def known_from_correlations(a, s2, b, c, s1):
+    """As it stands in textbooks, −½ log(1 − ρ²)."""
+    slope, noise = b + c * a, c**2 * s2**2 + s1**2
+    return [-torch.log(1 - w**2 / (w**2 + v)) / 2 for w, v in ((a, s2**2), (slope, noise))]
+
+
 @wrong("3.8")
 def known_by_sizes(a, s2, b, c, s1):
     top = torch.log1p(a**2 / s2**2) / 2

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from hvae_ref.elbo import Elbo, KlEstimator, Latent, analytic_kl_or_sample, draw, sampled_kl
-from hvae_ref.models import dense
 from hvae_ref.models.arrows import check_arrows
 from hvae_ref.models.base import LatentVariableModel, Shape
 from hvae_ref.models.latents import Inference, LatentSource
+from hvae_ref.models.nets import dense
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.heads import ConditionalNormal, StandardNormal
 from hvae_ref.nn.likelihoods import Bernoulli, Likelihood

@@ -9,8 +9,8 @@ from torch.distributions import Distribution
 
 from hvae_ref.models.arrows import check_arrows
 from hvae_ref.models.base import Shape
-from hvae_ref.models.deep_nets import deep_nets
 from hvae_ref.models.latents import LatentSource
+from hvae_ref.models.nets.deep import deep_nets
 from hvae_ref.models.top_down_model import TopDownModel
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.likelihoods import Bernoulli, Likelihood

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hvae_ref.models import dense
 from hvae_ref.models.base import Shape
+from hvae_ref.models.nets import dense
 from hvae_ref.models.vae import VAE
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.likelihoods import Bernoulli, Likelihood

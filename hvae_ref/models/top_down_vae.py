@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hvae_ref.models.base import Shape
-from hvae_ref.models.convolutional import convolutional_nets
-from hvae_ref.models.dense import Flow
-from hvae_ref.models.dense_top_down import top_down_nets
+from hvae_ref.models.nets.convolutional import convolutional_nets
+from hvae_ref.models.nets.dense import Flow
+from hvae_ref.models.nets.dense_top_down import top_down_nets
 from hvae_ref.models.top_down_model import TopDownModel
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.likelihoods import Bernoulli, Likelihood

@@ -89,6 +89,9 @@ def swapped(model: nn.Module, weights: Weights | None) -> Iterator[None]:
 class MovingAverage:
     """An exponential moving average of a model's weights: mean ← decay · mean + (1 − decay) · weights.
 
+    Buffers, such as the running means of batch normalisation, are copied: they are averages or counts already, and an
+    average that begins at their first value would lag behind them.
+
     Args:
         model: what is averaged.
         decay: in (0, 1), for one update.
@@ -99,13 +102,16 @@ class MovingAverage:
         self.model = model
         self.weights = copied(weights_of(model)) if start is None else start
         self._average = get_ema_multi_avg_fn(decay)
+        learned = {plain_name(name) for name, _ in unwrapped(model).named_parameters(remove_duplicate=False)}
+        self._averaged = [
+            name for name, mean in self.weights.items() if plain_name(name) in learned and mean.is_floating_point()
+        ]
+        self._copied = [name for name in self.weights if name not in self._averaged]
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now; whole numbers, such as counters, are copied."""
+        """Take in the weights as they are now."""
         now = weights_of(self.model)
-        real = [name for name, mean in self.weights.items() if mean.is_floating_point()]
-        self._average([self.weights[name] for name in real], [now[name] for name in real], None)
-        for name, mean in self.weights.items():
-            if not mean.is_floating_point():
-                mean.copy_(now[name])
+        self._average([self.weights[name] for name in self._averaged], [now[name] for name in self._averaged], None)
+        for name in self._copied:
+            self.weights[name].copy_(now[name])

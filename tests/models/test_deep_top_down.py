@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hvae_ref.models import DeepTopDownVAE
-from hvae_ref.models.deep_nets import sizes_of
+from hvae_ref.models.nets.deep import sizes_of
 from hvae_ref.nn.deep_blocks import CrossAttention, DeepBlock, SqueezeExcite
 
 X = (1, 8, 8)

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from hvae_ref.errors import whole_number
-from hvae_ref.models import dense
-from hvae_ref.models.convolutional import head_net
+from hvae_ref.models.nets import dense
+from hvae_ref.models.nets.convolutional import head_net
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.convolutions import Enlarge, halved, shrink
 from hvae_ref.nn.deep_blocks import NORMS, CrossAttention, DeepBlock

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from hvae_ref.errors import whole_number
-from hvae_ref.models import dense
 from hvae_ref.models.base import Shape
+from hvae_ref.models.nets import dense
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.convolutions import BottleneckBlock, Enlarge, halved, shrink
 from hvae_ref.nn.heads import ConditionalNormal, LadderPosterior, RelativePosterior, StandardNormal

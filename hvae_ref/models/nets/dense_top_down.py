@@ -9,8 +9,8 @@ from torch import nn
 
 from hvae_ref.errors import whole_number
 from hvae_ref.flows import FlowOnTop, build_flow
-from hvae_ref.models import dense
 from hvae_ref.models.base import Shape
+from hvae_ref.models.nets import dense
 from hvae_ref.models.top_down_model import ResidualBlock
 from hvae_ref.nn.conditions import Condition
 from hvae_ref.nn.heads import (

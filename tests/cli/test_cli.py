@@ -70,7 +70,8 @@ def test_overwrite_and_resume(tmp_path, capsys):
     checkpoint = folder / "checkpoint.safetensors"
     train = ["train", "smoke", "--out", str(folder)]
     assert main([*train, "--set", "training.epochs=1"]) == 0
-    assert main([*train, "--set", "training.epochs=3", "--resume"]) == 0
+    with pytest.warns(UserWarning, match="epochs was 1 and is 3: beta/z2"):
+        assert main([*train, "--set", "training.epochs=3", "--resume"]) == 0
     resumed = load_checkpoint(checkpoint)
     assert len(resumed.history) == 3
     assert main([*train, "--set", "training.epochs=1", "--overwrite"]) == 0

@@ -34,6 +34,11 @@ def _maps(x: Shape) -> tuple:
     return (2, *halved(x[1:])), (2, *halved(halved(x[1:]))), 3
 
 
+def _levels(x: Shape) -> tuple:
+    """One level of one position, and two of half the height of x below it."""
+    return (1, 1), (halved(x[1:])[0], 2)
+
+
 KINDS: dict[str, Callable[..., LatentVariableModel]] = {
     "vae": lambda x, **k: VAE.dense(x, (3,), (10,), **k),
     "autoregressive": lambda x, **k: AutoregressiveVAE.dense(x, (2,), (10,), (12, 12), **k),
@@ -46,9 +51,9 @@ KINDS: dict[str, Callable[..., LatentVariableModel]] = {
     "top-down-residual": lambda x, **k: TopDownVAE.dense(x, (3, 2, 2), 10, **k),
     "conv-top-down": lambda x, **k: TopDownVAE.convolutional(x, _maps(x), 6, **k),
     "conv-ladder": lambda x, **k: LadderVAE.convolutional(x, _maps(x)[:2], 6, **k),
-    "conv-deep": lambda x, **k: DeepTopDownVAE.convolutional(x, ((1, 1), (2, 2)), 2, 4, attention=True, **k),
+    "conv-deep": lambda x, **k: DeepTopDownVAE.convolutional(x, _levels(x), 2, 4, attention=True, **k),
     "conv-deep-together": lambda x, **k: DeepTopDownVAE.convolutional(
-        x, ((1, 1), (2, 2)), 2, 4, posterior="direct", norm="group", squeeze_excite=True, together=True, **k
+        x, _levels(x), 2, 4, posterior="direct", norm="group", squeeze_excite=True, together=True, **k
     ),
     "vae-triangular": lambda x, **k: VAE.dense(x, (3,), (10,), flow="triangular", flow_steps=2, **k),
     "autoregressive-planar": lambda x, **k: AutoregressiveVAE.dense(x, (2,), (10,), (12, 12), flow="planar", **k),

@@ -297,7 +297,8 @@ def test_what_a_step_learns_is_reported_kept_and_begun_anew(x, tmp_path):
     history = fit(net(), x, step=step, config=config, checkpoint=path)
     assert [record.weights for record in history.epochs] == [{"count": 3, "fraction": 0.5}, {"count": 6, "fraction": 1}]
     other = Learning()
-    history = fit(net(), x, step=other, config=replace(config, epochs=3), checkpoint=path, resume=True)
+    with pytest.warns(UserWarning, match="epochs was 2 and is 3: fraction goes on at 0.667"):
+        history = fit(net(), x, step=other, config=replace(config, epochs=3), checkpoint=path, resume=True)
     assert history.last.weights["count"] == 9
     assert fit(net(), x, step=other, config=config).last.weights["count"] == 6, "it went on from another run"
 

@@ -120,6 +120,7 @@ fit(ConditionalAutoencoder(), data, data, config=config, callbacks=[TensorBoardS
 """
 
 
+@pytest.mark.filterwarnings("ignore:epochs was 1 and is 4")
 def test_a_killed_run_leaves_files_that_can_be_read_and_gone_on_with(conditional, with_targets, x, tmp_path):
     process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, capture_output=True, timeout=200)
     assert process.returncode == -signal.SIGKILL, process.stderr

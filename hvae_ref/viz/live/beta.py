@@ -52,7 +52,7 @@ def beta(models: Mapping[float, nn.Module], data: Dataset) -> LiveFigure:
     for block, (price, model) in zip(figure.subfigures(rows, columns).flat, models.items(), strict=False):
         lines = [x, reconstructed(model, x, noise)["image"], images(model, prior)]
         for name, line, row in zip(("x", "rebuilt", "prior"), lines, block.subplots(3, SHOWN), strict=True):
-            row[0].set_ylabel(name, fontsize=7, rotation=0, ha="right", va="center")
+            row[0].set_ylabel(name, fontsize=7.5, rotation=0, ha="right", va="center")
             for image, panel in zip(line, row, strict=True):
                 put_image(panel, image, 1)
         block.suptitle(f"β = {price:g}", fontsize=9)

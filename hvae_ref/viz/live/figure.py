@@ -20,6 +20,8 @@ from torch import Tensor
 
 WHERE = "HVAE_REF_LIVE"
 """The environment variable that says where outputs will be read: "site" leaves out what the site brings."""
+DPI = 160
+"""Pixels of a picture for an inch of its drawing, which a page shows at 100 pixels an inch or fewer."""
 SMALL = 60_000
 """Characters of data that an output for the site may hold itself."""
 
@@ -82,7 +84,7 @@ class LiveFigure:
         figure = (
             f"<figure {attributes}>\n"
             f'<img class="live-still" src="data:image/webp;base64,{source}" width="{self.size[0]}" '
-            f'height="{self.size[1]}" alt="{html.escape(self.alt)}">\n'
+            f'height="{self.size[1]}" style="--drawn: {self.size[0] * 100 // DPI}px" alt="{html.escape(self.alt)}">\n'
             f"<figcaption>{html.escape(self.caption)}</figcaption>{held}\n</figure>"
         )
         if identity is None:
@@ -119,9 +121,9 @@ def web(name: str) -> str:
 def drawn(figure: Figure) -> tuple[bytes, tuple[int, int]]:
     """A matplotlib figure as WebP, with its width and height in pixels; the figure is closed."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="webp", dpi=160, pil_kwargs={"quality": 86, "method": 5})
+    figure.savefig(stream, format="webp", dpi=DPI, pil_kwargs={"quality": 86, "method": 5})
     plt.close(figure)
-    width, height = figure.get_size_inches() * 160
+    width, height = figure.get_size_inches() * DPI
     return stream.getvalue(), (int(width), int(height))
 
 

@@ -3,7 +3,7 @@
   const article = document.querySelector(".bd-article");
   if (!article) return;
   const SCROLLING = ".text_html > div, .pst-scrollable-table-container, pre, div.math, mjx-container, .output, " +
-    "figure > a.image-reference";
+    "figure > a.image-reference, figure.live";
 
   // Each table or program with the box that would scroll it.
   function wide() {

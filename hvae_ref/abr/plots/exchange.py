@@ -26,15 +26,16 @@ LOUD = 70.0
 KEPT = ("trunk.", "expected.", "peak_head.", "p_x_given_features.out.")
 """What of the model a page is given: all that decodes. The encoders stay here."""
 CAPTION = (
-    "Two test responses, decoded by a model with a global and a local latent. A has early waves, B late ones. "
+    "Two test responses, decoded by a model with a global and a local latent. They were chosen because their hidden "
+    "delays differ much: A has early waves, B late ones. "
     "Each panel has one part of B's in A's place, or another level of the click. Where scripts run, exchange the "
     "parts and move the level yourself; waves are labelled where the model's peak head takes them to be present. "
     "One model, recipe abr-hierarchical, seed 0."
 )
 ALT = (
     "Four panels with curves over ten milliseconds. With B's global latent the curve nearly becomes B's: all "
-    "waves come later. With B's local latent it nearly stays A's. At 40 dB the waves are late and small, and only "
-    "wave V keeps its label."
+    "waves come later. With B's local latent it nearly stays A's. At 40 dB only wave V keeps its label, "
+    "small and late; of the others weak bumps are left."
 )
 PANELS = (
     ("A, with the global latent of B", (1, 0, 0), None),

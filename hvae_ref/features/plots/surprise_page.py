@@ -25,9 +25,9 @@ CAPTION = (
     "48 pixels; the coarser levels are too heavy for a page."
 )
 ALT = (
-    "Two rows, brick in grass and gravel in grass: the image with a square in it, and four maps of surprise. The "
-    "brick hardly shows in the leading components of level 1, and stands out darkly in the components left out of "
-    "level 2. The gravel shows less clearly in all maps."
+    "Two rows, brick in grass and gravel in grass: the image with a square in it, and four maps of surprise. In "
+    "the leading components of level 1 the face of the brick is bright, less surprising than the grass; in the "
+    "components left out it is dark on both levels. The gravel shows little, most in those left out of level 2."
 )
 
 

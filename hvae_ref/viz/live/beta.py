@@ -24,8 +24,8 @@ CAPTION = (
     "images drawn from the prior. Where scripts run, move β yourself. The curve shows means over all test images."
 )
 ALT = (
-    "Six blocks of small digit images, for β from 0.1 to 6. At 0.1 reconstructions are sharp and equal their "
-    "images; they blur as β grows, and at 6 all five are the same grey smudge, as are the draws from the prior."
+    "Six blocks of small digit images, for β from 0.1 to 6. At 0.1 reconstructions resemble their images, a little "
+    "blurred; they lose more as β grows, and at 6 all five are the same grey smudge, as are the draws from the prior."
 )
 ARROWS = ("q_z1_given_x.net", "p_x_given_z1.net")
 

@@ -19,8 +19,8 @@ CAPTION = (
 )
 ALT = (
     "Three rows of ten digits above bars. The second row, drawn from both levels, resembles the first, the images. In "
-    "the third, where z1 is drawn anew, the digits differ from the images. Below, bars of the KL of z2 and of z1 for "
-    "each."
+    "the third, where z1 is drawn anew, most digits stay and their strokes change; some become others. Below, bars of "
+    "the KL of z2 and of z1 for each."
 )
 
 

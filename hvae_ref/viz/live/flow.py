@@ -23,8 +23,8 @@ CAPTION = (
     "by its outline."
 )
 ALT = (
-    "Points in the plane after 0 to {last} steps of a flow: a round cloud is spread and bent, until it lies on "
-    "the grey target density."
+    "Points in the plane after 0 to {last} steps of a flow: a round cloud is spread, split in two and "
+    "squeezed, until most of it lies on the two grey arcs."
 )
 
 

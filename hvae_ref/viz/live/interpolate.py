@@ -18,8 +18,9 @@ CAPTION = (
     "grey levels of both images are mixed. Where scripts run, choose both images and move along the way."
 )
 ALT = (
-    "Three rows of nine images that begin at a 3. When z2 moves, the images change into another digit. When z1 moves, "
-    "they stay close to the 3. When grey levels are mixed, both digits show through each other in the middle."
+    "Three rows of nine images that begin at a 3. When z2 moves, the 3 changes step by step into something close to "
+    "an 8. When z1 moves, the images stay close to the 3. When grey levels are mixed, both digits show through each "
+    "other in the middle."
 )
 
 

@@ -19,9 +19,10 @@ from hvae_ref.viz.style import CYCLE, INK
 
 FROM, TO = 3, 5
 CAPTION = (
-    "One number of z1 for a test image x, a 3, while z2 moves from that of x to that of a 5. Dashed: the prior "
-    "p(z1|z2). Solid: a posterior. The relative one follows the prior; the other one keeps the numbers that it had for "
-    "z2 of x. The KL is that of all numbers of z1 together. Where scripts run, choose images and number, and move z2."
+    "The number of z1 whose prior moves most, for a test image x, a 3, while z2 moves from that of x to that of a 5. "
+    "Dashed: the prior p(z1|z2). Solid: a posterior. The relative one follows the prior; the other one keeps the "
+    "numbers that it had for z2 of x. The KL is that of all numbers of z1 together. Where scripts run, choose images "
+    "and number, and move z2."
 )
 ALT = (
     "Six panels with two bell curves each. From left to right the dashed prior moves. In the upper row the solid "
@@ -78,7 +79,7 @@ def prior_follows(model: nn.Module, data: Dataset) -> LiveFigure:
             total = float(kl_divergence(step[name], step["prior"]).sum())
             ax.set_title(f"{words}: KL {total:.1f}" if ax in grid[0] else f"KL {total:.1f}", fontsize=9)
             ax.set(yticks=[])
-        row[0].set_ylabel({"relative": "relative", "absolute": "stays"}[name])
+        row[0].set_ylabel({"relative": "relative", "absolute": "fixed"}[name])
     for ax in grid[1]:
         ax.set_xlabel(f"z1, number {number + 1}")
     picture, size = drawn(figure)

@@ -73,7 +73,7 @@ LadderLive.kind("draw", (figure, stored, ui) => {
   const panel = element("div", { class: "live-halves" },
     element("div", {}, pad, element("div", { class: "live-tools" }, brush, clear), digits),
     element("div", {}, levels, pixels,
-      element("p", { class: "live-note" }, "Bars: this image. Strokes: the mean over all test images. The pixels have a scale of their own."),
+      element("p", { class: "live-note" }, "Bars: this image. Marks: the mean over all test images. The pixels have a scale of their own."),
       element("div", { class: "live-pair" },
         ui.captioned(both, "both kept", element("br"), bothWords), ui.captioned(redrawn, "z2 kept, z1 drawn", element("br"), redrawnWords)),
       element("div", { class: "live-buttons" }, again)));
@@ -83,7 +83,7 @@ LadderLive.kind("draw", (figure, stored, ui) => {
     question: "You will change a 3 of the test data, stroke by stroke, into something that is no digit. What will the model pay more for?",
     covered: true,
     choices: [
-      ["The levels: their KL", "Paint strokes where no digit has any. Which bars grow, and how far past the strokes of the test images?"],
+      ["The levels: their KL", "Paint strokes where no digit has any. Which bars grow, and how far past the marks of the test images?"],
       ["The pixels: −log p(x|z)", "Paint strokes where no digit has any. Does the model still draw them with both levels kept? Which bars grow?"],
     ],
     numbers: (given) => {

@@ -111,7 +111,7 @@
         ["= log q(z) here", base - total(mean), logNormal(start) - total(one.logs)],
       ]);
       const grown = area(outline) / area(circle);
-      patch.textContent = `Area of the orange patch: × ${grown.toFixed(2)} by its outline, × ${Math.exp(total(one.logs)).toFixed(2)} by exp(Σ log |det|) at its centre.`;
+      patch.textContent = `Area of the orange patch: × ${grown.toFixed(2)} by its outline, × ${Math.exp(total(one.logs)).toFixed(2)} by exp(Σ log |det|) at its centre. They agree where log |det| hardly changes inside the patch.`;
       value.textContent = state.time.toFixed(1);
       slider.input.value = state.time;
       pad.setAttribute("aria-label", `${draws} draws after ${value.textContent} of ${steps.length} steps, and a patch around one of them. ${patch.textContent}`);

@@ -30,7 +30,7 @@ LadderLive.kind("prior-follows", (figure, stored, ui) => {
   const which = ui.slider("number of z1", { min: 1, max: model.sizes.z1, step: 1, value: 1 }, (value) => { dimension = value - 1; update(); });
   const setDimension = (i) => { dimension = i; which.input.value = i + 1; };
   const now = ui.picture("Drawn from z2 as it is now");
-  const plots = [["relative", "Relative: follows its prior"], ["absolute", "Absolute: stays where it was"]].map(([name, title]) => {
+  const plots = [["relative", "Relative: follows its prior"], ["absolute", "Fixed: keeps its mean and σ"]].map(([name, title]) => {
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "live-plot", role: "img", "aria-label": title });
     const words = element("p", { class: "live-note" });
     return { name, drawing, words, box: element("div", {}, element("div", { class: "live-head" }, title), drawing, words) };
@@ -87,9 +87,9 @@ LadderLive.kind("prior-follows", (figure, stored, ui) => {
 
   return {
     panel, update,
-    question: "x stays, and z2 moves away from it to that of another digit. The prior of z1 moves with z2. Which posterior of z1 becomes dear?",
+    question: "x stays, and z2 moves to that of another digit. The prior of z1 moves with z2. One posterior of z1 is relative to its prior; the other is fixed, it keeps the mean and σ that it had. Which KL grows?",
     covered: true,
-    choices: ["The relative one", "The absolute one", "Both"].map((label) => [label,
+    choices: ["The relative one", "The fixed one", "Both"].map((label) => [label,
       "Move z2: which of the two KLs grows, and which hardly changes? Then choose other numbers of z1. Does the prior move for those that cost something?"]),
     numbers: ({ from, to, t }) => {
       const { prior, relative, relativeKl, absoluteKl } = at(from, to, t);

@@ -107,11 +107,11 @@ LadderLive.kind("response", (figure, stored, ui) => {
   const look = "Now exchange one part at a time. Then go back to A and lower the level: which wave goes last, and which way does it move?";
   return {
     panel, update, covered: true,
-    question: "A has early waves, B late ones. Keep all of A, but take the local latent from B, whose encoder reads waves I to III twice. How far does A's curve move towards B's?",
+    question: "A has early waves, B late ones. Keep all of A, but take the local latent from B. (The encoder of the local latent is given the early part of the response once more.) How far does A's curve move towards B's?",
     choices: [
-      ["The early waves move to B's places", `Hardly at all in this model: a name and an extra path decide nothing. ${look}`],
-      ["About half of the way", `Hardly at all in this model: it is the global latent that holds the delay of all waves. ${look}`],
-      ["Hardly at all", `So it is in this model: the global latent holds the delay of all waves, and more. ${look}`],
+      ["The early waves move to B's places", `Hardly at all for this pair: that its encoder gets the early part once more does not make it hold the delay. ${look}`],
+      ["About half of the way", `Hardly at all for this pair: it was chosen by its delay, and most of the delay goes with the global latent. ${look}`],
+      ["Hardly at all", `So it is for this pair: it was chosen by its delay, and most of the delay goes with the global latent. ${look}`],
     ],
     numbers: decode,
   };

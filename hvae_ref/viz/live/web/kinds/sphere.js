@@ -174,7 +174,7 @@
       choices: [
         ["About 0.95: κ says how concentrated the draws are", `No, it is 0.10: what κ means depends on m. ${look}`],
         ["About 0.5", `Lower still, 0.10: while κ is small beside m, the mean cosine is about κ / m. ${look}`],
-        ["About 0.1: nearly all draws are orthogonal to μ", `Yes: while κ is small beside m, the mean cosine is about κ / m. ${look}`],
+        ["About 0.1: draws are nearly orthogonal to μ", `Yes: while κ is small beside m, the mean cosine is about κ / m. ${look}`],
       ],
       numbers: ({ m, kappa, ranks: given, t }) => {
         const law = vonMisesFisher(m, kappa);

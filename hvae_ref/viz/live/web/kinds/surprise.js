@@ -217,8 +217,8 @@
       panel, update, covered: true,
       question: "A square of brick wall lies in the grass, as bright and as rich in contrast as the grass it covers. At the finest level, in the components that vary most: is the brick more surprising than the grass?",
       choices: [
-        ["More: it does not belong there", `Not here: it is about as ordinary as the grass, or more so. What does not belong shows in the components left out. ${look}`],
-        ["Less: it is smoother than the grass", `So it is at many places: surprise says how ordinary a place is, not whether it belongs. It shows in the components left out. ${look}`],
+        ["More: it does not belong there", `Not at this place: it is about as ordinary as the grass, or more so. In the components left out it stands out here. Is it so at other places, and for gravel? ${look}`],
+        ["Less: it is smoother than the grass", `So it is at this place: surprise says how ordinary a place is, not whether it belongs. In the components left out it stands out here. Is it so elsewhere, and for gravel? ${look}`],
       ],
       numbers: ({ which, x, y, size }) => {
         const { image } = patched(texture, foreign[which], side, { x, y, size });

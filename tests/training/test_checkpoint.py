@@ -398,6 +398,11 @@ def test_other_layers_with_the_same_weights_are_another_model(tmp_path, now, tol
 
 def test_what_drops_values_may_change_between_training_and_use(tmp_path):
     path = tmp_path / "model.safetensors"
-    save_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.ReLU()))
-    load_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1), nn.ReLU(inplace=True)).eval())
-    load_checkpoint(path, nn.Sequential(nn.Linear(2, 2), nn.Identity(), nn.ReLU()))
+    trained = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.ReLU())
+    save_checkpoint(path, trained)
+    in_use = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.1), nn.ReLU(inplace=True)).eval()
+    without = nn.Sequential(nn.Linear(2, 2), nn.Identity(), nn.ReLU())
+    for model in (in_use, without):
+        assert not torch.equal(model[0].weight, trained[0].weight)
+        load_checkpoint(path, model)
+        assert torch.equal(model[0].weight, trained[0].weight)

@@ -10,9 +10,9 @@ from torch import nn
 
 from hvae_ref.errors import whole_number
 from hvae_ref.models.nets import dense
-from hvae_ref.models.nets.convolutional import head_net
+from hvae_ref.models.nets.convolutional import downwards, head_net, to_pixels, upwards
 from hvae_ref.nn.conditions import Condition
-from hvae_ref.nn.convolutions import Enlarge, halved, shrink
+from hvae_ref.nn.convolutions import halved
 from hvae_ref.nn.deep_blocks import NORMS, CrossAttention, DeepBlock
 from hvae_ref.nn.heads import ConditionalNormal, DirectPosterior, LadderPosterior, RelativePosterior, StandardNormal
 from hvae_ref.nn.layers import Joined
@@ -103,12 +103,13 @@ def deep_nets(
         level, top = f"z{len(sizes) - index}", index == 0
         fine = sizes[index + 1] if index + 1 < len(sizes) else full
         first = index + 1 == len(sizes)
-        up = _shrunk(x_shape[0] + c if first else hidden, hidden, fine, size, first) + stack(size)
+        before = [] if first or fine == size else [nn.SiLU()]  # x itself comes as it is
+        up = [*before, *upwards(fine, size, x_shape[0] + c if first else hidden, hidden, 0), *stack(size)]
         nets["side_path"][level] = Joined(nn.Sequential(*up)) if first and c else nn.Sequential(*up)
         nets["descent"][level] = nn.Conv2d(channels, hidden, 1)
         nets["posterior"][level] = _posterior(posterior, hidden, channels, size, top)
         if not top:
-            nets["path"][level] = nn.Sequential(*_enlarged(hidden, sizes[index - 1], size), *stack(size))
+            nets["path"][level] = nn.Sequential(*downwards(sizes[index - 1], size, hidden, 0), *stack(size))
             head = head_net(hidden + c, 2 * channels, size)
             if zero_priors:
                 for parameter in head[-1].parameters():
@@ -117,7 +118,9 @@ def deep_nets(
             if attention and size != sizes[0]:
                 nets["attention"][level] = CrossAttention(hidden, heads=4 if hidden % 4 == 0 else 1)
     nets["prior"][f"z{len(sizes)}"] = StandardNormal((channels, *sizes[0]))
-    pixels = _pixels(sizes[-1], full, hidden, stack(sizes[-1]), c, x_shape[0] * likelihood.outputs)
+    joint = [nn.Conv2d(hidden + c, hidden, 1)] if c else []
+    layers = to_pixels(sizes[-1], full, hidden, 0, 0, x_shape[0] * likelihood.outputs)
+    pixels = nn.Sequential(*joint, *stack(sizes[-1]), *layers)
     return {**nets, "p_x_given_state": ConditionalLikelihood(Joined(pixels) if c else pixels, likelihood)}
 
 
@@ -126,31 +129,3 @@ def _posterior(kind: str, hidden: int, channels: int, size: Size, top: bool) -> 
         return LadderPosterior(ConditionalNormal(head_net(hidden, 2 * channels, size)))
     net = Joined(head_net(hidden if top else 2 * hidden, 2 * channels, size))
     return RelativePosterior(net, True) if kind == "relative" else DirectPosterior(ConditionalNormal(net), True)
-
-
-def _factor(fine: Size, coarse: Size) -> int:
-    factor = 1
-    while fine != coarse:
-        fine, factor = halved(fine), 2 * factor
-    return factor
-
-
-def _shrunk(given: int, hidden: int, fine: Size, coarse: Size, first: bool) -> list[nn.Module]:
-    """From a finer map to a coarser one; x itself comes without a nonlinearity before it."""
-    factor = _factor(fine, coarse)
-    if factor == 1 and not first:
-        return []
-    layer = shrink(given, hidden, factor) if factor > 1 else nn.Conv2d(given, hidden, 3, padding=1)
-    return [layer] if first else [nn.SiLU(), layer]
-
-
-def _enlarged(hidden: int, coarse: Size, fine: Size) -> list[nn.Module]:
-    factor = _factor(fine, coarse)
-    return [nn.SiLU(), Enlarge(hidden, hidden, factor, fine)] if factor > 1 else []
-
-
-def _pixels(last: Size, full: Size, hidden: int, stack: list[nn.Module], more: int, outputs: int) -> nn.Sequential:
-    """From the last state (and `more` channels of a condition) to a net's output at x's size."""
-    first = [nn.Conv2d(hidden + more, hidden, 1)] if more else []
-    wide = [nn.SiLU(), nn.Conv2d(hidden, 2 * hidden, 3, padding=1), nn.SiLU()]
-    return nn.Sequential(*first, *stack, *wide, Enlarge(2 * hidden, outputs, _factor(full, last), full, kernel=3))

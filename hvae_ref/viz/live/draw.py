@@ -8,9 +8,8 @@ from torch import nn
 
 from hvae_ref.data import Dataset
 from hvae_ref.nn import eval_mode
-from hvae_ref.viz.live.figure import LiveFigure, drawn, put_image
-from hvae_ref.viz.live.top_down import NEEDS, check_top_down, decoded, first_images, inferred, stored_top_down
-from hvae_ref.viz.live.weights import fingerprint
+from hvae_ref.viz.live.figure import LiveFigure, put_image
+from hvae_ref.viz.live.top_down import check_top_down, decoded, first_images, inferred, top_down_figure
 from hvae_ref.viz.style import level_color
 
 CAPTION = (
@@ -59,6 +58,4 @@ def draw(model: nn.Module, data: Dataset) -> LiveFigure:
     bars.grid(axis="x", visible=False)
     bars.legend(ncols=2, loc="upper right", fontsize=9)
     bars.set_ylim(0, 1.25 * float(torch.cat([*seen["kl"].values()]).max()))
-    picture, size = drawn(figure)
-    weights = fingerprint(model.state_dict())
-    return LiveFigure("draw", lambda: stored_top_down(model, data), picture, size, ALT, CAPTION, NEEDS, weights=weights)
+    return top_down_figure("draw", model, data, figure, ALT, CAPTION)

@@ -8,9 +8,8 @@ from torch import nn
 
 from hvae_ref.data import Dataset
 from hvae_ref.nn import eval_mode
-from hvae_ref.viz.live.figure import LiveFigure, drawn, put_image
-from hvae_ref.viz.live.top_down import NEEDS, check_top_down, decoded, first_images, inferred, stored_top_down
-from hvae_ref.viz.live.weights import fingerprint
+from hvae_ref.viz.live.figure import LiveFigure, put_image
+from hvae_ref.viz.live.top_down import check_top_down, decoded, first_images, inferred, top_down_figure
 
 FROM, TO, STEPS = 3, 8, 9
 CAPTION = (
@@ -51,14 +50,4 @@ def interpolate(model: nn.Module, data: Dataset) -> LiveFigure:
         for panel, image in zip(line, images, strict=True):
             put_image(panel, image, model.likelihood.num_values - 1)
         line[0].set_ylabel(name, fontsize=9)
-    picture, size = drawn(figure)
-    return LiveFigure(
-        "interpolate",
-        lambda: stored_top_down(model, data),
-        picture,
-        size,
-        ALT,
-        CAPTION,
-        NEEDS,
-        weights=fingerprint(model.state_dict()),
-    )
+    return top_down_figure("interpolate", model, data, figure, ALT, CAPTION)

@@ -12,9 +12,8 @@ from torch.distributions import Normal, kl_divergence
 
 from hvae_ref.data import Dataset
 from hvae_ref.nn import eval_mode
-from hvae_ref.viz.live.figure import LiveFigure, drawn
-from hvae_ref.viz.live.top_down import NEEDS, check_top_down, first_images, inferred, side_path, stored_top_down
-from hvae_ref.viz.live.weights import fingerprint
+from hvae_ref.viz.live.figure import LiveFigure
+from hvae_ref.viz.live.top_down import check_top_down, first_images, inferred, side_path, top_down_figure
 from hvae_ref.viz.style import CYCLE, INK
 
 FROM, TO = 3, 5
@@ -82,14 +81,4 @@ def prior_follows(model: nn.Module, data: Dataset) -> LiveFigure:
         row[0].set_ylabel({"relative": "relative", "absolute": "fixed"}[name])
     for ax in grid[1]:
         ax.set_xlabel(f"z1, number {number + 1}")
-    picture, size = drawn(figure)
-    return LiveFigure(
-        "prior-follows",
-        lambda: stored_top_down(model, data),
-        picture,
-        size,
-        ALT,
-        CAPTION,
-        NEEDS,
-        weights=fingerprint(model.state_dict()),
-    )
+    return top_down_figure("prior-follows", model, data, figure, ALT, CAPTION)

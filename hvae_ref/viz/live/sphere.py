@@ -23,8 +23,8 @@ CAPTION = (
 )
 ALT = (
     "Three spheres with points, and below each the density of the cosine to μ. In 3 dimensions the points crowd "
-    "around the pole μ, with a mean cosine of 0.95; in 20 they lie between pole and equator; in 200 around the "
-    "equator, at 0.10."
+    "around the pole μ, with a mean cosine of {:.2f}; in 20 they lie between pole and equator, at {:.2f}; in "
+    "200 around the equator, at {:.2f}."
 )
 
 
@@ -49,7 +49,8 @@ def sphere() -> LiveFigure:
         curve.axvline(mean, color=CYCLE[1], linestyle="--")
         curve.set(xlim=(-1, 1), yticks=[], xlabel=f"cosine t; mean {mean:.2f}, KL {kl:.2f} nats")
     picture, size = drawn(figure)
-    return LiveFigure("sphere", lambda: {}, picture, size, ALT, CAPTION, ("chart",))
+    alt = ALT.format(*(facts(m, KAPPA)[0] for m in DIMS))
+    return LiveFigure("sphere", lambda: {}, picture, size, alt, CAPTION, ("chart",))
 
 
 def facts(m: int, kappa: float) -> tuple[float, float, float]:

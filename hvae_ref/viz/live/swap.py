@@ -7,9 +7,8 @@ from torch import nn
 
 from hvae_ref.data import Dataset
 from hvae_ref.nn import eval_mode
-from hvae_ref.viz.live.figure import LiveFigure, drawn, put_image
-from hvae_ref.viz.live.top_down import NEEDS, check_top_down, decoded, first_images, inferred, stored_top_down
-from hvae_ref.viz.live.weights import fingerprint
+from hvae_ref.viz.live.figure import LiveFigure, put_image
+from hvae_ref.viz.live.top_down import check_top_down, decoded, first_images, inferred, top_down_figure
 
 PAIRS = ((3, 8), (0, 9), (4, 7))
 COLUMNS = ("A", "B", "z2, z1 of A", "z2 of A,\nz1 of B", "z2 of B,\nz1 of A", "z2, z1 of B")
@@ -47,6 +46,4 @@ def swap(model: nn.Module, data: Dataset) -> LiveFigure:
                 put_image(panel, image, most)
     for panel, title in zip(grid[0], COLUMNS, strict=True):
         panel.set_title(title, fontsize=9, loc="center")
-    picture, size = drawn(figure)
-    weights = fingerprint(model.state_dict())
-    return LiveFigure("swap", lambda: stored_top_down(model, data), picture, size, ALT, CAPTION, NEEDS, weights=weights)
+    return top_down_figure("swap", model, data, figure, ALT, CAPTION)

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from hvae_ref.data import Dataset
 from hvae_ref.nn import LogisticMixture, RelativePosterior, eval_mode
-from hvae_ref.viz.live.weights import dequantised, packed
+from hvae_ref.viz.live.figure import LiveFigure, drawn
+from hvae_ref.viz.live.weights import dequantised, fingerprint, packed
 
 NEEDS = ("top_down",)
 """The script that computes what such a model computes."""
@@ -64,6 +66,13 @@ def stored_top_down(model: nn.Module, data: Dataset) -> dict[str, Any]:
         means=means(model, data),
         error=rounding_error(model, given(model, data)),
     )
+
+
+def top_down_figure(kind: str, model: nn.Module, data: Dataset, still: Figure, alt: str, caption: str) -> LiveFigure:
+    """The live figure of a kind that shows such a model, with its still picture."""
+    picture, size = drawn(still)
+    weights = fingerprint(model.state_dict())
+    return LiveFigure(kind, lambda: stored_top_down(model, data), picture, size, alt, caption, NEEDS, weights=weights)
 
 
 def given(model: nn.Module, data: Dataset) -> Tensor:

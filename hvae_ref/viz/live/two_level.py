@@ -8,9 +8,8 @@ from torch import nn
 
 from hvae_ref.data import Dataset
 from hvae_ref.nn import eval_mode
-from hvae_ref.viz.live.figure import LiveFigure, drawn, put_image
-from hvae_ref.viz.live.top_down import NEEDS, check_top_down, decoded, plane, stored_top_down
-from hvae_ref.viz.live.weights import fingerprint
+from hvae_ref.viz.live.figure import LiveFigure, put_image
+from hvae_ref.viz.live.top_down import check_top_down, decoded, plane, top_down_figure
 
 PLACES = ((-1.6, 0.4), (0.2, 1.4), (1.3, -0.6), (-0.3, -1.4))
 CAPTION = (
@@ -47,8 +46,4 @@ def two_level(model: nn.Module, data: Dataset) -> LiveFigure:
         for image, panel in zip(images, row, strict=True):
             put_image(panel, image, model.likelihood.num_values - 1)
         row[0].set_ylabel("one z2", fontsize=9)
-    picture, size = drawn(figure)
-    weights = fingerprint(model.state_dict())
-    return LiveFigure(
-        "two-level", lambda: stored_top_down(model, data), picture, size, ALT, CAPTION, NEEDS, weights=weights
-    )
+    return top_down_figure("two-level", model, data, figure, ALT, CAPTION)

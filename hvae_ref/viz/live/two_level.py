@@ -45,5 +45,4 @@ def two_level(model: nn.Module, data: Dataset) -> LiveFigure:
             images = decoded(model, z2, noise)
         for image, panel in zip(images, row, strict=True):
             put_image(panel, image, model.likelihood.num_values - 1)
-        row[0].set_ylabel("one z2", fontsize=9)
     return top_down_figure("two-level", model, data, figure, ALT, CAPTION)
